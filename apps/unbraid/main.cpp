@@ -1,0 +1,59 @@
+// The program: parses the command line, runs one verb, turns errors into one line and an exit status.
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <exception>
+
+#include "unbraid/core/error.hpp"
+#include "unbraid/core/version.hpp"
+#include "verbs.hpp"
+
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWrongUsage = 2;
+
+unbraid::CancelSource interrupted;
+
+/// The first Ctrl-C asks the work to stop cleanly, the second kills the program as usual.
+void on_interrupt(int signal) {
+  interrupted.cancel();
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using unbraid::app::Session;
+  CLI::App program("Unbraid takes a recording apart into its instruments.", "unbraid");
+  program.set_version_flag("--version", std::string(unbraid::version()));
+  program.require_subcommand(0, 1);
+  program.fallthrough();
+
+  Session session;
+  session.cancel = interrupted.token();
+  program.add_flag("--json", session.json, "print one JSON document on standard output");
+  program.add_flag("-q,--quiet", session.quiet, "no progress bars, no notes");
+  program.add_option("--threads", session.threads, "threads to use (default: all processors)");
+  unbraid::app::add_models(program, session);
+
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  try {
+    program.parse(argc, argv);
+    if (program.get_subcommands().empty()) fmt::print("{}", program.help());
+    return 0;
+  } catch (const CLI::Success& success) {
+    return program.exit(success);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "unbraid: {} (see unbraid --help)\n", error.what());
+    return kWrongUsage;
+  } catch (const unbraid::Error& error) {
+    fmt::print(stderr, "unbraid: {}\n", error.what());
+    return error.code() == unbraid::ErrorCode::kUsage ? kWrongUsage : kFailed;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "unbraid: internal error: {}\n", error.what());
+    return kFailed;
+  }
+}

@@ -1,0 +1,22 @@
+#pragma once
+// The verbs of the program, one file each. A verb declares its options on a CLI11 subcommand and, when chosen, calls
+// the library; it has no logic of its own.
+
+#include <CLI/CLI.hpp>
+
+#include "unbraid/core/cancel.hpp"
+
+namespace unbraid::app {
+
+/// What every verb shares.
+struct Session {
+  bool json = false;    ///< one JSON document on stdout, nothing else there
+  bool quiet = false;   ///< no progress, no notes on stderr
+  std::size_t threads = 0;
+  CancelToken cancel;   ///< fires on Ctrl-C
+};
+
+// Each adds its subcommand to the program; the session must outlive it.
+void add_models(CLI::App& program, Session& session);
+
+}  // namespace unbraid::app

@@ -1,0 +1,48 @@
+#pragma once
+// What is known of an audio file or stream without decoding it all.
+//
+//   io::AudioInfo info = io::probe("song.mp3");
+//   fmt::print("{} Hz, {} channels, {} frames\n", info.sample_rate, info.channels, info.frames);
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace unbraid::io {
+
+enum class Container { kWav, kAiff, kFlac, kOgg, kOpus, kMp3, kM4a, kStemMp4, kOther };
+
+enum class SampleFormat { kPcm8, kPcm16, kPcm24, kPcm32, kFloat32, kFloat64, kLossy };
+
+/// Bits per sample of an integer format; 24 of a float32's mantissa count as 24; 0 for kLossy.
+int bits(SampleFormat format);
+
+struct Picture {
+  std::string mime_type;  ///< "image/jpeg"
+  std::vector<std::uint8_t> bytes;
+};
+
+struct Tags {
+  std::map<std::string, std::string> fields;  ///< lower-case keys: "title", "artist", "album", "date", "track", …
+  std::vector<Picture> pictures;
+};
+
+struct AudioInfo {
+  Container container = Container::kOther;
+  std::string codec;  ///< as the backend names it: "pcm_s16le", "mp3"
+  SampleFormat format = SampleFormat::kLossy;
+  double sample_rate = 0;       ///< Hz
+  std::size_t channels = 0;
+  std::uint64_t frames = 0;     ///< exact where exact_length, else an estimate; encoder delay and padding excluded
+  bool exact_length = false;
+  std::size_t streams = 1;      ///< audio streams in the file: 5 in a .stem.mp4
+  std::vector<std::string> stream_names = {};  ///< where the file names them
+  Tags tags = {};
+
+  double seconds() const { return sample_rate > 0 ? static_cast<double>(frames) / sample_rate : 0.0; }
+};
+
+}  // namespace unbraid::io

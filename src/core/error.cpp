@@ -1,0 +1,38 @@
+#include "unbraid/core/error.hpp"
+
+#include <utility>
+
+namespace unbraid {
+
+namespace {
+
+std::string one_line(const std::string& context, const std::string& message) {
+  std::string line = context.empty() ? message : context + ": " + message;
+  for (char& c : line)
+    if (c == '\n' || c == '\r') c = ' ';
+  return line;
+}
+
+}  // namespace
+
+std::string_view to_string(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kUsage: return "usage";
+    case ErrorCode::kNotFound: return "not_found";
+    case ErrorCode::kIo: return "io";
+    case ErrorCode::kFormat: return "format";
+    case ErrorCode::kUnsupported: return "unsupported";
+    case ErrorCode::kResource: return "resource";
+    case ErrorCode::kCancelled: return "cancelled";
+    case ErrorCode::kInternal: return "internal";
+  }
+  return "internal";
+}
+
+Error::Error(ErrorCode code, std::string message, std::string context)
+    : std::runtime_error(one_line(context, message)),
+      code_(code),
+      message_(std::move(message)),
+      context_(std::move(context)) {}
+
+}  // namespace unbraid
