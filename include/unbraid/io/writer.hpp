@@ -6,7 +6,7 @@
 //   writer->write(block);
 //   io::WriteSummary summary = writer->finish();     // only now does out/vocals.flac exist
 //
-// Samples go to a temporary name in the target's folder, which finish() renames; a writer destroyed before finish()
+// Samples go to a temporary name (core/atomic_file.hpp), which finish() renames; a writer destroyed before finish()
 // removes it. Going to integers, values are scaled by 2^(bits−1), rounded to nearest and clipped; clipped samples
 // are counted, never rescaled. Dither (TPDF, ±1 LSB, seeded) is applied only when asked for. WAV files that pass
 // 4 GiB become RF64. Errors: kIo (permissions, full disk), kUnsupported (a format that the container cannot hold).
@@ -16,7 +16,6 @@
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "unbraid/core/audio_buffer.hpp"
 #include "unbraid/io/audio_format.hpp"
@@ -55,8 +54,5 @@ std::unique_ptr<Writer> create_writer(const std::filesystem::path& path, const W
 Container container_for(const std::filesystem::path& path);
 /// ".wav", ".flac", …
 std::string extension(Container container);
-
-/// Writes a small text or binary file by temporary name, fsync and rename.
-void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
 }  // namespace unbraid::io
