@@ -6,8 +6,10 @@
 //   fft.inverse(bins, samples);    // scaled by 1/N, so that inverse(forward(x)) = x
 //
 // Plans come from one process-wide cache guarded by a lock and are made without measuring, so that results are the
-// same bit for bit from run to run. An object is a handle to its plan: cheap to copy, and forward/inverse may be
-// called from any number of threads at once with different data. T is float or double.
+// same bit for bit from run to run and do not depend on where the data lies. Data on a 16-byte boundary (AlignedVector,
+// any std::vector) is transformed where it is; other data goes through a copy. An object is a handle to its plan: cheap
+// to copy, and all its functions may be called from any number of threads at once with different data. T is float or
+// double. A size of 0 is kUsage, spans of another length than told are kInternal.
 
 #include <complex>
 #include <cstddef>
@@ -29,6 +31,8 @@ class RealFft {
   void forward(std::span<const T> time, std::span<std::complex<T>> frequency) const;
   /// frequency: bins() values, destroyed; time: size() samples.
   void inverse(std::span<std::complex<T>> frequency, std::span<T> time) const;
+  /// The same without the factor 1/N, for callers that have a factor of their own to fold it into.
+  void inverse_unscaled(std::span<std::complex<T>> frequency, std::span<T> time) const;
 
  private:
   struct Plan;
