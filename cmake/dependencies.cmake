@@ -12,6 +12,7 @@ pkg_check_modules(sndfile REQUIRED IMPORTED_TARGET sndfile)
 pkg_check_modules(ffmpeg REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswresample)
 pkg_check_modules(soxr REQUIRED IMPORTED_TARGET soxr)
 pkg_check_modules(ebur128 REQUIRED IMPORTED_TARGET libebur128)
+pkg_check_modules(png REQUIRED IMPORTED_TARGET libpng)
 pkg_check_modules(lapacke REQUIRED IMPORTED_TARGET lapacke)
 pkg_check_modules(blas REQUIRED IMPORTED_TARGET openblas)
 
@@ -25,4 +26,4 @@ set(UNBRAID_LINKS_metrics PkgConfig::fftw PkgConfig::lapacke PkgConfig::blas nlo
 set(UNBRAID_LINKS_pipeline nlohmann_json::nlohmann_json OpenSSL::Crypto)
 set(UNBRAID_LINKS_data yaml-cpp nlohmann_json::nlohmann_json)
 set(UNBRAID_LINKS_evaluate nlohmann_json::nlohmann_json)
-set(UNBRAID_LINKS_report nlohmann_json::nlohmann_json)
+set(UNBRAID_LINKS_report nlohmann_json::nlohmann_json PkgConfig::png)

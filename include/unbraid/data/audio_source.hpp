@@ -1,0 +1,54 @@
+#pragma once
+// Audio that is read when it is asked for, any excerpt in any order.
+//
+//   data::SourcePtr vocals = data::file_source("A Song/vocals.wav");
+//   AudioBuffer second = vocals->read(44100, 44100);              // the second second
+//   data::SourcePtr mix = data::sum_source({vocals, data::file_source("A Song/drums.wav")});
+//
+// A source is immutable: any number of threads may read from it at once. Errors are those of io::open_reader and
+// come at the first info() or read(), not at construction.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "unbraid/core/audio_buffer.hpp"
+
+namespace unbraid::data {
+
+struct SourceInfo {
+  double sample_rate = 0;  ///< Hz
+  std::size_t channels = 0;
+  std::uint64_t frames = 0;
+
+  double seconds() const { return sample_rate > 0 ? static_cast<double>(frames) / sample_rate : 0.0; }
+};
+
+class AudioSource {
+ public:
+  static constexpr std::uint64_t kToTheEnd = UINT64_MAX;
+
+  virtual ~AudioSource() = default;
+  virtual SourceInfo info() const = 0;
+  /// The frames [first, first + count) that there are: fewer at the end, none beyond it.
+  virtual AudioBuffer read(std::uint64_t first = 0, std::uint64_t count = kToTheEnd) const = 0;
+};
+
+using SourcePtr = std::shared_ptr<const AudioSource>;
+
+/// One audio stream of a file; stream as in io::ReaderOptions.
+SourcePtr file_source(std::filesystem::path path, std::size_t stream = 0);
+
+/// Samples in memory.
+SourcePtr memory_source(AudioBuffer samples, double sample_rate);
+
+/// The sum of sources, as long as the longest: the shorter ones end in silence. kFormat when rates or channels
+/// differ, kUsage without any source.
+SourcePtr sum_source(std::vector<SourcePtr> sources);
+
+/// The frames [first, first + count) of a source as a source of their own.
+SourcePtr excerpt_source(SourcePtr source, std::uint64_t first, std::uint64_t count);
+
+}  // namespace unbraid::data
