@@ -1,0 +1,26 @@
+#pragma once
+// The classical separation methods: no training, no weights, every one from a paper.
+//
+//   const Method method = classic::hpss_method();
+//   auto separator = method.make({.sample_rate = 44100, .channels = 2}, ParameterValues::resolve(method.parameters), 0);
+//
+// Each factory lives in src/classic/<name>.cpp together with the description of its algorithm; the algorithms
+// themselves (masks from magnitudes) are declared in the header of the same name beside this one.
+// Streaming methods give the same result for a block with its context as for the whole track.
+
+#include <vector>
+
+#include "unbraid/separator/separator.hpp"
+
+namespace unbraid::classic {
+
+Method classic4_method();   ///< vocals, drums, bass, other; streaming
+Method hpss_method();       ///< harmonic, percussive (, residual); streaming
+Method centre_method();     ///< centre, sides; streaming; needs two channels
+Method lowpass_method();    ///< low, high; streaming
+Method repet_sim_method();  ///< background, foreground; whole track
+
+/// All of them, the default first: what a catalog lists.
+std::vector<Method> methods();
+
+}  // namespace unbraid::classic

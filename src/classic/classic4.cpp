@@ -1,0 +1,4 @@
+#include "unbraid/classic/methods.hpp"
+namespace unbraid::classic {
+std::vector<Method> methods() { return {hpss_method(), centre_method(), lowpass_method(), repet_sim_method()}; }
+}

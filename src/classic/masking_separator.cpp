@@ -1,0 +1,91 @@
+#include "classic/masking_separator.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace unbraid::classic {
+
+namespace {
+
+/// target = source · mask, frame by frame; target may be source.
+void apply(const dsp::Spectrogram<float>& source, const dsp::Mask<float>& mask, dsp::Spectrogram<float>& target,
+           ThreadPool& pool) {
+  const std::size_t bins = source.bins();
+  pool.parallel_for(source.channels() * source.frames(), [&](std::size_t row) {
+    const std::complex<float>* x = source.values().data() + row * bins;
+    const float* m = mask.values().data() + row * bins;
+    std::complex<float>* y = target.values().data() + row * bins;
+    for (std::size_t k = 0; k < bins; ++k) y[k] = x[k] * m[k];
+  }, 16);
+}
+
+class MaskingSeparator final : public Separator {
+ public:
+  MaskingSeparator(SeparatorInfo info, const dsp::StftOptions& stft, MaskFunction masks)
+      : info_(std::move(info)), stft_(stft), masks_(std::move(masks)) {
+    const double bytes_per_value = 2 * sizeof(std::complex<float>) + (3 + info_.stems.size()) * sizeof(float);
+    info_.working_bytes = [=, channels = info_.channels, bins = stft_.bins(), hop = stft_.hop()](std::size_t frames) {
+      return static_cast<std::size_t>(bytes_per_value * static_cast<double>((frames / hop + 2) * bins * channels));
+    };
+  }
+
+  const SeparatorInfo& info() const override { return info_; }
+
+  Stems process(AudioView block, RunContext& run) override {
+    Stems stems(info_.stems, block.channels(), block.frames());
+    AudioBuffer& rest = stems[stems.size() - 1].audio;
+    copy(block, rest);
+    if (block.empty()) return stems;
+    dsp::Spectrogram<float> mix = stft_.forward(block, run.pool);
+    const std::vector<dsp::Mask<float>> masks = masks_(mix, run);
+    dsp::Spectrogram<float> part(mix.channels(), mix.frames(), mix.bins());
+    for (std::size_t i = 0; i < masks.size(); ++i) {
+      run.cancel.check();
+      apply(mix, masks[i], part, run.pool);
+      stft_.inverse(part, stems[i].audio, run.pool);
+      add_scaled(stems[i].audio, -1.0f, rest);
+    }
+    return stems;
+  }
+
+ private:
+  SeparatorInfo info_;
+  dsp::Stft<float> stft_;
+  MaskFunction masks_;
+};
+
+}  // namespace
+
+std::unique_ptr<Separator> make_masking_separator(SeparatorInfo info, const dsp::StftOptions& stft,
+                                                  MaskFunction masks) {
+  return std::make_unique<MaskingSeparator>(std::move(info), stft, std::move(masks));
+}
+
+dsp::StftOptions stft_options(double sample_rate, double window_ms) {
+  const double exponent = std::round(std::log2(window_ms * 1e-3 * sample_rate));
+  const std::size_t length = std::size_t{1} << static_cast<int>(std::clamp(exponent, 5.0, 24.0));
+  return {.window = {.kind = dsp::WindowKind::kHann, .length = length}, .hop = length / 4};
+}
+
+Chunked streaming_blocks(const dsp::StftOptions& stft, double sample_rate, std::size_t context_frames,
+                         double core_s) {
+  const std::size_t hop = stft.hop;
+  const std::size_t window_hops = (stft.window.length + hop - 1) / hop;
+  const std::size_t context = (context_frames + window_hops) * hop;
+  const auto core = static_cast<std::size_t>(std::ceil(core_s * sample_rate / static_cast<double>(hop))) * hop;
+  return {.length = std::max(core, hop) + 2 * context, .overlap = 0, .window = BlockWindow::kBox, .context = context};
+}
+
+dsp::Magnitudes<float> magnitudes(const dsp::Spectrogram<float>& spectrogram, ThreadPool& pool) {
+  dsp::Magnitudes<float> out(spectrogram.channels(), spectrogram.frames(), spectrogram.bins());
+  const std::size_t bins = out.bins();
+  pool.parallel_for(out.channels() * out.frames(), [&](std::size_t row) {
+    const std::complex<float>* x = spectrogram.values().data() + row * bins;
+    float* y = out.values().data() + row * bins;
+    for (std::size_t k = 0; k < bins; ++k) y[k] = std::sqrt(x[k].real() * x[k].real() + x[k].imag() * x[k].imag());
+  }, 16);
+  return out;
+}
+
+}  // namespace unbraid::classic
