@@ -38,9 +38,10 @@ std::filesystem::path fixtures() {
   return folder && *folder ? folder : UNBRAID_DEFAULT_FIXTURES;
 }
 
-Npy load_npy(const std::filesystem::path& relative) {
-  const std::string bytes = load_bytes(relative);
-  if (bytes.size() < 12 || bytes.compare(1, 5, "NUMPY") != 0) throw std::runtime_error("not .npy: " + relative.string());
+namespace {
+
+Npy parse_npy(const std::string& bytes, const std::string& name) {
+  if (bytes.size() < 12 || bytes.compare(1, 5, "NUMPY") != 0) throw std::runtime_error("not .npy: " + name);
   const bool version1 = bytes[6] == 1;
   std::uint32_t header_size = 0;
   std::memcpy(&header_size, bytes.data() + 8, version1 ? 2 : 4);
@@ -81,6 +82,31 @@ Npy load_npy(const std::filesystem::path& relative) {
     }
   } else throw std::runtime_error("npy type " + array.dtype);
   return array;
+}
+
+}  // namespace
+
+Npy load_npy(const std::filesystem::path& relative) { return parse_npy(load_bytes(relative), relative.string()); }
+
+std::map<std::string, Npy> load_npz(const std::filesystem::path& relative) {
+  // A zip file of stored members: local headers one after the other, each followed by its bytes.
+  const std::string bytes = load_bytes(relative);
+  const auto field = [&](std::size_t at, std::size_t width) {
+    std::uint32_t value = 0;
+    std::memcpy(&value, bytes.data() + at, width);
+    return value;
+  };
+  std::map<std::string, Npy> arrays;
+  std::size_t at = 0;
+  while (at + 30 <= bytes.size() && bytes.compare(at, 4, "PK\3\4") == 0) {
+    const std::size_t size = field(at + 18, 4), name_size = field(at + 26, 2), extra_size = field(at + 28, 2);
+    const std::string name = bytes.substr(at + 30, name_size);
+    const std::size_t data = at + 30 + name_size + extra_size;
+    if (field(at + 8, 2) != 0 || data + size > bytes.size()) throw std::runtime_error("npz member " + name);
+    arrays.emplace(name.substr(0, name.rfind(".npy")), parse_npy(bytes.substr(data, size), name));
+    at = data + size;
+  }
+  return arrays;
 }
 
 nlohmann::json load_json(const std::filesystem::path& relative) {

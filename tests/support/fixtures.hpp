@@ -12,6 +12,7 @@
 #include <complex>
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ struct Npy {
 };
 
 Npy load_npy(const std::filesystem::path& relative);
+
+/// The arrays of an uncompressed .npz by name.
+std::map<std::string, Npy> load_npz(const std::filesystem::path& relative);
 
 /// JSON in which bare NaN and Infinity tokens count as null.
 nlohmann::json load_json(const std::filesystem::path& relative);

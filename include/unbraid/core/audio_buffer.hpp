@@ -9,6 +9,7 @@
 // else's samples and is as cheap to copy as a pointer. Concurrent reads are safe, concurrent writes to different
 // frames or channels too.
 
+#include <concepts>
 #include <cstddef>
 #include <span>
 #include <type_traits>
@@ -24,8 +25,9 @@ class PlanarView {
   PlanarView(Sample* data, std::size_t channels, std::size_t frames, std::size_t stride)
       : data_(data), channels_(channels), frames_(frames), stride_(stride) {}
   /// A mutable view reads as a const one.
-  PlanarView(const PlanarView<std::remove_const_t<Sample>>& other)
+  template <std::same_as<std::remove_const_t<Sample>> Mutable>
     requires std::is_const_v<Sample>
+  PlanarView(const PlanarView<Mutable>& other)
       : PlanarView(other.data(), other.channels(), other.frames(), other.stride()) {}
 
   std::size_t channels() const noexcept { return channels_; }

@@ -1,0 +1,73 @@
+#pragma once
+// Cutting a signal of any length into overlapping blocks of one length, as a stream or in memory.
+//
+//   const ChunkLayout layout = ChunkLayout::of({.length = 131072, .overlap = 0.5});
+//   Chunker chunker(layout, channels);
+//   chunker.push(frames);                       // any number of frames at a time
+//   chunker.finish();                           // … until there are no more
+//   while (chunker.ready()) chunker.next(block);
+//
+// Blocks start every `hop` frames. A block has a core, the part that is stitched, between two stretches of
+// `context` whose output is thrown away (none by default). The first core starts (core − hop) frames before
+// the signal, so that every frame of the signal lies in equally many cores: edges are treated like the
+// middle. What is missing before the start and for `tail` frames after the end is made by the padding mode,
+// which works for signals of any length, also shorter than the padding; beyond the tail there is silence.
+//
+// Memory: about one block and its padding, whatever the length of the signal.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "unbraid/core/audio_buffer.hpp"
+#include "unbraid/separator/separator.hpp"
+
+namespace unbraid {
+
+/// Where blocks lie; block k covers the frames [k·hop − lead, k·hop − lead + length) of the signal.
+struct ChunkLayout {
+  std::size_t length = 0;
+  std::size_t hop = 0;      ///< 1 ≤ hop ≤ core
+  std::size_t context = 0;  ///< frames at each end of a block that are not stitched
+  std::size_t lead = 0;     ///< frames of the first block before the signal
+  std::size_t tail = 0;     ///< frames after the signal that are padded, not silent
+  PaddingMode padding = PaddingMode::kReflect;
+
+  /// hop = round(core · (1 − overlap)), at least 1. `offset` moves the grid to the left, for shifted runs.
+  /// kUsage when length is 0, overlap outside [0, 1), fade outside (0, 0.5] or context too long for the
+  /// length.
+  static ChunkLayout of(const Chunked& blocks, std::size_t offset = 0);
+  /// As of(), with the hop given.
+  static ChunkLayout with_hop(const Chunked& blocks, std::size_t hop, std::size_t offset = 0);
+  /// One block, exactly the signal, which `offset` frames of padding precede.
+  static ChunkLayout whole(std::size_t frames, std::size_t offset = 0);
+
+  std::size_t core() const noexcept { return length - 2 * context; }
+  /// Blocks for a signal of so many frames; 0 for 0.
+  std::uint64_t count(std::uint64_t frames) const noexcept;
+};
+
+class Chunker {
+ public:
+  Chunker(const ChunkLayout& layout, std::size_t channels);
+  ~Chunker();
+  Chunker(Chunker&&) noexcept;
+
+  void push(AudioView frames);
+  /// The signal ends here.
+  void finish();
+  /// Whether the next block can be made from what was pushed.
+  bool ready() const;
+  /// Fills the next block, [channels][layout.length]; ready() must hold.
+  void next(MutableAudioView block);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// All blocks of a signal in memory.
+std::vector<AudioBuffer> generate_chunks(AudioView signal, const ChunkLayout& layout);
+
+}  // namespace unbraid
