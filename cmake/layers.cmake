@@ -1,4 +1,5 @@
 # One object library per folder of src/, wired by src/layers.txt.
+add_custom_target(unbraid_plugins)  # whoever runs the library must depend on this
 function(unbraid_read_layers out_names)
   file(STRINGS ${PROJECT_SOURCE_DIR}/src/layers.txt lines REGEX "^[a-z]")
   set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS src/layers.txt)
@@ -15,9 +16,16 @@ function(unbraid_read_layers out_names)
   set(${out_names} ${names} PARENT_SCOPE)
 endfunction()
 
-# unbraid_add_layer(name): target unbraid_<name> from src/<name>/**.cpp.
+# unbraid_add_layer(name): target unbraid_<name> from src/<name>/**.cpp. A subfolder with a CMakeLists.txt of its own
+# is a plugin (core/plugin.hpp), which unbraid_plugins builds.
 function(unbraid_add_layer name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  file(GLOB plugins RELATIVE ${PROJECT_SOURCE_DIR}/src CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*/CMakeLists.txt)
+  foreach(plugin IN LISTS plugins)
+    get_filename_component(folder ${plugin} DIRECTORY)
+    list(FILTER sources EXCLUDE REGEX "/src/${folder}/")
+    add_subdirectory(${folder})
+  endforeach()
   if(sources)
     add_library(unbraid_${name} OBJECT ${sources})
     set(scope PUBLIC)

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace unbraid::io {
@@ -17,8 +18,15 @@ enum class Container { kWav, kAiff, kFlac, kOgg, kOpus, kMp3, kM4a, kStemMp4, kO
 
 enum class SampleFormat { kPcm8, kPcm16, kPcm24, kPcm32, kFloat32, kFloat64, kLossy };
 
-/// Bits per sample of an integer format; 24 of a float32's mantissa count as 24; 0 for kLossy.
+/// The extension without its dot: "wav", "stem.mp4", …; "other" for kOther.
+std::string_view to_string(Container container);
+/// "pcm16", "float32", …; "lossy".
+std::string_view to_string(SampleFormat format);
+
+/// Bits of a stored sample; 0 for kLossy.
 int bits(SampleFormat format);
+bool is_integer(SampleFormat format);
+bool is_lossy(Container container);
 
 struct Picture {
   std::string mime_type;  ///< "image/jpeg"
@@ -26,19 +34,21 @@ struct Picture {
 };
 
 struct Tags {
-  std::map<std::string, std::string> fields;  ///< lower-case keys: "title", "artist", "album", "date", "track", …
+  std::map<std::string, std::string>
+      fields;  ///< lower-case keys: "title", "artist", "album", "date", "track", …
   std::vector<Picture> pictures;
 };
 
 struct AudioInfo {
   Container container = Container::kOther;
-  std::string codec;  ///< as the backend names it: "pcm_s16le", "mp3"
+  std::string codec;  ///< for people, as the backend names it: "Signed 16 bit PCM", "mp3"
   SampleFormat format = SampleFormat::kLossy;
-  double sample_rate = 0;       ///< Hz
+  double sample_rate = 0;  ///< Hz
   std::size_t channels = 0;
-  std::uint64_t frames = 0;     ///< exact where exact_length, else an estimate; encoder delay and padding excluded
+  std::uint64_t frames =
+      0;  ///< exact where exact_length, else an estimate; encoder delay and padding excluded
   bool exact_length = false;
-  std::size_t streams = 1;      ///< audio streams in the file: 5 in a .stem.mp4
+  std::size_t streams = 1;                     ///< audio streams in the file: 5 in a .stem.mp4
   std::vector<std::string> stream_names = {};  ///< where the file names them
   Tags tags = {};
 

@@ -5,10 +5,10 @@
 //   AudioBuffer block(reader->info().channels, 65536);
 //   while (std::size_t got = reader->read(block)) use(block.view().slice(0, got));
 //
-// WAV, AIFF, FLAC, Ogg Vorbis and Opus are read by libsndfile; everything else by the FFmpeg libraries, which are
-// loaded on first use. Encoder delay and padding are removed, so that frame 0 is the first frame that was encoded.
-// Integer samples are divided by 2^(bits−1). Errors: kNotFound, kFormat (damaged, empty or not audio), kIo.
-// A reader belongs to one thread at a time.
+// WAV, AIFF, FLAC, Ogg Vorbis and Opus are read by libsndfile; everything else by the FFmpeg libraries, which
+// are loaded on first use. Encoder delay and padding are removed, so that frame 0 is the first frame that was
+// encoded. Integer samples are divided by 2^(bits−1). Errors: kNotFound, kFormat (damaged, empty or not
+// audio), kIo. A reader belongs to one thread at a time.
 
 #include <cstddef>
 #include <cstdint>
@@ -46,7 +46,7 @@ struct Audio {
   AudioBuffer samples;
   double sample_rate = 0;  ///< Hz
 };
-Audio read_audio(const std::filesystem::path& path, const ReaderOptions& options = {}, std::uint64_t first = 0,
-                 std::uint64_t count = UINT64_MAX);
+Audio read_audio(const std::filesystem::path& path, const ReaderOptions& options = {},
+                 std::uint64_t first = 0, std::uint64_t count = UINT64_MAX);
 
 }  // namespace unbraid::io
