@@ -7,7 +7,9 @@ namespace unbraid {
 namespace {
 
 std::string one_line(const std::string& context, const std::string& message) {
-  std::string line = context.empty() ? message : context + ": " + message;
+  std::string line = context;
+  if (!line.empty()) line += ": ";
+  line += message;
   for (char& c : line)
     if (c == '\n' || c == '\r') c = ' ';
   return line;
