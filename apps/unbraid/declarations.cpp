@@ -1,0 +1,94 @@
+#include "declarations.hpp"
+
+#include <algorithm>
+
+namespace unbraid::app {
+
+namespace {
+
+/// The verb itself and its option groups, which are nameless verbs to CLI11.
+std::vector<const CLI::App*> with_groups(const CLI::App& verb) {
+  std::vector<const CLI::App*> all{&verb};
+  for (const CLI::App* sub : verb.get_subcommands([](const CLI::App* a) { return a->get_name().empty(); })) {
+    all.push_back(sub);
+  }
+  return all;
+}
+
+/// What stands between the braces of a set's description, such as "TEXT:{wav,flac}".
+std::string members(const std::string& type_name) {
+  const std::size_t open = type_name.find('{');
+  const std::size_t close = type_name.rfind('}');
+  return open < close && close != std::string::npos ? type_name.substr(open + 1, close - open - 1) : "";
+}
+
+}  // namespace
+
+std::vector<const CLI::App*> shown_verbs(const CLI::App& verb) {
+  return verb.get_subcommands([](const CLI::App* a) { return !a->get_name().empty() && !a->get_group().empty(); });
+}
+
+const CLI::App* find_verb(const CLI::App& verb, const std::string& name) {
+  const auto found = verb.get_subcommands([&](const CLI::App* a) { return a->check_name(name); });
+  return found.empty() ? nullptr : found.front();
+}
+
+std::vector<const CLI::Option*> shown_options(const CLI::App& verb) {
+  std::vector<const CLI::Option*> shown;
+  for (const CLI::App* part : with_groups(verb)) {
+    for (const CLI::Option* option : part->get_options()) {
+      if (!option->get_group().empty() && option->nonpositional()) shown.push_back(option);
+    }
+  }
+  return shown;
+}
+
+std::vector<const CLI::Option*> positionals(const CLI::App& verb) {
+  std::vector<const CLI::Option*> found;
+  for (const CLI::App* part : with_groups(verb)) {
+    for (const CLI::Option* option : part->get_options()) {
+      if (option->get_positional()) found.push_back(option);
+    }
+  }
+  return found;
+}
+
+const CLI::Option* positional_at(const CLI::App& verb, std::size_t count) {
+  for (const CLI::Option* option : positionals(verb)) {
+    const auto takes = static_cast<std::size_t>(std::max(option->get_items_expected_max(), 1));
+    if (count < takes) return option;
+    count -= takes;
+  }
+  return nullptr;
+}
+
+bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
+
+bool names_file(const std::string& type_name) {
+  return type_name.find("FILE") != std::string::npos || type_name.find("PATH") != std::string::npos;
+}
+
+std::string value_label(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  std::string choices = members(type);
+  if (!choices.empty()) {
+    std::replace(choices.begin(), choices.end(), ',', '|');
+    return choices;
+  }
+  const std::size_t colon = type.find(':');
+  const std::string check = colon == std::string::npos ? "" : type.substr(colon + 1);
+  for (const char* name : {"FILE", "PATH", "DIR"}) {
+    if (check.starts_with(name)) return check;
+  }
+  return type.substr(0, colon);
+}
+
+std::vector<std::pair<std::string, std::string>> values_of(const CLI::Option& option, const std::string&) {
+  std::vector<std::pair<std::string, std::string>> values;
+  for (const std::string& choice : CLI::detail::split(members(option.get_type_name()), ',')) {
+    if (!choice.empty()) values.emplace_back(choice, "");
+  }
+  return values;
+}
+
+}  // namespace unbraid::app
