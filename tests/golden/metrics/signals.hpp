@@ -1,34 +1,22 @@
 #pragma once
 // The audio of the metric fixtures, as the scores take it.
 
-#include <sndfile.h>
-
 #include <cstddef>
 #include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/fixtures.hpp"
 #include "unbraid/core/audio_buffer.hpp"
+#include "unbraid/io/reader.hpp"
 
 namespace unbraid::testing {
 
 /// A FLAC or WAV file of 16 bits; every value is exact in float32.
 inline AudioBuffer load_audio(const std::filesystem::path& relative) {
-  SF_INFO info{};
-  const std::unique_ptr<SNDFILE, int (*)(SNDFILE*)> file(sf_open((fixtures() / relative).c_str(), SFM_READ, &info),
-                                                         sf_close);
-  if (!file) throw std::runtime_error("cannot read fixture " + relative.string());
-  const auto channels = static_cast<std::size_t>(info.channels), frames = static_cast<std::size_t>(info.frames);
-  std::vector<float> interleaved(channels * frames);
-  sf_readf_float(file.get(), interleaved.data(), info.frames);
-  AudioBuffer audio(channels, frames);
-  for (std::size_t c = 0; c < channels; ++c)
-    for (std::size_t n = 0; n < frames; ++n) audio.channel(c)[n] = interleaved[n * channels + c];
-  return audio;
+  return std::move(io::read_audio(fixtures() / relative).samples);
 }
 
 inline std::vector<AudioBuffer> load_all(const std::filesystem::path& folder, const nlohmann::json& names) {
