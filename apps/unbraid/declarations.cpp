@@ -1,6 +1,9 @@
 #include "declarations.hpp"
 
 #include <algorithm>
+#include <variant>
+
+#include "unbraid/catalog/methods.hpp"
 
 namespace unbraid::app {
 
@@ -20,6 +23,25 @@ std::string members(const std::string& type_name) {
   const std::size_t open = type_name.find('{');
   const std::size_t close = type_name.rfind('}');
   return open < close && close != std::string::npos ? type_name.substr(open + 1, close - open - 1) : "";
+}
+
+using Values = std::vector<std::pair<std::string, std::string>>;
+
+void add_stems(const Method& method, Values& values) {
+  for (const std::string& stem : method.stems) {
+    const bool known = std::any_of(values.begin(), values.end(), [&](const auto& v) { return v.first == stem; });
+    if (!known) values.emplace_back(stem, "");
+  }
+}
+
+/// "margin=", or every "mask=soft" where the declaration lists the values.
+void add_parameters(const Method& method, Values& values) {
+  for (const Parameter& parameter : method.parameters) {
+    std::vector<std::string> settings = parameter.choices;
+    if (std::holds_alternative<bool>(parameter.value)) settings = {"true", "false"};
+    if (settings.empty()) settings.emplace_back();
+    for (const std::string& setting : settings) values.emplace_back(parameter.name + "=" + setting, parameter.help);
+  }
 }
 
 }  // namespace
@@ -83,10 +105,19 @@ std::string value_label(const CLI::Option& option) {
   return type.substr(0, colon);
 }
 
-std::vector<std::pair<std::string, std::string>> values_of(const CLI::Option& option, const std::string&) {
-  std::vector<std::pair<std::string, std::string>> values;
-  for (const std::string& choice : CLI::detail::split(members(option.get_type_name()), ',')) {
+Values values_of(const CLI::Option& option, const std::string& method) {
+  const std::string type = option.get_type_name();
+  Values values;
+  for (const std::string& choice : CLI::detail::split(members(type), ',')) {
     if (!choice.empty()) values.emplace_back(choice, "");
+  }
+  if (type.starts_with("METHOD")) {
+    for (const Method& known : catalog::methods()) values.emplace_back(known.name, known.summary);
+  }
+  for (const Method& known : catalog::methods()) {
+    if (!method.empty() && known.name != method) continue;
+    if (type.starts_with("STEM")) add_stems(known, values);
+    if (type.starts_with("PARAM")) add_parameters(known, values);
   }
   return values;
 }

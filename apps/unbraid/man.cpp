@@ -1,12 +1,14 @@
 // The manual page, from the same declarations as --help: `unbraid man | man -l -`.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cctype>
 #include <string>
 #include <string_view>
 
 #include "declarations.hpp"
+#include "unbraid/catalog/methods.hpp"
 #include "unbraid/core/version.hpp"
 #include "verbs.hpp"
 
@@ -65,6 +67,18 @@ void print_verb(const CLI::App& verb, const std::string& path) {
   for (const CLI::App* sub : shown_verbs(verb)) print_verb(*sub, path + " " + sub->get_name());
 }
 
+void print_method(const Method& method) {
+  fmt::print(".SS {}\n{}\n", plain(method.name), sentence(method.summary));
+  if (!method.paper.empty()) fmt::print(".br\n{}\n", sentence(method.paper));
+  fmt::print(".br\nStems: {}.\n", plain(fmt::format("{}", fmt::join(method.stems, ", "))));
+  for (const Parameter& parameter : method.parameters) {
+    const std::string unit = parameter.unit.empty() ? "" : " " + plain(parameter.unit);
+    fmt::print(".TP\n{}{}{}\n{}\n", bold(parameter.name + "="), italic(to_string(parameter.value)), unit,
+               sentence(parameter.help));
+    if (!parameter.choices.empty()) fmt::print("One of {}.\n", plain(fmt::format("{}", fmt::join(parameter.choices, ", "))));
+  }
+}
+
 void print_page(const CLI::App& program) {
   fmt::print(".TH UNBRAID 1 \"\" \"unbraid {}\" \"User Commands\"\n", version());
   fmt::print(".SH NAME\nunbraid \\- take a recording apart into its instruments\n");
@@ -74,6 +88,8 @@ void print_page(const CLI::App& program) {
   for (const CLI::Option* option : shown_options(program)) print_option(*option);
   fmt::print(".SH VERBS\n");
   for (const CLI::App* verb : shown_verbs(program)) print_verb(*verb, "unbraid " + verb->get_name());
+  fmt::print(".SH METHODS\nWhat separates, and the parameters of each with their defaults, for {}.\n", bold("--param"));
+  for (const Method& method : catalog::methods()) print_method(method);
   fmt::print(
       ".SH EXIT STATUS\n"
       ".TP\n.B 0\nDone.\n"

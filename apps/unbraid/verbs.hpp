@@ -1,6 +1,7 @@
 #pragma once
 // The verbs of the program, one file each. A verb declares its options on a CLI11 subcommand and, when chosen, calls
-// the library; it has no logic of its own.
+// the library; it has no logic of its own. The type name of an option ("METHOD", "STEM", "PARAM", "FILE", "DIR") is what
+// shell completion goes by: see declarations.hpp.
 
 #include <CLI/CLI.hpp>
 

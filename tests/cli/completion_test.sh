@@ -56,6 +56,9 @@ if command -v fish >/dev/null; then
   [ "$offered" = "bash fish zsh " ] || fail "fish offers '$offered'"
 fi
 
+# Methods and their declared parameters are in the manual page.
+unbraid man | grep -q '^.SS hpss' || fail "the manual page lacks a method"
+
 # The manual page names every verb and troff has nothing to complain about.
 unbraid man >"$folder/unbraid.1"
 for verb in $(unbraid complete -- "" | grep -v '^:' | cut -f1); do
