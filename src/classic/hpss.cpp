@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "classic/masking_separator.hpp"
+#include "classic/masks.hpp"
 #include "unbraid/classic/median.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"

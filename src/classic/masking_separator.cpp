@@ -4,21 +4,11 @@
 #include <cmath>
 #include <utility>
 
+#include "classic/masks.hpp"
+
 namespace unbraid::classic {
 
 namespace {
-
-/// target = source · mask, frame by frame; target may be source.
-void apply(const dsp::Spectrogram<float>& source, const dsp::Mask<float>& mask, dsp::Spectrogram<float>& target,
-           ThreadPool& pool) {
-  const std::size_t bins = source.bins();
-  pool.parallel_for(source.channels() * source.frames(), [&](std::size_t row) {
-    const std::complex<float>* x = source.values().data() + row * bins;
-    const float* m = mask.values().data() + row * bins;
-    std::complex<float>* y = target.values().data() + row * bins;
-    for (std::size_t k = 0; k < bins; ++k) y[k] = x[k] * m[k];
-  }, 16);
-}
 
 class MaskingSeparator final : public Separator {
  public:
@@ -42,7 +32,7 @@ class MaskingSeparator final : public Separator {
     dsp::Spectrogram<float> part(mix.channels(), mix.frames(), mix.bins());
     for (std::size_t i = 0; i < masks.size(); ++i) {
       run.cancel.check();
-      apply(mix, masks[i], part, run.pool);
+      apply_mask(mix, masks[i], part, run.pool);
       stft_.inverse(part, stems[i].audio, run.pool);
       add_scaled(stems[i].audio, -1.0f, rest);
     }
@@ -75,17 +65,6 @@ Chunked streaming_blocks(const dsp::StftOptions& stft, double sample_rate, std::
   const std::size_t context = (context_frames + window_hops) * hop;
   const auto core = static_cast<std::size_t>(std::ceil(core_s * sample_rate / static_cast<double>(hop))) * hop;
   return {.length = std::max(core, hop) + 2 * context, .overlap = 0, .window = BlockWindow::kBox, .context = context};
-}
-
-dsp::Magnitudes<float> magnitudes(const dsp::Spectrogram<float>& spectrogram, ThreadPool& pool) {
-  dsp::Magnitudes<float> out(spectrogram.channels(), spectrogram.frames(), spectrogram.bins());
-  const std::size_t bins = out.bins();
-  pool.parallel_for(out.channels() * out.frames(), [&](std::size_t row) {
-    const std::complex<float>* x = spectrogram.values().data() + row * bins;
-    float* y = out.values().data() + row * bins;
-    for (std::size_t k = 0; k < bins; ++k) y[k] = std::sqrt(x[k].real() * x[k].real() + x[k].imag() * x[k].imag());
-  }, 16);
-  return out;
 }
 
 }  // namespace unbraid::classic

@@ -13,7 +13,6 @@
 #include <memory>
 #include <vector>
 
-#include "unbraid/core/thread_pool.hpp"
 #include "unbraid/dsp/stft.hpp"
 #include "unbraid/separator/separator.hpp"
 
@@ -32,8 +31,5 @@ dsp::StftOptions stft_options(double sample_rate, double window_ms);
 /// context is the window and `context_frames` STFT frames, which is as far as an output sample looks.
 Chunked streaming_blocks(const dsp::StftOptions& stft, double sample_rate, std::size_t context_frames,
                          double core_s = 10);
-
-/// |X| of every bin.
-dsp::Magnitudes<float> magnitudes(const dsp::Spectrogram<float>& spectrogram, ThreadPool& pool);
 
 }  // namespace unbraid::classic

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "classic/masking_separator.hpp"
+#include "classic/masks.hpp"
 #include "classic/matrix.hpp"
 #include "unbraid/classic/median.hpp"
 #include "unbraid/classic/methods.hpp"

@@ -1,0 +1,9 @@
+#include "unbraid/classic/methods.hpp"
+
+namespace unbraid::classic {
+
+std::vector<Method> methods() {
+  return {classic4_method(), hpss_method(), centre_method(), lowpass_method(), repet_sim_method()};
+}
+
+}  // namespace unbraid::classic
