@@ -1,0 +1,132 @@
+#include "io/ffmpeg/timeline.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "io/ffmpeg/mp4_boxes.hpp"
+
+namespace unbraid::io {
+
+namespace {
+
+constexpr const char* kMp4 = "mov,mp4,m4a,3gp,3g2,mj2";
+constexpr std::uint64_t kPacketsPerMark = 8;
+constexpr std::uint64_t kTolerance = 2 * 1152;  // some MP3 encoders count their header as a frame
+
+/// A time of the stream in samples.
+std::uint64_t to_frames(const AVStream& stream, std::int64_t time) {
+  return static_cast<std::uint64_t>(
+      std::max<std::int64_t>(0, av_rescale_q(time, stream.time_base, {1, stream.codecpar->sample_rate})));
+}
+
+/// What a packet asks to drop, at its start and at its end.
+struct Skips {
+  std::uint64_t start = 0;
+  std::uint64_t end = 0;
+};
+Skips skips_of(const AVPacket& packet) {
+  std::size_t size = 0;
+  const std::uint8_t* const data = av_packet_get_side_data(&packet, AV_PKT_DATA_SKIP_SAMPLES, &size);
+  if (!data || size < 8) return {};
+  const auto number = [&](int at) {
+    return std::uint64_t{data[at]} | std::uint64_t{data[at + 1]} << 8 | std::uint64_t{data[at + 2]} << 16 |
+           std::uint64_t{data[at + 3]} << 24;
+  };
+  return {number(0), number(4)};
+}
+
+/// iTunes' gapless tag: " 00000000 00000840 000001CA 00000000003F31F6 …", delay, padding, frames.
+struct Gapless {
+  std::uint64_t delay, frames;
+};
+std::optional<Gapless> gapless_tag(const AVFormatContext& format) {
+  const AVDictionaryEntry* const entry = av_dict_get(format.metadata, "iTunSMPB", nullptr, 0);
+  unsigned long long delay = 0;
+  unsigned long long padding = 0;
+  unsigned long long frames = 0;
+  if (!entry || std::sscanf(entry->value, "%*x %llx %llx %llx", &delay, &padding, &frames) != 3)
+    return std::nullopt;
+  if (frames == 0) return std::nullopt;
+  return Gapless{delay, frames};
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> packet_frames(const AVStream& stream, const AVPacket& packet) {
+  const AVRational base = stream.time_base;
+  const bool exact = base.num == 1 && base.den % stream.codecpar->sample_rate == 0;
+  // HE-AAC in MP4 may count at half the rate that it is played at; every packet is then still whole.
+  const bool half = base.num == 1 && 2 * base.den == stream.codecpar->sample_rate;
+  if ((!exact && !half) || packet.duration <= 0) return std::nullopt;
+  return to_frames(stream, packet.duration);
+}
+
+std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file, std::size_t audio_stream) {
+  const AVStream& stream = demuxer.stream();
+  const auto rate = static_cast<std::uint64_t>(stream.codecpar->sample_rate);
+  const AvPacket packet(av_packet_alloc());
+  Timeline timeline;
+  std::uint64_t raw = 0;
+  std::uint64_t packets = 0;
+  std::uint64_t padding = 0;
+  std::int64_t first_time = 0;
+  bool marked = true;
+  for (std::int64_t last_position = -1; demuxer.next(*packet); ++packets) {
+    const auto frames = packet_frames(stream, *packet);
+    if (!frames) return std::nullopt;
+    const Skips skips = skips_of(*packet);
+    if (packets == 0) {
+      timeline.delay = skips.start;
+      first_time = packet->pts == AV_NOPTS_VALUE ? 0 : packet->pts;
+    }
+    padding += skips.end;
+    marked = marked && packet->pos > last_position;
+    last_position = packet->pos;
+    if (packets % kPacketsPerMark == 0) timeline.marks.push_back({packet->pos, packet->pts, raw});
+    raw += *frames;
+  }
+  if (packets == 0) throw Error{ErrorCode::kFormat, "holds no audio", file.name()};
+
+  const auto missing = [&](std::uint64_t promised, std::uint64_t there, const char* unit) {
+    throw Error{
+        ErrorCode::kFormat,
+        fmt::format("the file is cut short: its header promises {} {}, {} are there", promised, unit, there),
+        file.name()};
+  };
+  if (demuxer.format_is(kMp4)) {
+    const auto promised = static_cast<std::uint64_t>(std::max<std::int64_t>(0, stream.nb_frames));
+    if (packets < promised) missing(promised, packets, "packets");
+    if (first_time < 0) timeline.delay = to_frames(stream, -first_time);
+    if (packets == promised && stream.duration > 0) raw = to_frames(stream, stream.duration);
+  } else if (demuxer.format_is("mp3") &&
+             demuxer.format().duration_estimation_method == AVFMT_DURATION_FROM_STREAM) {
+    const std::uint64_t promised = to_frames(stream, stream.duration);
+    if (raw + kTolerance < promised) missing(promised, raw, "frames");
+  }
+  const std::uint64_t cut = timeline.delay + padding;
+  timeline.frames = raw > cut ? raw - cut : 0;
+
+  if (demuxer.format_is(kMp4)) {
+    if (const auto gapless = gapless_tag(demuxer.format());
+        gapless && gapless->delay + gapless->frames <= raw) {
+      timeline.delay = gapless->delay;
+      timeline.frames = gapless->frames;
+    } else {
+      // The edit list may end before the last packet does. Where it only differs by its own rounding, the
+      // packets are right.
+      ByteFile boxes = file.duplicate();
+      const std::uint64_t ticks = movie_timescale(boxes);
+      const std::uint64_t rounding = ticks == 0 ? timeline.frames : ticks >= rate ? 0 : rate / ticks + 1;
+      const Demuxer edited(file, audio_stream, EditLists::kApplied);
+      const std::uint64_t kept = to_frames(edited.stream(), edited.stream().duration);
+      if (kept > 0 && kept + rounding < timeline.frames) timeline.frames = kept;
+    }
+  }
+  if (!marked) timeline.marks.clear();
+  return timeline;
+}
+
+}  // namespace unbraid::io
