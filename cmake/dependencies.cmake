@@ -16,6 +16,8 @@ pkg_check_modules(png REQUIRED IMPORTED_TARGET libpng)
 pkg_check_modules(lapacke REQUIRED IMPORTED_TARGET lapacke)
 find_package(HDF5 REQUIRED COMPONENTS C)
 pkg_check_modules(blas REQUIRED IMPORTED_TARGET openblas)
+pkg_check_modules(soundtouch REQUIRED IMPORTED_TARGET soundtouch)
+pkg_check_modules(fluidsynth REQUIRED fluidsynth)  # its headers; the library is opened on first use
 
 # What each layer links besides the layers it may use.
 set(UNBRAID_LINKS_core fmt::fmt Threads::Threads ${CMAKE_DL_LIBS})
@@ -27,6 +29,6 @@ set(UNBRAID_LINKS_classic Eigen3::Eigen PkgConfig::lapacke PkgConfig::blas)
 set(UNBRAID_LINKS_metrics Eigen3::Eigen)
 set(UNBRAID_LINKS_catalog OpenSSL::Crypto)
 set(UNBRAID_LINKS_pipeline nlohmann_json::nlohmann_json)
-set(UNBRAID_LINKS_data yaml-cpp nlohmann_json::nlohmann_json)
+set(UNBRAID_LINKS_data yaml-cpp nlohmann_json::nlohmann_json OpenSSL::Crypto PkgConfig::soundtouch)
 set(UNBRAID_LINKS_evaluate nlohmann_json::nlohmann_json)
 set(UNBRAID_LINKS_report nlohmann_json::nlohmann_json PkgConfig::png)

@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   program.add_flag("-q,--quiet", session.quiet, "no progress bars, no notes");
   program.add_option("--threads", session.threads, "threads to use (default: all processors)");
   unbraid::app::add_models(program, session);
+  unbraid::app::add_synth(program, session);
   unbraid::app::add_completion(program, session);
   unbraid::app::add_man(program, session);
 

@@ -41,7 +41,7 @@ completes "" unbraid nonsense --nonsense=
 # Every verb and option that the program declares is offered.
 for verb in $(unbraid complete -- "" | grep -v '^:' | cut -f1); do
   for option in $(unbraid "$verb" --help | grep -oE '^  (-.,)?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
-    unbraid complete -- "$verb" -- | cut -f1 | grep -qx -- "$option" || fail "$verb $option is not offered"
+    unbraid complete -- "$verb" -- | cut -f1 | grep -x -- "$option" >/dev/null || fail "$verb $option is not offered"
   done
 done
 
@@ -57,7 +57,8 @@ if command -v fish >/dev/null; then
 fi
 
 # Methods and their declared parameters are in the manual page.
-unbraid man | grep -q '^.SS hpss' || fail "the manual page lacks a method"
+unbraid man >"$folder/page"
+grep -q '^.SS hpss' "$folder/page" || fail "the manual page lacks a method"
 
 # The manual page names every verb and troff has nothing to complain about.
 unbraid man >"$folder/unbraid.1"
