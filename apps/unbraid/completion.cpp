@@ -1,7 +1,7 @@
-// Shell completion, from the same declarations as --help: the scripts for bash, zsh and fish only ask the hidden verb
-// `unbraid complete -- WORD…`, which walks the verbs and options up to the word that is being typed. It prints one
-// candidate per line, a tab and its description, and at the end :files, :folders or :nothing, which says what else the
-// shell may offer.
+// Shell completion, from the same declarations as --help: the scripts for bash, zsh and fish only ask the
+// hidden verb `unbraid complete -- WORD…`, which walks the verbs and options up to the word that is being
+// typed. It prints one candidate per line, a tab and its description, and at the end :files, :folders or
+// :nothing, which says what else the shell may offer.
 
 #include <fmt/format.h>
 
@@ -89,8 +89,8 @@ complete -c unbraid -f -a '(__unbraid_complete)'
 /// What is known about the command line when the cursor is reached.
 struct Position {
   const CLI::App* verb;
-  const CLI::Option* awaiting = nullptr;  ///< the option whose value is being typed
-  std::size_t positionals = 0;            ///< words before that belong to no option
+  const CLI::Option* awaiting = nullptr;     ///< the option whose value is being typed
+  std::size_t positionals = 0;               ///< words before that belong to no option
   std::map<std::string, std::string> given;  ///< values of options by their name
 };
 
@@ -113,8 +113,10 @@ Position walk(const CLI::App& program, const std::vector<std::string>& words) {
       const std::size_t equals = word.find('=');
       const CLI::Option* option = find_option(at.verb, word.substr(0, equals));
       if (!option) continue;
-      if (equals != std::string::npos) at.given[option->get_name()] = word.substr(equals + 1);
-      else if (takes_value(*option)) at.awaiting = option;
+      if (equals != std::string::npos)
+        at.given[option->get_name()] = word.substr(equals + 1);
+      else if (takes_value(*option))
+        at.awaiting = option;
     } else if (const CLI::App* sub = find_verb(*at.verb, word)) {
       at.verb = sub;
       at.positionals = 0;
@@ -164,11 +166,14 @@ class Offer {
     }
     const std::string before = typed_.substr(0, start);
     const auto method = at.given.find("--method");
-    for (const auto& [value, description] : values_of(option, method == at.given.end() ? "" : method->second)) {
+    for (const auto& [value, description] :
+         values_of(option, method == at.given.end() ? "" : method->second)) {
       word(before + value, description);
     }
-    if (type.find("DIR") != std::string::npos) extra_ = ":folders";
-    else if (names_file(type)) extra_ = ":files";
+    if (type.find("DIR") != std::string::npos)
+      extra_ = ":folders";
+    else if (names_file(type))
+      extra_ = ":files";
   }
 
   void finish() const { fmt::print("{}\n", extra_); }
@@ -194,7 +199,8 @@ void complete(const CLI::App& program, std::vector<std::string> words) {
     offer.options(at.verb);
   } else {
     offer.verbs(*at.verb);
-    if (const CLI::Option* positional = positional_at(*at.verb, at.positionals)) offer.values(*positional, at);
+    if (const CLI::Option* positional = positional_at(*at.verb, at.positionals))
+      offer.values(*positional, at);
   }
   offer.finish();
 }
