@@ -7,8 +7,8 @@
 //   AudioView oldest = queue.view(queue.first(), 512);
 //   queue.drop_before(queue.first() + 512);
 //
-// Frames lie side by side in memory, so that any stretch of them is one view. Memory: at most about twice the
-// most frames ever held. Views are valid until the next push() or extend().
+// Frames lie side by side in memory, so that any stretch of them is one view. Memory: at most one and a half
+// times the most frames ever held. Views are valid until the next push() or extend().
 
 #include <algorithm>
 #include <cstdint>
@@ -57,16 +57,18 @@ class AudioQueue {
     return storage_.view().slice(start_ + held_ - frames, frames);
   }
 
-  /// Moves what is held to the front of the storage, or of a larger one when it would not be half empty.
+  /// Moves what is held to the front of the storage, or of a larger one when that would not free a quarter of
+  /// it.
   void make_room(std::size_t frames) {
     const std::size_t needed = held_ + frames;
-    if (2 * needed <= storage_.frames()) {
+    const std::size_t capacity = storage_.frames();
+    if (needed <= capacity - capacity / 4) {
       for (std::size_t c = 0; c < channels(); ++c) {
         const auto row = storage_.channel(c);
         std::copy(row.begin() + start_, row.begin() + start_ + held_, row.begin());
       }
     } else {
-      AudioBuffer larger(channels(), 2 * needed);
+      AudioBuffer larger(channels(), std::max(needed, capacity + capacity / 2));
       copy(storage_.view().slice(start_, held_), larger.view().slice(0, held_));
       storage_ = std::move(larger);
     }

@@ -53,9 +53,14 @@ ChunkLayout ChunkLayout::with_hop(const Chunked& blocks, std::size_t hop, std::s
           .padding = blocks.padding};
 }
 
-ChunkLayout ChunkLayout::whole(std::size_t frames, std::size_t offset) {
-  const std::size_t length = std::max<std::size_t>(1, frames + offset);
-  return {.length = length, .hop = length, .lead = offset};
+ChunkLayout ChunkLayout::whole(std::size_t offset) {
+  return {.lead = offset};
+}
+
+ChunkLayout ChunkLayout::for_signal(std::uint64_t frames) const {
+  if (length > 0) return *this;
+  const std::size_t all = std::max<std::size_t>(1, static_cast<std::size_t>(frames) + lead);
+  return {.length = all, .hop = all, .lead = lead, .padding = padding};
 }
 
 std::uint64_t ChunkLayout::count(std::uint64_t frames) const noexcept {
@@ -65,6 +70,7 @@ std::uint64_t ChunkLayout::count(std::uint64_t frames) const noexcept {
 struct Chunker::State {
   ChunkLayout layout;
   AudioQueue signal;
+  std::uint64_t received = 0;
   std::uint64_t made = 0;
   bool finished = false;
 
@@ -74,12 +80,12 @@ struct Chunker::State {
 
   void fill(MutableAudioView block) const {
     const std::int64_t begin = start();
-    const std::int64_t received = static_cast<std::int64_t>(signal.end());
+    const std::int64_t frames = static_cast<std::int64_t>(received);
     const std::int64_t end = begin + static_cast<std::int64_t>(layout.length);
     // Borders, in frames of the signal: begin ≤ inside ≤ outside ≤ padded ≤ end.
     const std::int64_t inside = std::clamp<std::int64_t>(0, begin, end);
-    const std::int64_t outside = std::clamp(received, inside, end);
-    const std::int64_t padded = std::clamp(received + static_cast<std::int64_t>(layout.tail), outside, end);
+    const std::int64_t outside = std::clamp(frames, inside, end);
+    const std::int64_t padded = std::clamp(frames + static_cast<std::int64_t>(layout.tail), outside, end);
     for (std::size_t c = 0; c < block.channels(); ++c) {
       const std::span<float> row = block.channel(c);
       const auto at = [&](std::int64_t frame) {
@@ -96,7 +102,7 @@ struct Chunker::State {
               sample = at(border);
               break;
             case PaddingMode::kReflect:
-              sample = at(static_cast<std::int64_t>(mirrored(t, static_cast<std::uint64_t>(received))));
+              sample = at(static_cast<std::int64_t>(mirrored(t, received)));
               break;
           }
         }
@@ -107,7 +113,7 @@ struct Chunker::State {
             signal.view(static_cast<std::uint64_t>(inside), static_cast<std::size_t>(outside - inside));
         std::ranges::copy(held.channel(c), row.begin() + (inside - begin));
       }
-      pad(outside, padded, received - 1);
+      pad(outside, padded, frames - 1);
       std::fill(row.begin() + (padded - begin), row.end(), 0.0f);
     }
   }
@@ -120,15 +126,22 @@ Chunker::Chunker(Chunker&&) noexcept = default;
 
 void Chunker::push(AudioView frames) {
   state_->signal.push(frames);
+  state_->received += frames.frames();
 }
 
 void Chunker::finish() {
   state_->finished = true;
+  state_->layout = state_->layout.for_signal(state_->received);
+}
+
+const ChunkLayout& Chunker::layout() const {
+  return state_->layout;
 }
 
 bool Chunker::ready() const {
-  const std::int64_t received = static_cast<std::int64_t>(state_->signal.end());
-  if (state_->finished) return state_->made < state_->layout.count(static_cast<std::uint64_t>(received));
+  const std::int64_t received = static_cast<std::int64_t>(state_->received);
+  if (state_->finished) return state_->made < state_->layout.count(state_->received);
+  if (state_->layout.length == 0) return false;
   // Until the end is known, a block must lie in what was received, and so must what its beginning mirrors.
   const std::int64_t begin = state_->start();
   return received >= begin + static_cast<std::int64_t>(state_->layout.length) && received > -begin;
@@ -139,8 +152,12 @@ void Chunker::next(MutableAudioView block) {
     throw Error{ErrorCode::kInternal, "no such block"};
   state_->fill(block);
   ++state_->made;
+  if (state_->finished && !ready()) {  // that was the last one: let go of the memory
+    state_->signal = AudioQueue(state_->signal.channels());
+    return;
+  }
   // Keep what the next block starts with and what its end would mirror if the signal ended now.
-  const std::int64_t received = static_cast<std::int64_t>(state_->signal.end());
+  const std::int64_t received = static_cast<std::int64_t>(state_->received);
   const std::int64_t mirrors = received - static_cast<std::int64_t>(state_->layout.tail) - 1;
   state_->signal.drop_before(
       static_cast<std::uint64_t>(std::max<std::int64_t>(0, std::min(state_->start(), mirrors))));
@@ -151,7 +168,7 @@ std::vector<AudioBuffer> generate_chunks(AudioView signal, const ChunkLayout& la
   chunker.push(signal);
   chunker.finish();
   std::vector<AudioBuffer> blocks;
-  while (chunker.ready()) chunker.next(blocks.emplace_back(signal.channels(), layout.length));
+  while (chunker.ready()) chunker.next(blocks.emplace_back(signal.channels(), chunker.layout().length));
   return blocks;
 }
 

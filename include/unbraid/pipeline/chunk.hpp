@@ -27,7 +27,7 @@ namespace unbraid {
 
 /// Where blocks lie; block k covers the frames [k·hop − lead, k·hop − lead + length) of the signal.
 struct ChunkLayout {
-  std::size_t length = 0;
+  std::size_t length = 0;   ///< 0: that of the signal, see whole()
   std::size_t hop = 0;      ///< 1 ≤ hop ≤ core
   std::size_t context = 0;  ///< frames at each end of a block that are not stitched
   std::size_t lead = 0;     ///< frames of the first block before the signal
@@ -40,8 +40,12 @@ struct ChunkLayout {
   static ChunkLayout of(const Chunked& blocks, std::size_t offset = 0);
   /// As of(), with the hop given.
   static ChunkLayout with_hop(const Chunked& blocks, std::size_t hop, std::size_t offset = 0);
-  /// One block, exactly the signal, which `offset` frames of padding precede.
-  static ChunkLayout whole(std::size_t frames, std::size_t offset = 0);
+  /// One block, exactly the signal, which `offset` frames of padding precede. Its length is that of the
+  /// signal.
+  static ChunkLayout whole(std::size_t offset = 0);
+
+  /// The layout for a signal of known length: itself, but for whole(), whose length is then known.
+  ChunkLayout for_signal(std::uint64_t frames) const;
 
   std::size_t core() const noexcept { return length - 2 * context; }
   /// Blocks for a signal of so many frames; 0 for 0.
@@ -59,7 +63,9 @@ class Chunker {
   void finish();
   /// Whether the next block can be made from what was pushed.
   bool ready() const;
-  /// Fills the next block, [channels][layout.length]; ready() must hold.
+  /// What was asked for, with the length of whole() known after finish().
+  const ChunkLayout& layout() const;
+  /// Fills the next block, [channels][layout().length]; ready() must hold.
   void next(MutableAudioView block);
 
  private:

@@ -1,0 +1,47 @@
+#pragma once
+// What separating a file will cost, before it is done.
+//
+//   SeparationPlan plan = plan_file("song.mp3", method, {.max_memory_bytes = 2'000'000'000}, run);
+//   fmt::print("{} blocks, about {} MB, {:.0f} s\n", plan.blocks, plan.memory_bytes >> 20, plan.seconds);
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "unbraid/core/run_context.hpp"
+#include "unbraid/pipeline/separate.hpp"
+#include "unbraid/pipeline/separate_file.hpp"
+#include "unbraid/separator/separator.hpp"
+
+namespace unbraid {
+
+struct SeparationPlan {
+  std::string method;
+  std::uint64_t frames = 0;  ///< of the input; estimated where the file does not say
+  double duration_s = 0;
+  bool whole_track = false;      ///< one block: memory grows with the track
+  std::uint64_t blocks = 0;      ///< in all, over channels and shifted runs
+  std::size_t block_frames = 0;  ///< at the separator's sample rate
+  std::size_t hop_frames = 0;
+  std::size_t batch = 0;         ///< blocks at a time
+  std::size_t memory_bytes = 0;  ///< estimated peak of the process
+  double seconds = 0;            ///< estimated; from a trial on the first block, at most ten seconds of audio
+};
+
+/// Estimated peak memory of a SeparationStream over so many frames, without what the process has already.
+/// Counts its queues, blocks and stems and the separator's own working_bytes(). Not counted: files,
+/// fragmentation.
+std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
+                            const SeparationOptions& options);
+
+/// The largest batch, at most the separator's own, with which the estimate for the process stays within
+/// max_bytes (0: no limit). kResource, saying how much is needed, when not even one block at a time does.
+std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
+                         const SeparationOptions& options, std::size_t max_bytes);
+
+/// Opens the file and tries the separator on its beginning. Errors as separate_file().
+SeparationPlan plan_file(const std::filesystem::path& input, const Method& method,
+                         const SeparateOptions& options, RunContext& run);
+
+}  // namespace unbraid

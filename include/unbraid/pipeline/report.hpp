@@ -1,0 +1,49 @@
+#pragma once
+// What separating a file gave: facts and levels, and the JSON documents that carry them.
+//
+//   SeparationReport report = separate_file("song.mp3", "stems/song", method, {}, run);
+//   fmt::print("{}\n", to_json(std::vector{report}));          // an unbraid.separate/1 document
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace unbraid {
+
+/// Levels are in dB of full scale (a full-scale square wave is 0 dB rms) and −∞ for silence.
+struct StemReport {
+  std::string name;
+  std::filesystem::path file;
+  std::uint64_t bytes = 0;  ///< size of the file
+  double rms_db = 0;        ///< over all channels
+  double peak_db = 0;       ///< of samples
+  double energy_share = 0;  ///< of the energies of all stems that were written; 0 when all are silent
+  std::uint64_t clipped_samples = 0;  ///< that the file's sample format could not hold
+};
+
+struct SeparationReport {
+  std::filesystem::path input;
+  std::filesystem::path output;  ///< the folder
+  std::string method;
+  double sample_rate = 0;    ///< Hz, of the input
+  std::size_t channels = 0;  ///< of the input and the stems
+  std::uint64_t frames = 0;
+  double duration_s = 0;
+  double wall_s = 0;                  ///< time it took
+  double realtime_factor = 0;         ///< duration_s / wall_s
+  std::size_t peak_memory_bytes = 0;  ///< of the whole process, so far
+  /// Level of (sum of the stems − mixture) against the mixture in dB, before rounding to the file format;
+  /// over all stems of the method, also those that were not chosen, or over the two of `two_stems`. NaN for a
+  /// silent mixture.
+  double residual_db = 0;
+  std::vector<StemReport> stems;  ///< in the order of the method
+  bool resumed = false;           ///< nothing was done: an earlier run had finished it
+};
+
+/// {"schema": "unbraid.separate/1", "inputs": [...]}, one line. What is no finite number is null.
+std::string to_json(std::span<const SeparationReport> reports);
+
+}  // namespace unbraid

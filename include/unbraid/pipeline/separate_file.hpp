@@ -1,0 +1,55 @@
+#pragma once
+// An audio file to a folder of stems: read → normalise → chunk → separate → stitch → derive → write.
+//
+//   const Method& method = catalog::find("classic4");
+//   SeparationReport report = separate_file("song.mp3", "stems/song", method, {.resume = true}, run);
+//
+// Writes <folder>/<stem>.<ext> for every stem and, last, <folder>/manifest.json: what went in (SHA-256), what
+// was asked, what came out. Stems have the sample rate, the channels, the length, the container and the bit
+// depth of the input unless asked otherwise (what cannot be written becomes WAV), and its tags and pictures.
+// All or nothing: on an error, or when cancelled, no file and no folder is left behind. Samples that are
+// written are not scaled.
+//
+// Errors: those of io::Reader and io::Writer; kFormat for samples that are no numbers and for files without a
+// single frame; kIo when a target exists; kResource when the memory allowed is not enough, before anything is
+// done; kUsage for options out of range and unknown stems and parameters; kUnsupported when the method cannot
+// work on this input.
+//
+// run.progress counts frames of the input ("separate", before it "measure" for methods that normalise).
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "unbraid/core/run_context.hpp"
+#include "unbraid/io/audio_format.hpp"
+#include "unbraid/pipeline/derive.hpp"
+#include "unbraid/pipeline/report.hpp"
+#include "unbraid/pipeline/separate.hpp"
+#include "unbraid/separator/separator.hpp"
+
+namespace unbraid {
+
+struct SeparateOptions {
+  std::map<std::string, std::string> parameters = {};  ///< of the method, by name
+  SeparationOptions separation = {};
+  StemSelection selection = {};
+  std::optional<io::Container> container = {};         ///< nothing: that of the input
+  std::optional<io::SampleFormat> sample_format = {};  ///< nothing: that of the input, or the nearest to it
+  bool dither = false;                                 ///< when going to integers; seeded by separation.seed
+  std::size_t max_memory_bytes = 0;                    ///< 0: no limit
+  bool overwrite = false;                              ///< replace files that exist
+  bool resume = false;  ///< do nothing where a manifest proves that the same was done to the same input
+
+  /// kUsage for values out of range or that contradict each other.
+  void validate() const;
+};
+
+/// input "-" is standard input. folder "-" is standard output, for a single stem and without a manifest.
+SeparationReport separate_file(const std::filesystem::path& input, const std::filesystem::path& folder,
+                               const Method& method, const SeparateOptions& options, RunContext& run);
+
+}  // namespace unbraid

@@ -1,0 +1,59 @@
+#pragma once
+// Energy and peak of a signal that passes by in blocks.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "unbraid/core/audio_buffer.hpp"
+
+namespace unbraid {
+
+class LevelMeter {
+ public:
+  void add(AudioView block) {
+    for (std::size_t c = 0; c < block.channels(); ++c)
+      for (const float x : block.channel(c)) {
+        energy_ += static_cast<double>(x) * x;
+        peak_ = std::max(peak_, std::abs(x));
+      }
+    samples_ += block.channels() * block.frames();
+  }
+
+  double energy() const { return energy_; }
+  /// dB of full scale; −∞ for silence and for nothing at all.
+  double rms_db() const {
+    return samples_ > 0 ? 10.0 * std::log10(energy_ / static_cast<double>(samples_)) : -HUGE_VAL;
+  }
+  double peak_db() const { return 20.0 * std::log10(static_cast<double>(peak_)); }
+
+ private:
+  double energy_ = 0.0;
+  float peak_ = 0.0f;
+  std::uint64_t samples_ = 0;
+};
+
+/// How far stems are from adding up to their mixture.
+class ResidualMeter {
+ public:
+  template <class StemRange>
+  void add(AudioView mix, const StemRange& stems) {
+    for (std::size_t c = 0; c < mix.channels(); ++c)
+      for (std::size_t t = 0; t < mix.frames(); ++t) {
+        const double x = mix.channel(c)[t];
+        double rest = x;
+        for (const auto& stem : stems) rest -= stem.audio.channel(c)[t];
+        mixture_ += x * x;
+        residual_ += rest * rest;
+      }
+  }
+
+  /// Level of the residual against the mixture; NaN when the mixture is silent.
+  double db() const { return mixture_ > 0.0 ? 10.0 * std::log10(residual_ / mixture_) : std::nan(""); }
+
+ private:
+  double mixture_ = 0.0;
+  double residual_ = 0.0;
+};
+
+}  // namespace unbraid

@@ -1,0 +1,144 @@
+#include "unbraid/pipeline/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "pipeline/channel_groups.hpp"
+#include "pipeline/process_memory.hpp"
+#include "unbraid/core/error.hpp"
+#include "unbraid/io/reader.hpp"
+#include "unbraid/pipeline/chunk.hpp"
+
+namespace unbraid {
+
+namespace {
+
+constexpr double kQueueSlack = 1.5;       // an AudioQueue's storage against what it holds
+constexpr double kPieceFrames = 1 << 16;  // read, taken and written at a time
+constexpr double kTrialSeconds = 10.0;    // of audio, for whole-track separators
+
+struct Blocks {
+  ChunkLayout layout;
+  std::size_t batch = 1;
+  std::size_t lanes = 1;     ///< channel groups times shifted runs
+  std::uint64_t frames = 0;  ///< of the recording at the separator's rate
+};
+
+Blocks blocks_of(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
+                 const SeparationOptions& options) {
+  Blocks blocks;
+  blocks.frames = static_cast<std::uint64_t>(
+      std::llround(static_cast<double>(frames) * separator.sample_rate / input.sample_rate));
+  if (const Chunked* chunked = std::get_if<Chunked>(&separator.blocks)) {
+    Chunked wanted = *chunked;
+    if (options.overlap) wanted.overlap = *options.overlap;
+    blocks.layout = ChunkLayout::of(wanted);
+    blocks.batch = options.batch > 0 ? options.batch : wanted.batch;
+  } else {
+    const double shift = options.shifts > 0 ? 0.5 * separator.sample_rate : 0.0;
+    blocks.layout = ChunkLayout::whole(static_cast<std::size_t>(shift)).for_signal(blocks.frames);
+  }
+  blocks.lanes =
+      channel_groups(input.channels, separator.channels).size() * std::max<std::size_t>(1, options.shifts);
+  return blocks;
+}
+
+std::string megabytes(std::size_t bytes) {
+  return fmt::format("{} MB", (bytes + 999'999) / 1'000'000);
+}
+
+}  // namespace
+
+std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
+                            const SeparationOptions& options) {
+  const Blocks blocks = blocks_of(separator, input, frames, options);
+  const bool whole = std::holds_alternative<WholeTrack>(separator.blocks);
+  const double length = static_cast<double>(blocks.layout.length);
+  const double lanes = static_cast<double>(blocks.lanes);
+  const double batch = static_cast<double>(blocks.batch);
+  const double stems = static_cast<double>(separator.stems.size());
+  const double channels = static_cast<double>(separator.channels);
+  const double ratio = input.sample_rate / separator.sample_rate;
+
+  // Frames waiting: at the input for their block to fill, at the output for all blocks that cover them.
+  const double waiting =
+      kQueueSlack * (length + static_cast<double>(blocks.layout.tail) + kPieceFrames / ratio) +
+      batch * static_cast<double>(blocks.layout.hop) / lanes;
+  const double mixture =
+      kQueueSlack * (whole ? length : waiting + kPieceFrames) * ratio * static_cast<double>(input.channels);
+  const double chunkers = lanes * waiting * channels;
+  const double stitchers =
+      lanes * stems * channels * (whole ? length : kQueueSlack * (length + kPieceFrames / ratio));
+  const double in_work = batch * length * channels * (1.0 + stems);
+  const double pieces = 4.0 * kPieceFrames * static_cast<double>(input.channels) * (1.0 + stems);
+  const double working = batch * static_cast<double>(separator.working_bytes(blocks.layout.length));
+  // A whole track's queue is given back before its stems are gathered.
+  const double queues = whole ? std::max(chunkers, stitchers) : chunkers + stitchers;
+  return static_cast<std::size_t>(working + sizeof(float) * (mixture + queues + in_work + pieces));
+}
+
+std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
+                         const SeparationOptions& options, std::size_t max_bytes) {
+  SeparationOptions tried = options;
+  tried.batch = blocks_of(separator, input, frames, options).batch;
+  if (max_bytes == 0) return tried.batch;
+  for (const std::size_t already = current_memory_bytes();; --tried.batch) {
+    const std::size_t needed = already + estimate_memory(separator, input, frames, tried);
+    if (needed <= max_bytes) return tried.batch;
+    if (tried.batch == 1)
+      throw Error{
+          ErrorCode::kResource,
+          fmt::format("needs about {}, more than the {} allowed; {}", megabytes(needed), megabytes(max_bytes),
+                      std::holds_alternative<WholeTrack>(separator.blocks)
+                          ? "this method holds the whole track: choose one that streams, or cut the input"
+                          : "allow more, or ask for fewer shifts")};
+  }
+}
+
+SeparationPlan plan_file(const std::filesystem::path& input, const Method& method,
+                         const SeparateOptions& options, RunContext& run) {
+  options.validate();
+  const auto reader = io::open_reader(input);
+  const io::AudioInfo& info = reader->info();
+  const StreamFormat format{.sample_rate = info.sample_rate, .channels = info.channels};
+  const auto separator = method.make(format, ParameterValues::resolve(method.parameters, options.parameters),
+                                     options.separation.seed);
+  const SeparatorInfo& wants = separator->info();
+  const StemMixer checks_the_stems(wants.stems, options.selection);
+  SeparationOptions separation = options.separation;
+  separation.batch = choose_batch(wants, format, info.frames, separation, options.max_memory_bytes);
+  const Blocks blocks = blocks_of(wants, format, info.frames, separation);
+  const bool whole = std::holds_alternative<WholeTrack>(wants.blocks);
+
+  const double excerpt_s =
+      whole ? kTrialSeconds : static_cast<double>(blocks.layout.length) / wants.sample_rate;
+  AudioBuffer excerpt(info.channels, static_cast<std::size_t>(std::ceil(excerpt_s * info.sample_rate)));
+  const std::size_t got = reader->read(excerpt);
+  if (got == 0) throw Error{ErrorCode::kFormat, "holds no audio", input.string()};
+  const auto started = std::chrono::steady_clock::now();
+  separate(excerpt.view().slice(0, got), info.sample_rate, *separator,
+           {.overlap = separation.overlap, .batch = separation.batch}, run);
+  const double trial_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+
+  const double runs = static_cast<double>(std::max<std::size_t>(1, separation.shifts));
+  const auto count = [&](std::uint64_t frames) {
+    return static_cast<double>(blocks.layout.count(blocks_of(wants, format, frames, separation).frames));
+  };
+  const double share =
+      whole ? static_cast<double>(info.frames) / static_cast<double>(got) : count(info.frames) / count(got);
+  return {.method = method.name,
+          .frames = info.frames,
+          .duration_s = info.seconds(),
+          .whole_track = whole,
+          .blocks = blocks.layout.count(blocks.frames) * blocks.lanes,
+          .block_frames = blocks.layout.length,
+          .hop_frames = blocks.layout.hop,
+          .batch = blocks.batch,
+          .memory_bytes = current_memory_bytes() + estimate_memory(wants, format, info.frames, separation),
+          .seconds = trial_s * share * runs};
+}
+
+}  // namespace unbraid

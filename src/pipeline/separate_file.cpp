@@ -1,0 +1,169 @@
+#include "unbraid/pipeline/separate_file.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "pipeline/manifest.hpp"
+#include "pipeline/process_memory.hpp"
+#include "pipeline/stem_files.hpp"
+#include "unbraid/catalog/sha256.hpp"
+#include "unbraid/core/error.hpp"
+#include "unbraid/io/reader.hpp"
+#include "unbraid/io/writer.hpp"
+#include "unbraid/pipeline/plan.hpp"
+
+namespace unbraid {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kReadFrames = 1 << 16;
+
+/// The format of the input as far as it can be written, changed as asked.
+io::WriterOptions writer_options(const io::AudioInfo& info, const SeparateOptions& options) {
+  using io::Container;
+  const Container same = info.container == Container::kOther     ? Container::kWav
+                         : info.container == Container::kStemMp4 ? Container::kM4a
+                                                                 : info.container;
+  const Container container = options.container.value_or(same);
+  const io::SampleFormat format = io::closest_format(container, options.sample_format.value_or(info.format));
+  if (options.sample_format && format != *options.sample_format)
+    throw Error{ErrorCode::kUsage, fmt::format("a file of type {} cannot hold {}", to_string(container),
+                                               to_string(*options.sample_format))};
+  return {.container = container,
+          .format = format,
+          .sample_rate = info.sample_rate,
+          .channels = info.channels,
+          .dither = options.dither,
+          .dither_seed = options.separation.seed,
+          .tags = info.tags};
+}
+
+/// What an earlier run left in the folder: finished work to take over, leftovers to replace, or files in the
+/// way.
+struct Before {
+  std::optional<SeparationReport> done;
+  bool overwrite;
+};
+
+Before look_for_earlier(const fs::path& folder, const std::string& hash,
+                        const nlohmann::ordered_json& request, const SeparateOptions& options,
+                        std::span<const fs::path> targets) {
+  Before before{.done = {}, .overwrite = options.overwrite};
+  if (options.resume) {
+    EarlierResult earlier = find_earlier(folder, hash, request);
+    if (earlier.job == EarlierJob::kSameDone) before.done = std::move(earlier.report);
+    if (earlier.job != EarlierJob::kOther) before.overwrite = true;
+  }
+  if (!before.overwrite)
+    for (const fs::path& target : targets)
+      if (fs::exists(target))
+        throw Error{ErrorCode::kIo, "exists already (use --overwrite to replace it)", target.string()};
+  return before;
+}
+
+SeparationReport run_job(const fs::path& input, const fs::path& folder, const Method& method,
+                         const SeparateOptions& options, RunContext& run) {
+  const auto started = std::chrono::steady_clock::now();
+  options.validate();
+  const auto reader = io::open_reader(input);
+  const io::AudioInfo& info = reader->info();
+  const StreamFormat format{.sample_rate = info.sample_rate, .channels = info.channels};
+  const auto parameters = ParameterValues::resolve(method.parameters, options.parameters);
+  const auto separator = method.make(format, parameters, options.separation.seed);
+  const SeparatorInfo& wants = separator->info();
+  const bool whole_track = std::holds_alternative<WholeTrack>(wants.blocks);
+  const StemMixer mixer(wants.stems, options.selection);
+  io::WriterOptions writing = writer_options(info, options);
+
+  const bool to_files = folder != "-";
+  const auto request = request_of(method, options);
+  const std::string hash = input == "-" || !to_files ? "" : catalog::sha256_of_file(input, run.cancel);
+  if (to_files) {
+    auto targets = stem_paths(folder, mixer.names(), writing.container);
+    targets.push_back(manifest_path(folder));
+    Before before = look_for_earlier(folder, hash, request, options, targets);
+    if (before.done) {
+      before.done->input = input;
+      return *std::move(before.done);
+    }
+    writing.overwrite = before.overwrite;
+  }
+  SeparationOptions separation = options.separation;
+  separation.batch = choose_batch(wants, format, info.frames, separation, options.max_memory_bytes);
+
+  const ReadBlock read = [&](MutableAudioView block) { return reader->read(block); };
+  if (wants.normalize) run.progress.start("measure", info.frames, "frames");
+  const NormalizationStats stats = measure_stream(read, format, wants, run.cancel);
+  if (wants.normalize) reader->seek(0);
+
+  RunContext inner{
+      .pool = run.pool, .progress = whole_track ? run.progress : Progress(), .cancel = run.cancel};
+  SeparationStream stream(*separator, format, separation, stats);
+  StemFiles files(folder, mixer.names(), writing);
+  ResidualMeter residual;
+  std::uint64_t frames = 0;
+  const auto drain = [&] {
+    while (stream.ready()) {
+      const SeparatedBlock block = stream.take(inner);
+      const Stems stems = mixer.apply(block.mix, block.stems);
+      residual.add(block.mix, options.selection.two_stems.empty() ? block.stems : stems);
+      files.write(stems, run.pool);
+      run.progress.advance(block.mix.frames());
+    }
+  };
+  run.progress.start(whole_track ? "read" : "separate", info.frames, "frames");
+  AudioBuffer block(info.channels, kReadFrames);
+  while (const std::size_t got = reader->read(block)) {
+    stream.push(block.view().slice(0, got), inner);
+    frames += got;
+    if (whole_track) run.progress.advance(got);
+    drain();
+  }
+  if (frames == 0) throw Error{ErrorCode::kFormat, "holds no audio"};
+  stream.finish(inner);
+  if (whole_track) run.progress.start("write", frames, "frames");
+  drain();
+
+  SeparationReport report{.input = input,
+                          .output = folder,
+                          .method = method.name,
+                          .sample_rate = info.sample_rate,
+                          .channels = info.channels,
+                          .frames = frames,
+                          .duration_s = static_cast<double>(frames) / info.sample_rate,
+                          .residual_db = residual.db(),
+                          .stems = files.finish()};
+  if (to_files) write_manifest(report, hash, request, writing.overwrite);
+  files.keep();
+  report.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  report.realtime_factor = report.duration_s / report.wall_s;
+  report.peak_memory_bytes = peak_memory_bytes();
+  return report;
+}
+
+}  // namespace
+
+void SeparateOptions::validate() const {
+  separation.validate();
+  if (container == io::Container::kOther)
+    throw Error{ErrorCode::kUsage, "not a format that can be written", "format"};
+  if (sample_format == io::SampleFormat::kLossy || (container && sample_format && io::is_lossy(*container)))
+    throw Error{ErrorCode::kUsage, "lossy formats have no bit depth", "bit depth"};
+  if (!selection.two_stems.empty() && !selection.stems.empty())
+    throw Error{ErrorCode::kUsage, "choose stems or two stems, not both", "stems"};
+}
+
+SeparationReport separate_file(const fs::path& input, const fs::path& folder, const Method& method,
+                               const SeparateOptions& options, RunContext& run) {
+  try {
+    return run_job(input, folder, method, options, run);
+  } catch (const Error& error) {
+    if (!error.context().empty() || error.code() == ErrorCode::kCancelled) throw;
+    throw Error{error.code(), error.message(), input.string()};
+  }
+}
+
+}  // namespace unbraid
