@@ -1,0 +1,136 @@
+#include "unbraid/data/audio_source.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "unbraid/core/error.hpp"
+#include "unbraid/io/reader.hpp"
+
+namespace unbraid::data {
+
+namespace {
+
+/// How many of `count` frames from `first` on lie within `frames`.
+std::uint64_t available(std::uint64_t frames, std::uint64_t first, std::uint64_t count) {
+  return first >= frames ? 0 : std::min(count, frames - first);
+}
+
+class FileSource final : public AudioSource {
+ public:
+  FileSource(std::filesystem::path path, std::size_t stream) : path_(std::move(path)), stream_(stream) {}
+
+  SourceInfo info() const override {
+    const std::lock_guard lock(mutex_);
+    if (!info_) {
+      const io::AudioInfo found = io::open_reader(path_, {.stream = stream_})->info();
+      // A header without a reliable length makes it worth scanning the file once.
+      const io::AudioInfo exact = found.exact_length || stream_ > 0 ? found : io::probe(path_);
+      info_ = SourceInfo{found.sample_rate, found.channels, exact.frames};
+    }
+    return *info_;
+  }
+
+  AudioBuffer read(std::uint64_t first, std::uint64_t count) const override {
+    return io::read_audio(path_, {.stream = stream_}, first, count).samples;
+  }
+
+ private:
+  std::filesystem::path path_;
+  std::size_t stream_;
+  mutable std::mutex mutex_;
+  mutable std::optional<SourceInfo> info_;  ///< once asked for
+};
+
+class MemorySource final : public AudioSource {
+ public:
+  MemorySource(AudioBuffer samples, double sample_rate) : samples_(std::move(samples)), sample_rate_(sample_rate) {}
+
+  SourceInfo info() const override { return {sample_rate_, samples_.channels(), samples_.frames()}; }
+
+  AudioBuffer read(std::uint64_t first, std::uint64_t count) const override {
+    const std::uint64_t got = available(samples_.frames(), first, count);
+    if (got == 0) return AudioBuffer(samples_.channels(), 0);
+    return AudioBuffer(samples_.view().slice(first, got));
+  }
+
+ private:
+  AudioBuffer samples_;
+  double sample_rate_;
+};
+
+class SumSource final : public AudioSource {
+ public:
+  explicit SumSource(std::vector<SourcePtr> sources) : sources_(std::move(sources)) {}
+
+  SourceInfo info() const override {
+    SourceInfo sum = sources_.front()->info();
+    for (const SourcePtr& source : sources_) {
+      const SourceInfo one = source->info();
+      if (one.sample_rate != sum.sample_rate || one.channels != sum.channels) {
+        throw Error{ErrorCode::kFormat, fmt::format("stems differ: {} Hz with {} channels beside {} Hz with {}",
+                                                    sum.sample_rate, sum.channels, one.sample_rate, one.channels)};
+      }
+      sum.frames = std::max(sum.frames, one.frames);
+    }
+    return sum;
+  }
+
+  AudioBuffer read(std::uint64_t first, std::uint64_t count) const override {
+    const SourceInfo shape = info();
+    AudioBuffer sum(shape.channels, available(shape.frames, first, count));
+    for (const SourcePtr& source : sources_) {
+      const AudioBuffer part = source->read(first, sum.frames());
+      add_scaled(part.view(), 1.0f, sum.view().slice(0, part.frames()));
+    }
+    return sum;
+  }
+
+ private:
+  std::vector<SourcePtr> sources_;
+};
+
+class ExcerptSource final : public AudioSource {
+ public:
+  ExcerptSource(SourcePtr source, std::uint64_t first, std::uint64_t count)
+      : source_(std::move(source)), first_(first), count_(count) {}
+
+  SourceInfo info() const override {
+    SourceInfo info = source_->info();
+    info.frames = available(info.frames, first_, count_);
+    return info;
+  }
+
+  AudioBuffer read(std::uint64_t first, std::uint64_t count) const override {
+    if (first >= count_) return source_->read(0, 0);
+    return source_->read(first_ + first, std::min(count, count_ - first));
+  }
+
+ private:
+  SourcePtr source_;
+  std::uint64_t first_, count_;
+};
+
+}  // namespace
+
+SourcePtr file_source(std::filesystem::path path, std::size_t stream) {
+  return std::make_shared<FileSource>(std::move(path), stream);
+}
+
+SourcePtr memory_source(AudioBuffer samples, double sample_rate) {
+  return std::make_shared<MemorySource>(std::move(samples), sample_rate);
+}
+
+SourcePtr sum_source(std::vector<SourcePtr> sources) {
+  if (sources.empty()) throw Error{ErrorCode::kUsage, "a sum needs at least one source"};
+  return std::make_shared<SumSource>(std::move(sources));
+}
+
+SourcePtr excerpt_source(SourcePtr source, std::uint64_t first, std::uint64_t count) {
+  return std::make_shared<ExcerptSource>(std::move(source), first, count);
+}
+
+}  // namespace unbraid::data
