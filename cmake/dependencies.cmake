@@ -18,6 +18,11 @@ find_package(HDF5 REQUIRED COMPONENTS C)
 pkg_check_modules(blas REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(soundtouch REQUIRED IMPORTED_TARGET soundtouch)
 pkg_check_modules(fluidsynth REQUIRED fluidsynth)  # its headers; the library is opened on first use
+if(UNBRAID_WITH_TORCH)
+  find_package(Torch REQUIRED)
+  # Its own flags would set the language standard back and turn warnings of its headers into ours.
+  set(UNBRAID_LINKS_nn torch)
+endif()
 
 # What each layer links besides the layers it may use.
 set(UNBRAID_LINKS_core fmt::fmt Threads::Threads ${CMAKE_DL_LIBS})
@@ -32,3 +37,4 @@ set(UNBRAID_LINKS_pipeline nlohmann_json::nlohmann_json)
 set(UNBRAID_LINKS_data yaml-cpp nlohmann_json::nlohmann_json OpenSSL::Crypto PkgConfig::soundtouch)
 set(UNBRAID_LINKS_evaluate nlohmann_json::nlohmann_json)
 set(UNBRAID_LINKS_report nlohmann_json::nlohmann_json PkgConfig::png)
+set(UNBRAID_LINKS_models yaml-cpp nlohmann_json::nlohmann_json)

@@ -1,0 +1,13 @@
+#pragma once
+// The neural part of the library, opened on first use.
+//
+//   fmt::print("{}\n", catalog::neural_backend().description());      // "libtorch 1.13.0, CPU"
+
+#include "unbraid/separator/neural.hpp"
+
+namespace unbraid::catalog {
+
+/// Opens libunbraid_nn once per process; safe from any thread. kUnsupported, with what to do, when this build has none.
+const NeuralBackend& neural_backend();
+
+}  // namespace unbraid::catalog

@@ -1,0 +1,77 @@
+#include "models/family.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "models/mdx23c/mdx23c.hpp"
+#include "models/state.hpp"
+#include "unbraid/core/error.hpp"
+
+namespace unbraid::models {
+
+namespace {
+
+using checkpoint::TensorMap;
+
+bool has(const TensorMap& tensors, std::string_view part) {
+  return std::ranges::any_of(tensors, [&](const auto& entry) { return entry.first.find(part) != std::string::npos; });
+}
+
+/// What MSST's configurations say alike for every family.
+ModelTraits msst_traits(const Config& config, std::string family) {
+  const Config audio = config.section("audio");
+  const Config training = config.section("training");
+  const Config inference = config.section("inference");
+  ModelTraits traits;
+  traits.family = std::move(family);
+  const auto target = training.get<std::string>("target_instrument", "");
+  traits.stems = target.empty() || target == "null" ? training.get<std::vector<std::string>>("instruments")
+                                                     : std::vector<std::string>{target};
+  traits.sample_rate = audio.get<double>("sample_rate", 44100);
+  traits.channels = audio.get<std::int64_t>("num_channels", 2);
+  traits.normalize = inference.get<bool>("normalize", false);
+  const auto overlap = inference.get<std::int64_t>("num_overlap", 2);
+  if (overlap < 1) throw Error{ErrorCode::kFormat, "inference.num_overlap must be at least 1", config.name()};
+  traits.blocks = {
+      .length = inference.get<std::size_t>("chunk_size", audio.get<std::size_t>("chunk_size", 0)),
+      .overlap = 1.0 - 1.0 / static_cast<double>(overlap),
+      .window = BlockWindow::kLinearFade,
+      .fade = 0.1,
+      .padding = PaddingMode::kReflect,
+      .batch = inference.get<std::size_t>("batch_size", 1),
+  };
+  if (traits.blocks.length == 0) throw Error{ErrorCode::kFormat, "audio.chunk_size is missing", config.name()};
+  return traits;
+}
+
+const Family kFamilies[] = {
+    {"mdx23c",
+     [](const TensorMap& tensors) { return has(tensors, "first_conv.weight") && has(tensors, "bottleneck_block."); },
+     [](const Config& config) { return make_mdx23c(Mdx23cConfig::of(config), msst_traits(config, "mdx23c")); }},
+};
+
+}  // namespace
+
+std::span<const Family> families() { return kFamilies; }
+
+std::shared_ptr<Model> open_model(const ModelFiles& files) {
+  const checkpoint::Checkpoint file = checkpoint::load(files.weights);
+  const auto family = std::ranges::find_if(families(), [&](const Family& f) { return f.recognises(file.tensors); });
+  if (family == families().end())
+    throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows", files.weights.string()};
+  if (files.config.empty())
+    throw Error{ErrorCode::kUsage, fmt::format("a {} checkpoint needs its configuration (--config FILE)", family->name),
+                files.weights.string()};
+  std::shared_ptr<Model> model = family->build(Config::load(files.config));
+  try {
+    load_state(*model, file.tensors, files.allow_partial);
+  } catch (const Error& error) {
+    throw Error{error.code(), error.what(), files.weights.string()};
+  }
+  model->eval();
+  return model;
+}
+
+}  // namespace unbraid::models

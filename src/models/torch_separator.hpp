@@ -1,0 +1,16 @@
+#pragma once
+// A Model as the Separator that the pipeline knows.
+
+#include <memory>
+
+#include "models/model.hpp"
+#include "unbraid/separator/neural.hpp"
+
+namespace unbraid::models {
+
+/// The device of a runtime: "auto" is CUDA where there is one. kUnsupported when it is not there.
+torch::Device choose_device(const std::string& name);
+
+std::unique_ptr<Separator> make_separator(std::shared_ptr<Model> model, const NeuralRuntime& runtime);
+
+}  // namespace unbraid::models
