@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   program.add_flag("--json", session.json, "print one JSON document on standard output");
   program.add_flag("-q,--quiet", session.quiet, "no progress bars, no notes");
   program.add_option("--threads", session.threads, "threads to use (default: all processors)");
+  unbraid::app::add_separate(program, session);
   unbraid::app::add_models(program, session);
   unbraid::app::add_synth(program, session);
   unbraid::app::add_completion(program, session);

@@ -18,6 +18,7 @@ struct Session {
 };
 
 // Each adds its subcommand to the program; the session must outlive it.
+void add_separate(CLI::App& program, Session& session);
 void add_models(CLI::App& program, Session& session);
 void add_synth(CLI::App& program, Session& session);
 void add_completion(CLI::App& program, Session& session);

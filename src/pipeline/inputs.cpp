@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string>
 
 #include "pipeline/manifest.hpp"
@@ -52,6 +53,24 @@ std::vector<Input> audio_below(const fs::path& folder) {
   return found;
 }
 
+/// Makes names differ: song.flac and song.mp3 of one folder become "song.flac" and "song.mp3".
+void tell_apart(std::vector<Input>& inputs) {
+  const auto by_name = [&] {
+    std::map<fs::path, std::vector<Input*>> groups;
+    for (Input& input : inputs) groups[input.name].push_back(&input);
+    return groups;
+  };
+  for (const auto& [name, group] : by_name())
+    for (Input* input : group)
+      if (group.size() > 1) input->name = name.parent_path() / input->file.filename();
+  for (const auto& [name, group] : by_name())
+    if (group.size() > 1)
+      throw Error{
+          ErrorCode::kUsage,
+          "would be written to the same folder as " + group[0]->file.string() + "; separate them in two runs",
+          group[1]->file.string()};
+}
+
 }  // namespace
 
 fs::path track_name(const fs::path& file) {
@@ -76,6 +95,7 @@ std::vector<Input> find_inputs(std::span<const fs::path> paths) {
     if (found.empty()) throw Error{ErrorCode::kNotFound, "no audio files in this folder", path.string()};
     inputs.insert(inputs.end(), found.begin(), found.end());
   }
+  tell_apart(inputs);
   return inputs;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <span>
 
 #include "unbraid/core/audio_buffer.hpp"
 
@@ -36,13 +37,12 @@ class LevelMeter {
 /// How far stems are from adding up to their mixture.
 class ResidualMeter {
  public:
-  template <class StemRange>
-  void add(AudioView mix, const StemRange& stems) {
+  void add(AudioView mix, std::span<const AudioView> stems) {
     for (std::size_t c = 0; c < mix.channels(); ++c)
       for (std::size_t t = 0; t < mix.frames(); ++t) {
         const double x = mix.channel(c)[t];
         double rest = x;
-        for (const auto& stem : stems) rest -= stem.audio.channel(c)[t];
+        for (const AudioView& stem : stems) rest -= stem.channel(c)[t];
         mixture_ += x * x;
         residual_ += rest * rest;
       }

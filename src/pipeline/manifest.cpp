@@ -40,7 +40,8 @@ fs::path manifest_path(const fs::path& folder) {
 
 Json request_of(const Method& method, const SeparateOptions& options) {
   Json parameters = Json::object();
-  for (const auto& [name, value] : ParameterValues::resolve(method.parameters, options.parameters).all())
+  const ParameterValues values = ParameterValues::resolve(method.parameters, options.parameters);
+  for (const auto& [name, value] : values.all())
     std::visit([&](const auto& known) { parameters[name] = known; }, value);
   Json derived = Json::array();
   for (const DerivedStem& rule : options.selection.derived) {

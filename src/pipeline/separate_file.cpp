@@ -41,6 +41,40 @@ io::WriterOptions writer_options(const io::AudioInfo& info, const SeparateOption
           .tags = info.tags};
 }
 
+/// Progress in milliseconds of audio, from counts of frames.
+class Milliseconds {
+ public:
+  Milliseconds(const Progress& progress, const io::AudioInfo& info) : progress_(progress), info_(info) {}
+
+  void start(const char* stage) {
+    frames_ = 0;
+    progress_.start(stage, at(info_.frames), "ms");
+  }
+  void advance(std::size_t frames) {
+    const std::uint64_t before = at(frames_);
+    frames_ += frames;
+    progress_.advance(at(frames_) - before);
+  }
+
+ private:
+  std::uint64_t at(std::uint64_t frames) const {
+    return static_cast<std::uint64_t>(1000.0 * static_cast<double>(frames) / info_.sample_rate);
+  }
+  const Progress& progress_;
+  const io::AudioInfo& info_;
+  std::uint64_t frames_ = 0;
+};
+
+/// What should add up to the mixture: all that was separated, or a stem and the rest.
+std::vector<AudioView> parts_of_mixture(const SeparatedBlock& block, const Stems& written,
+                                        const StemSelection& selection) {
+  if (!selection.two_stems.empty())
+    return {written.at(selection.two_stems), written.at("no_" + selection.two_stems)};
+  std::vector<AudioView> parts;
+  for (const Stem& stem : block.stems) parts.push_back(stem.audio);
+  return parts;
+}
+
 /// What an earlier run left in the folder: finished work to take over, leftovers to replace, or files in the
 /// way.
 struct Before {
@@ -95,7 +129,6 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
   separation.batch = choose_batch(wants, format, info.frames, separation, options.max_memory_bytes);
 
   const ReadBlock read = [&](MutableAudioView block) { return reader->read(block); };
-  if (wants.normalize) run.progress.start("measure", info.frames, "frames");
   const NormalizationStats stats = measure_stream(read, format, wants, run.cancel);
   if (wants.normalize) reader->seek(0);
 
@@ -105,26 +138,27 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
   StemFiles files(folder, mixer.names(), writing);
   ResidualMeter residual;
   std::uint64_t frames = 0;
+  Milliseconds progress(run.progress, info);
   const auto drain = [&] {
     while (stream.ready()) {
       const SeparatedBlock block = stream.take(inner);
       const Stems stems = mixer.apply(block.mix, block.stems);
-      residual.add(block.mix, options.selection.two_stems.empty() ? block.stems : stems);
+      residual.add(block.mix, parts_of_mixture(block, stems, options.selection));
       files.write(stems, run.pool);
-      run.progress.advance(block.mix.frames());
+      progress.advance(block.mix.frames());
     }
   };
-  run.progress.start(whole_track ? "read" : "separate", info.frames, "frames");
+  progress.start(whole_track ? "read" : "separate");
   AudioBuffer block(info.channels, kReadFrames);
   while (const std::size_t got = reader->read(block)) {
     stream.push(block.view().slice(0, got), inner);
     frames += got;
-    if (whole_track) run.progress.advance(got);
+    if (whole_track) progress.advance(got);
     drain();
   }
   if (frames == 0) throw Error{ErrorCode::kFormat, "holds no audio"};
   stream.finish(inner);
-  if (whole_track) run.progress.start("write", frames, "frames");
+  if (whole_track) progress.start("write");
   drain();
 
   SeparationReport report{.input = input,

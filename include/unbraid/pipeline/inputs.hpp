@@ -21,7 +21,8 @@ struct Input {
       name;  ///< for the output: "song" of song.mp3; in folders with the path below: "disc 1/song"
 };
 
-/// kNotFound for a path that does not exist or a folder without audio.
+/// The names differ: files of one folder that differ only in their extension keep it. kNotFound for a path that does
+/// not exist or a folder without audio; kUsage for two files that would still share a name.
 std::vector<Input> find_inputs(std::span<const std::filesystem::path> paths);
 
 /// The file's name without its extension, ".stem.mp4" as a whole; "stdin" for "-".

@@ -15,7 +15,8 @@
 // done; kUsage for options out of range and unknown stems and parameters; kUnsupported when the method cannot
 // work on this input.
 //
-// run.progress counts frames of the input ("separate", before it "measure" for methods that normalise).
+// run.progress counts milliseconds of audio, unit "ms": "separate", or for methods that see the whole track "read",
+// whatever the method says, and "write".
 
 #include <cstddef>
 #include <cstdint>

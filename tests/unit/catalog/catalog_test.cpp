@@ -4,6 +4,7 @@
 #include <set>
 
 #include "support/fixtures.hpp"
+#include "unbraid/catalog/device.hpp"
 #include "unbraid/catalog/methods.hpp"
 #include "unbraid/catalog/sha256.hpp"
 #include "unbraid/core/error.hpp"
@@ -51,6 +52,26 @@ TEST(Methods, OffersNamesThatAreSpeltAlike) {
   EXPECT_EQ(message_for("repet"), "repet: no such method; did you mean repet_sim?");
   EXPECT_NE(message_for("zzzzzzzz").find("there are "), std::string::npos);
   EXPECT_NE(message_for("").find("there are "), std::string::npos);
+}
+
+TEST(Backend, ReplacesNothingSilently) {
+  EXPECT_EQ(choose_backend("auto", "auto").device, "cpu");
+  EXPECT_EQ(choose_backend("cpu", "fp32").precision, "fp32");
+  const auto code_for = [](std::string_view device, std::string_view precision) {
+    try {
+      choose_backend(device, precision);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::kInternal;
+  };
+  EXPECT_EQ(code_for("cuda", "auto"), ErrorCode::kUnsupported);
+  EXPECT_EQ(code_for("cuda:1", "auto"), ErrorCode::kUnsupported);
+  EXPECT_EQ(code_for("cpu", "bf16"), ErrorCode::kUnsupported);
+  EXPECT_EQ(code_for("cuda:", "auto"), ErrorCode::kUsage);
+  EXPECT_EQ(code_for("cuda:x", "auto"), ErrorCode::kUsage);
+  EXPECT_EQ(code_for("gpu", "auto"), ErrorCode::kUsage);
+  EXPECT_EQ(code_for("cpu", "fp16"), ErrorCode::kUsage);
 }
 
 TEST(Sha256, OfKnownFiles) {

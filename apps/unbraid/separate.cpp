@@ -1,0 +1,252 @@
+// unbraid separate: recordings to stems.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "progress_bar.hpp"
+#include "unbraid/catalog/device.hpp"
+#include "unbraid/catalog/methods.hpp"
+#include "unbraid/core/error.hpp"
+#include "unbraid/core/thread_pool.hpp"
+#include "unbraid/io/writer.hpp"
+#include "unbraid/pipeline/inputs.hpp"
+#include "unbraid/pipeline/plan.hpp"
+#include "unbraid/pipeline/separate_file.hpp"
+#include "unbraid/report/text_table.hpp"
+#include "verbs.hpp"
+
+namespace unbraid::app {
+
+namespace {
+
+namespace fs = std::filesystem;
+using report::Align;
+
+/// The options as they stand on the command line.
+struct Arguments {
+  std::vector<fs::path> inputs;
+  std::string method{catalog::methods().front().name};
+  fs::path output = "stems";
+  std::vector<std::string> derive, parameters;
+  std::string format = "same", bit_depth = "same", device = "auto", precision = "auto";
+  double overlap = -1.0;
+  bool plan = false;
+  SeparateOptions options;
+};
+
+const std::map<std::string, io::SampleFormat> kBitDepths{
+    {"16", io::SampleFormat::kPcm16}, {"24", io::SampleFormat::kPcm24}, {"32f", io::SampleFormat::kFloat32}};
+
+SeparateOptions options_of(const Arguments& arguments) {
+  SeparateOptions options = arguments.options;
+  for (const std::string& rule : arguments.derive)
+    options.selection.derived.push_back(DerivedStem::parse(rule));
+  for (const std::string& setting : arguments.parameters) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos)
+      throw Error{ErrorCode::kUsage, "a parameter is given as name=value", setting};
+    options.parameters[setting.substr(0, equals)] = setting.substr(equals + 1);
+  }
+  if (arguments.overlap >= 0.0) options.separation.overlap = arguments.overlap;
+  if (arguments.format != "same") options.container = io::container_for("x." + arguments.format);
+  if (arguments.bit_depth != "same") options.sample_format = kBitDepths.at(arguments.bit_depth);
+  options.validate();
+  return options;
+}
+
+std::string db(double level) {
+  return std::isfinite(level) ? fmt::format("{:.1f} dB", level) : "silent";
+}
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<long>(std::lround(seconds));
+  return whole < 60 ? fmt::format("{:.1f} s", seconds) : fmt::format("{}:{:02} min", whole / 60, whole % 60);
+}
+
+void print_summary(const SeparationReport& report, std::FILE* out) {
+  if (report.resumed) {
+    fmt::print(out, "{}: was done already, in {}\n", report.input.string(), report.output.string());
+    return;
+  }
+  fmt::print(out, "{} → {}: {}, {} in {} ({:.1f} × real time), {} MB\n", report.input.string(),
+             report.output.string(), report.method, duration(report.duration_s), duration(report.wall_s),
+             report.realtime_factor, report.peak_memory_bytes / 1'000'000);
+  report::TextTable table(
+      {{"  stem"}, {"level", Align::kRight}, {"peak", Align::kRight}, {"energy", Align::kRight}});
+  for (const StemReport& stem : report.stems)
+    table.add_row({"  " + stem.name, db(stem.rms_db), db(stem.peak_db),
+                   fmt::format("{:.1f} %", 100.0 * stem.energy_share)});
+  fmt::print(out, "{}", table.to_string());
+  if (std::isinf(report.residual_db))
+    fmt::print(out, "  the stems add up to the mixture exactly\n");
+  else if (std::isfinite(report.residual_db))
+    fmt::print(out, "  sum of the stems − mixture: {:.1f} dB against the mixture\n", report.residual_db);
+}
+
+void warn_of_clipping(const SeparationReport& report) {
+  for (const StemReport& stem : report.stems)
+    if (stem.clipped_samples > 0)
+      fmt::print(stderr, "unbraid: warning: {}: {} samples clipped; --bit-depth 32f keeps them\n",
+                 stem.file.string(), stem.clipped_samples);
+}
+
+void print_plans(const std::vector<std::pair<fs::path, SeparationPlan>>& plans, bool json) {
+  if (!json) {
+    for (const auto& [input, plan] : plans) {
+      const std::string blocks = plan.whole_track ? fmt::format("{} block{}, the whole track", plan.blocks,
+                                                                plan.blocks == 1 ? "" : "s")
+                                                  : fmt::format("{} blocks of {} frames, {} at a time",
+                                                                plan.blocks, plan.block_frames, plan.batch);
+      fmt::print("{}: {}, {}; {}; about {} MB, about {}\n", input.string(), plan.method,
+                 duration(plan.duration_s), blocks, plan.memory_bytes / 1'000'000, duration(plan.seconds));
+    }
+    return;
+  }
+  nlohmann::ordered_json inputs = nlohmann::ordered_json::array();
+  for (const auto& [input, plan] : plans)
+    inputs.push_back({{"input", input.string()},
+                      {"method", plan.method},
+                      {"duration_s", plan.duration_s},
+                      {"whole_track", plan.whole_track},
+                      {"blocks", plan.blocks},
+                      {"block_frames", plan.block_frames},
+                      {"hop_frames", plan.hop_frames},
+                      {"batch", plan.batch},
+                      {"memory_bytes", plan.memory_bytes},
+                      {"seconds", plan.seconds}});
+  const nlohmann::ordered_json document{{"schema", "unbraid.plan/1"}, {"inputs", inputs}};
+  fmt::print("{}\n", document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void separate_all(const Arguments& arguments, const Session& session) {
+  const SeparateOptions options = options_of(arguments);
+  const Method& method = catalog::find(arguments.method);
+  ParameterValues::resolve(method.parameters,
+                           options.parameters);  // before any work: unknown names, values out of range
+  const catalog::Backend backend = catalog::choose_backend(arguments.device, arguments.precision);
+  const std::vector<Input> inputs = find_inputs(arguments.inputs);
+  const bool to_standard_output = arguments.output == "-";
+  if (to_standard_output && (inputs.size() > 1 || session.json || arguments.plan))
+    throw Error{ErrorCode::kUsage, "standard output takes the stem of one input and nothing else",
+                "--output -"};
+
+  ThreadPool pool(session.threads);
+  ProgressBar bar(!session.quiet);
+  RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
+  if (!session.quiet)
+    fmt::print(stderr, "unbraid: {} on {}, {}, {} thread{}\n", method.name, backend.device, backend.precision,
+               pool.threads(), pool.threads() == 1 ? "" : "s");
+
+  std::vector<SeparationReport> reports;
+  std::vector<std::pair<fs::path, SeparationPlan>> plans;
+  std::vector<std::string> failed;
+  for (const Input& input : inputs) {
+    bar.set_title(input.name.filename().string());
+    try {
+      if (arguments.plan) {
+        RunContext silent{.pool = pool, .cancel = session.cancel};
+        plans.emplace_back(input.file, plan_file(input.file, method, options, silent));
+        continue;
+      }
+      const fs::path folder = to_standard_output ? arguments.output : arguments.output / input.name;
+      reports.push_back(separate_file(input.file, folder, method, options, run));
+      bar.clear();
+      if (!session.json) print_summary(reports.back(), to_standard_output ? stderr : stdout);
+      if (!session.quiet) warn_of_clipping(reports.back());
+    } catch (const Error& error) {
+      bar.clear();
+      const bool concerns_all = error.code() == ErrorCode::kUsage || error.code() == ErrorCode::kCancelled;
+      if (concerns_all || inputs.size() == 1) throw;
+      fmt::print(stderr, "unbraid: {}\n", error.what());
+      failed.push_back(input.file.string());
+    }
+  }
+  if (arguments.plan)
+    print_plans(plans, session.json);
+  else if (session.json)
+    fmt::print("{}\n", to_json(reports));
+  if (!failed.empty())
+    throw Error{ErrorCode::kIo, fmt::format("{} of {} inputs failed: {}", failed.size(), inputs.size(),
+                                            fmt::join(failed, ", "))};
+}
+
+std::string check_method(const std::string& name) try {
+  catalog::find(name);
+  return "";
+} catch (const Error& error) {
+  return error.what();
+}
+
+}  // namespace
+
+void add_separate(CLI::App& program, Session& session) {
+  auto arguments = std::make_shared<Arguments>();
+  Arguments& a = *arguments;
+  SeparateOptions& o = a.options;
+  CLI::App* const verb = program.add_subcommand("separate", "take recordings apart into their instruments");
+  verb->add_option("input", a.inputs, "audio files, folders with audio files, or - for standard input")
+      ->type_name("FILE")
+      ->required();
+  verb->add_option("-m,--method", a.method, "how to separate (see unbraid models ls)")
+      ->type_name("METHOD")
+      ->check(check_method)
+      ->capture_default_str();
+  verb->add_option("-o,--output", a.output,
+                   "folder for the stems, which go to DIR/<track>/; - for standard output")
+      ->type_name("DIR")
+      ->capture_default_str();
+  verb->add_option("--stems", o.selection.stems, "write only these stems")->type_name("STEM")->delimiter(',');
+  verb->add_option("--two-stems", o.selection.two_stems,
+                   "write this stem and the mixture without it, no_<stem>")
+      ->type_name("STEM");
+  verb->add_option("--derive", a.derive,
+                   "write another stem as well: instrumental=mix-vocals, beat=drums+0.5*bass")
+      ->type_name("RULE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  verb->add_option("--param", a.parameters, "set a parameter of the method (see unbraid models info METHOD)")
+      ->type_name("PARAM")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  verb->add_option("--format", a.format, "file type of the stems")
+      ->check(CLI::IsMember({"same", "wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "stem.mp4"}))
+      ->capture_default_str();
+  verb->add_option("--bit-depth", a.bit_depth, "sample format of the stems")
+      ->check(CLI::IsMember({"same", "16", "24", "32f"}))
+      ->capture_default_str();
+  verb->add_flag("--dither", o.dither, "dither when going to integers");
+  verb->add_option("--overlap", a.overlap,
+                   "share of a block that the next one repeats (default: the method's)")
+      ->type_name("RATIO")
+      ->check(CLI::Range(0.0, 0.99));
+  verb->add_option("--shifts", o.separation.shifts, "average this many runs at random places")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  verb->add_option("--seed", o.separation.seed, "of everything random")
+      ->type_name("N")
+      ->capture_default_str();
+  verb->add_flag("--consistent", o.separation.consistent, "make the stems add up to the mixture exactly");
+  verb->add_option("--device", a.device, "auto, cpu, cuda or cuda:N")
+      ->type_name("DEVICE")
+      ->capture_default_str();
+  verb->add_option("--precision", a.precision, "of the computation")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
+      ->capture_default_str();
+  verb->add_option("--max-memory", o.max_memory_bytes,
+                   "do with this much memory, or refuse: 500M, 2G, 1.5GiB")
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(true));
+  verb->add_flag("--plan", a.plan, "only say what it would cost");
+  verb->add_flag("--resume", o.resume, "skip what an earlier run has finished");
+  verb->add_flag("--overwrite", o.overwrite, "replace files that exist");
+  verb->callback([arguments, &session] { separate_all(*arguments, session); });
+}
+
+}  // namespace unbraid::app
