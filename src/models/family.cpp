@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "models/mdx23c/mdx23c.hpp"
+#include "models/roformer/roformer.hpp"
 #include "models/state.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -50,6 +51,12 @@ const Family kFamilies[] = {
     {"mdx23c",
      [](const TensorMap& tensors) { return has(tensors, "first_conv.weight") && has(tensors, "bottleneck_block."); },
      [](const Config& config) { return make_mdx23c(Mdx23cConfig::of(config), msst_traits(config, "mdx23c")); }},
+    {"bs_roformer",
+     [](const TensorMap& tensors) { return has(tensors, "mask_estimators.") && has(tensors, "final_norm.gamma"); },
+     [](const Config& config) { return make_roformer(RoformerConfig::of(config, false), msst_traits(config, "bs_roformer")); }},
+    {"mel_band_roformer",
+     [](const TensorMap& tensors) { return has(tensors, "mask_estimators."); },
+     [](const Config& config) { return make_roformer(RoformerConfig::of(config, true), msst_traits(config, "mel_band_roformer")); }},
 };
 
 }  // namespace
