@@ -30,6 +30,7 @@ build/%/build.ninja: | packages
 run: program
 ifeq ($(SONG),)
 	@$(UNBRAID) separate demo/mixture.flac -o stems --overwrite $(ARGS)
+	@echo "The stems are in stems/mixture, the true ones in demo."
 else
 	@$(UNBRAID) separate "$$SONG" -o stems --resume $(ARGS)
 endif

@@ -23,7 +23,7 @@ completes() { # completes "expected words" word…: the last word is the one bei
   shift
   COMP_WORDS=("$@")
   COMP_CWORD=$(($# - 1))
-  _unbraid 2>/dev/null
+  _unbraid 2>/dev/null || true  # compopt works only while readline completes
   local got="${COMPREPLY[*]-}"
   [ "$got" = "$expected" ] || fail "'$*' completes to '$got', not to '$expected'"
 }
@@ -35,6 +35,14 @@ completes "completion" unbraid --threads 2 comp
 completes "" unbraid --threads ""
 completes "--json" unbraid completion --j
 completes "" unbraid man nothing
+completes "classic4" unbraid separate -m class
+completes "vocals,drums" unbraid separate song.wav --stems vocals,dr
+completes "kernel_frames=" unbraid separate -m hpss --param kernel_f
+completes "soft" unbraid separate -m hpss --param mask = s
+completes "" unbraid separate -m lowpass --param kernel_f
+completes "flac" unbraid separate --format = f
+completes "--stems" unbraid separate song.wav --ste
+completes "ls info" unbraid models ""
 completes "" unbraid nonsense --nonsense=
 [[ " $(unbraid complete -- "" | cut -f1 | tr '\n' ' ') " != *" complete "* ]] || fail "a hidden verb is offered"
 

@@ -2,6 +2,7 @@
 # What `make install` puts down works where it lies: program, library, headers, manual page, completion.
 set -euo pipefail
 program=$(realpath "$1")
+demo=$(realpath "$(dirname "$0")/../../demo/mixture.flac")
 build=$(dirname "$(dirname "$program")")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -15,6 +16,9 @@ cmake --install "$build" --prefix "$folder/prefix" >/dev/null
 cd "$folder"
 "prefix/bin/unbraid" --version | grep -qE '^[0-9]+\.[0-9]+\.[0-9]+$' || fail "the installed program does not run"
 ldd prefix/bin/unbraid | grep -q "libunbraid.*$folder/prefix" || fail "the installed program loads another library"
+# Compressed formats come from a plugin, which has to be found where it was installed.
+prefix/bin/unbraid separate "$demo" -m lowpass --format m4a -o stems -q >/dev/null || fail "the installed program does not separate"
+[ -s stems/mixture/low.m4a ] || fail "the installed program writes no stem"
 for file in share/man/man1/unbraid.1 share/bash-completion/completions/unbraid share/zsh/site-functions/_unbraid \
   share/fish/vendor_completions.d/unbraid.fish; do
   [ -s "prefix/$file" ] || fail "$file is missing"
