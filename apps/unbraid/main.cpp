@@ -51,7 +51,9 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return program.exit(success);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "unbraid: {} (see unbraid --help)\n", error.what());
+    const auto verbs = program.get_subcommands();
+    fmt::print(stderr, "unbraid: {} (see unbraid {}--help)\n", error.what(),
+               verbs.empty() ? "" : verbs.front()->get_name() + " ");
     return kWrongUsage;
   } catch (const unbraid::Error& error) {
     fmt::print(stderr, "unbraid: {}\n", error.what());

@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+# unbraid separate from the outside: what it writes, and that bad input gives one clear line, the right exit status and
+# leaves nothing behind.
+set -euo pipefail
+unbraid=$(realpath "$1")
+demo=$(realpath "$(dirname "$0")/../../demo/mixture.flac")
+folder=$(mktemp -d)
+trap 'umount "$folder/small" 2>/dev/null || true; rm -rf "$folder"' EXIT
+cd "$folder"
+method=lowpass # the quickest
+
+fail() {
+  echo "FAILED: $1"
+  sed 's/^/  stderr: /' stderr 2>/dev/null || true
+  exit 1
+}
+
+run() { # run arguments…: exit status in $status, output in the files stdout and stderr
+  status=0
+  "$unbraid" separate -q -m $method "$@" >stdout 2>stderr </dev/null || status=$?
+}
+
+works() { # works arguments…
+  run "$@"
+  [ "$status" = 0 ] || fail "'$*' exits with $status"
+}
+
+refuses() { # refuses status "part of the message" arguments…: one line, and no output folder
+  local expected=$1 message=$2
+  shift 2
+  run -o out "$@"
+  [ "$status" = "$expected" ] || fail "'$*' exits with $status, not $expected"
+  [ "$(wc -l <stderr)" = 1 ] || fail "'$*' does not print one line"
+  grep -qF -- "$message" stderr || fail "'$*' does not say '$message'"
+  [ ! -s stdout ] || fail "'$*' prints to standard output"
+  [ ! -e out ] || fail "'$*' leaves $(find out)"
+}
+
+little_endian() { # little_endian bytes value
+  local value=$2
+  for _ in $(seq "$1"); do
+    printf "\\x$(printf %02x $((value % 256)))"
+    value=$((value / 256))
+  done
+}
+
+wav() { # wav format channels bits data_bytes: a header; format 1 integer, 3 float
+  local bytes=$(($2 * $3 / 8))
+  printf RIFF
+  little_endian 4 $((36 + $4))
+  printf 'WAVEfmt '
+  little_endian 4 16
+  little_endian 2 "$1"
+  little_endian 2 "$2"
+  little_endian 4 44100
+  little_endian 4 $((44100 * bytes))
+  little_endian 2 $bytes
+  little_endian 2 "$3"
+  printf data
+  little_endian 4 "$4"
+}
+
+tone() { # tone bytes: a loud 16-bit pattern
+  head -c "$1" < <(yes '@@@AAAA')
+}
+
+# --- What it writes -----------------------------------------------------------------------------------------------
+{ wav 1 2 16 400000; tone 400000; } >song.wav
+works song.wav -o out
+[ -s out/song/low.wav ] && [ -s out/song/high.wav ] && [ -s out/song/manifest.json ] || fail "stems are missing"
+bytes=$(stat -c %s out/song/low.wav) # the samples and a header, which may hold more than that of the input
+[ "$bytes" -ge 400044 ] && [ "$bytes" -lt 401000 ] || fail "a stem has another length or format than its input"
+[ "$(ls -A out/song | wc -l)" = 3 ] || fail "there is more than the stems and the manifest"
+
+run song.wav -o out
+[ "$status" = 1 ] && grep -q 'exists already' stderr || fail "existing stems are not kept"
+works song.wav -o out --resume
+grep -q 'done already' stdout || fail "--resume does not skip what is done"
+works song.wav -o out --overwrite
+rm -r out
+
+works song.wav -o out --json --format flac --bit-depth 24 --two-stems low --derive 'half=0.5*mix'
+grep -q '^{"schema":"unbraid.separate/1","inputs":\[{"input":"song.wav","output":"out/song","method":"lowpass",' stdout ||
+  fail "--json is no unbraid.separate/1"
+for field in duration_s wall_s realtime_factor peak_memory_bytes residual_db rms_db peak_db energy_share; do
+  grep -q "\"$field\":" stdout || fail "--json lacks $field"
+done
+[ "$(wc -l <stdout)" = 1 ] || fail "--json prints more than a document"
+[ "$(echo out/song/*.flac)" = "out/song/half.flac out/song/low.flac out/song/no_low.flac" ] || fail "wrong stems"
+rm -r out
+
+works song.wav -o out --plan
+grep -q 'blocks of' stdout && [ ! -e out ] || fail "--plan does not say what it would do, or does it"
+works song.wav -o out --plan --json
+grep -q '"schema":"unbraid.plan/1"' stdout || fail "--plan --json is no document"
+
+mkdir -p 'album/disc 1'
+cp song.wav 'album/disc 1/日本 🎵.wav'
+cp song.wav album/one.wav
+echo rubbish >album/._one.wav
+works album -o out
+[ -s 'out/disc 1/日本 🎵/low.wav' ] && [ -s out/one/low.wav ] || fail "a folder's tracks are missing"
+[ "$(find out -name manifest.json | wc -l)" = 2 ] || fail "not two tracks of a folder"
+rm -r out
+
+"$unbraid" separate -q -m $method - -o out <song.wav >/dev/null || fail "standard input"
+[ -s out/stdin/low.wav ] || fail "standard input gives no stems"
+"$unbraid" separate -q -m $method song.wav --stems low -o - 2>/dev/null >piped.wav || fail "standard output"
+cmp -s piped.wav out/stdin/low.wav || fail "standard output differs from the file"
+rm -r out
+
+{ wav 3 1 32 4; printf '\0\0\0\x3f'; } >one.wav
+works one.wav -o out
+[ "$(stat -c %s out/one/low.wav)" = "$(stat -c %s out/one/high.wav)" ] || fail "one sample"
+rm -r out
+
+works "$demo" -o out --format mp3 --stems low
+cp out/mixture/low.mp3 song.mp3
+works song.mp3 -o out
+[ -s out/song/low.mp3 ] || fail "MP3 to MP3"
+rm -r out
+
+printf '\0\0\x40\x40' >three # 3.0
+{ wav 3 1 32 4; cat three; } >loud.wav
+status=0
+"$unbraid" separate -m $method loud.wav --param "$("$unbraid" models info $method | awk '/^cutoff/ {print $1; exit}')=20000" \
+  -o out --bit-depth 16 >/dev/null 2>stderr || status=$?
+[ "$status" = 0 ] && grep -q 'samples\? clipped' stderr || fail "clipped samples are not reported"
+rm -r out
+
+# --- Bad input ------------------------------------------------------------------------------------------------------
+refuses 1 "missing.wav: no such file" missing.wav
+mkdir empty
+refuses 1 "no audio files" empty
+: >nothing.wav
+refuses 1 "nothing.wav" nothing.wav
+echo "this is text" >text.wav
+refuses 1 "text.wav" text.wav
+head -c 60000 "$demo" >cut.flac
+refuses 1 "cut.flac" cut.flac
+head -c 60000 song.mp3 >cut.mp3
+refuses 1 "cut.mp3" cut.mp3
+head -c 100000 song.wav >cut.wav
+refuses 1 "cut.wav" cut.wav
+{ wav 3 1 32 8; printf '\0\0\0\0\0\0\xc0\x7f'; } >nan.wav
+refuses 1 "nan.wav: sample 1 of channel 1 is not a finite number" nan.wav
+{ wav 3 1 32 8; printf '\0\0\0\0\0\0\x80\x7f'; } >infinite.wav
+refuses 1 "infinite.wav: sample 1 of channel 1 is not a finite number" infinite.wav
+wav 1 2 16 0 >no_frames.wav
+refuses 1 "no_frames.wav" no_frames.wav
+{ wav 1 0 16 4; printf 'abcd'; } >no_channels.wav
+refuses 1 "no_channels.wav" no_channels.wav
+
+refuses 2 "nonsense: no such stem; there are low, high" song.wav --stems nonsense
+refuses 2 "nonsense" song.wav --two-stems nonsense
+refuses 2 "nonsense" song.wav --derive 'x=nonsense'
+refuses 2 "expected" song.wav --derive 'x=mix+'
+refuses 2 "nonsense" song.wav --param nonsense=1
+refuses 2 "name=value" song.wav --param nonsense
+refuses 2 "out of range" song.wav --param "$("$unbraid" models info $method | awk '/^cutoff/ {print $1; exit}')=-5"
+refuses 2 "overlap" song.wav --overlap 1.5
+refuses 2 "shifts" song.wav --shifts -1
+refuses 2 "format" song.wav --format exe
+refuses 2 "flac cannot hold float32" song.wav --format flac --bit-depth 32f
+refuses 2 "no bit depth" song.wav --format mp3 --bit-depth 16
+refuses 2 "did you mean hpss" song.wav -m hpps
+refuses 2 "precision" song.wav --precision fp8
+refuses 1 "CUDA" song.wav --device cuda
+refuses 2 "no such device" song.wav --device tpu
+refuses 2 "input" # none
+refuses 2 "nonsense" song.wav --nonsense
+refuses 1 "MB allowed" song.wav --max-memory 1M
+refuses 2 "max-memory" song.wav --max-memory lots
+
+echo file >in_the_way
+run song.wav -o in_the_way
+[ "$status" = 1 ] && [ "$(wc -l <stderr)" = 1 ] || fail "an output that is a file"
+[ "$(cat in_the_way)" = file ] || fail "a file in the way was changed"
+if [ "$(id -u)" != 0 ]; then
+  mkdir locked && chmod a-w locked
+  run song.wav -o locked
+  [ "$status" = 1 ] && [ "$(wc -l <stderr)" = 1 ] || fail "an output folder that cannot be written"
+fi
+
+mkdir small
+if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=300k none small 2>/dev/null; then
+  run song.wav -o small/out
+  [ "$status" = 1 ] && [ "$(wc -l <stderr)" = 1 ] || fail "a full disk exits with $status"
+  [ -z "$(ls -A small)" ] || fail "a full disk keeps $(find small)"
+else
+  echo "not checked: a full disk (needs root and mount)"
+fi
+
+# One of several fails: the others are done, and it is named at the end.
+run song.wav text.wav one.wav -o out
+[ "$status" = 1 ] && [ -s out/song/low.wav ] && [ -s out/one/low.wav ] || fail "one failure stops the others"
+tail -n 1 stderr | grep -q '1 of 3 inputs failed: text.wav' || fail "the failure is not named at the end"
+[ "$(ls out | wc -l)" = 2 ] || fail "the failed input leaves a folder"
+rm -r out
+
+# Ctrl-C.
+wav 1 2 16 800000000 >long.wav
+truncate -s 800000044 long.wav
+"$unbraid" separate -q -m hpss long.wav -o out >stdout 2>stderr &
+job=$!
+for _ in $(seq 100); do [ -e out/long ] && break || sleep 0.1; done
+[ -e out/long ] || fail "nothing was begun"
+kill -INT $job
+status=0
+wait $job || status=$?
+[ "$status" = 1 ] && [ "$(wc -l <stderr)" = 1 ] && [ ! -e out ] || fail "Ctrl-C exits with $status and leaves $(find out)"
+echo "all checks passed"
