@@ -44,9 +44,15 @@ bool create_exclusively(const fs::path& path) {
 }  // namespace
 
 AtomicFile::AtomicFile(fs::path target, bool overwrite) : target_(std::move(target)) {
-  if (!overwrite && fs::exists(target_))
+  std::error_code problem;
+  const fs::file_type type = fs::status(target_, problem).type();
+  if (type == fs::file_type::none) {  // a name that is too long, a folder that may not be searched
+    errno = problem.value();
+    fail("cannot write", target_);
+  }
+  if (!overwrite && type != fs::file_type::not_found)
     throw Error{ErrorCode::kIo, "exists already (use --overwrite to replace it)", target_.string()};
-  if (fs::is_directory(target_)) throw Error{ErrorCode::kIo, "is a directory", target_.string()};
+  if (type == fs::file_type::directory) throw Error{ErrorCode::kIo, "is a directory", target_.string()};
 
   const fs::path folder = folder_of(target_);
   for (fs::path missing = folder; !missing.empty() && !fs::exists(missing); missing = missing.parent_path())

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 
@@ -13,6 +14,9 @@ namespace unbraid::io {
 namespace {
 
 constexpr const char* kMp4 = "mov,mp4,m4a,3gp,3g2,mj2";
+/// Whose packets' durations and trimming marks add up. (In Ogg the last packet is shortened twice, in
+/// Matroska the clock counts milliseconds.)
+constexpr std::array kTrusted{kMp4, "mp3", "aac", "flac", "wav", "aiff"};
 constexpr std::uint64_t kPacketsPerMark = 8;
 constexpr std::uint64_t kTolerance = 2 * 1152;  // some MP3 encoders count their header as a frame
 
@@ -65,6 +69,8 @@ std::optional<std::uint64_t> packet_frames(const AVStream& stream, const AVPacke
 }
 
 std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file, std::size_t audio_stream) {
+  if (std::ranges::none_of(kTrusted, [&](const char* name) { return demuxer.format_is(name); }))
+    return std::nullopt;
   const AVStream& stream = demuxer.stream();
   const auto rate = static_cast<std::uint64_t>(stream.codecpar->sample_rate);
   const AvPacket packet(av_packet_alloc());
