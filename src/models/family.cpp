@@ -7,6 +7,7 @@
 
 #include "models/mdx23c/mdx23c.hpp"
 #include "models/roformer/roformer.hpp"
+#include "models/scnet/scnet.hpp"
 #include "models/state.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -57,6 +58,9 @@ const Family kFamilies[] = {
     {"mel_band_roformer",
      [](const TensorMap& tensors) { return has(tensors, "mask_estimators."); },
      [](const Config& config) { return make_roformer(RoformerConfig::of(config, true), msst_traits(config, "mel_band_roformer")); }},
+    {"scnet",
+     [](const TensorMap& tensors) { return has(tensors, "separation_net.dp_modules."); },
+     [](const Config& config) { return make_scnet(ScnetConfig::of(config), msst_traits(config, "scnet")); }},
 };
 
 }  // namespace
