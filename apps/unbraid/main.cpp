@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <exception>
+#include <system_error>
 
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/version.hpp"
@@ -44,6 +45,8 @@ int main(int argc, char** argv) {
 
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
+  std::signal(SIGHUP, on_interrupt);
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like others: unfinished files are removed
   try {
     program.parse(argc, argv);
     if (program.get_subcommands().empty()) fmt::print("{}", program.help());
@@ -58,6 +61,10 @@ int main(int argc, char** argv) {
   } catch (const unbraid::Error& error) {
     fmt::print(stderr, "unbraid: {}\n", error.what());
     return error.code() == unbraid::ErrorCode::kUsage ? kWrongUsage : kFailed;
+  } catch (const std::system_error& error) {
+    const bool reader_went_away = error.code() == std::errc::broken_pipe;
+    if (!reader_went_away) fmt::print(stderr, "unbraid: {}\n", error.what());
+    return kFailed;
   } catch (const std::exception& error) {
     fmt::print(stderr, "unbraid: internal error: {}\n", error.what());
     return kFailed;

@@ -17,7 +17,7 @@ namespace unbraid {
 namespace {
 
 constexpr double kQueueSlack = 1.5;       // an AudioQueue's storage against what it holds
-constexpr double kPieceFrames = 1 << 16;  // read, taken and written at a time
+constexpr double kPieceFrames = 1 << 14;  // read, taken and written at a time
 constexpr double kTrialSeconds = 10.0;    // of audio, for whole-track separators
 
 struct Blocks {

@@ -21,7 +21,7 @@ namespace unbraid {
 
 namespace {
 
-constexpr std::size_t kPieceFrames = 1 << 16;
+constexpr std::size_t kPieceFrames = 1 << 14;
 constexpr double kLongestShiftSeconds = 0.5;
 
 std::uint32_t whole_rate(double sample_rate) {

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kReadFrames = 1 << 16;
+constexpr std::size_t kReadFrames = 1 << 14;
 
 /// The format of the input as far as it can be written, changed as asked.
 io::WriterOptions writer_options(const io::AudioInfo& info, const SeparateOptions& options) {
