@@ -44,6 +44,7 @@ test-asan: packages build/asan/build.ninja
 
 bench: build
 	@for program in $(BUILD)/bin/bench_*; do echo "== $$program"; $$program || exit 1; done
+	@for script in $(wildcard bench/compare_*); do echo "$$script runs a reference program beside ours; it says what it needs"; done
 
 install: build
 	@cmake --install $(BUILD) --prefix "$(PREFIX)"
