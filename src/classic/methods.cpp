@@ -3,7 +3,8 @@
 namespace unbraid::classic {
 
 std::vector<Method> methods() {
-  return {classic4_method(), hpss_method(), centre_method(), lowpass_method(), repet_sim_method()};
+  return {classic4_method(), hpss_method(), centre_method(), lowpass_method(),
+          repet_method(),   repet_sim_method(), ft2d_method()};
 }
 
 }  // namespace unbraid::classic

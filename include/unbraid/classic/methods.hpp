@@ -18,7 +18,9 @@ Method classic4_method();   ///< vocals, drums, bass, other; streaming
 Method hpss_method();       ///< harmonic, percussive (, residual); streaming
 Method centre_method();     ///< centre, sides; streaming; needs two channels
 Method lowpass_method();    ///< low, high; streaming
+Method repet_method();      ///< background, foreground; whole track
 Method repet_sim_method();  ///< background, foreground; whole track
+Method ft2d_method();       ///< background, foreground; whole track
 
 /// All of them, the default first: what a catalog lists.
 std::vector<Method> methods();
