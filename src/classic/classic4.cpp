@@ -135,8 +135,8 @@ Method classic4_method() {
           {.name = "short_window_ms", .help = "window that tells sung from struck sounds", .unit = "ms",
            .value = 46.0, .minimum = 1, .maximum = 1000},
           {.name = "width_deg", .help = "half width of the middle where vocals are sought; hard left or right is 45",
-           .unit = "degrees", .value = 10.0, .minimum = 0.1, .maximum = 44.9},
-          {.name = "voice_low_hz", .help = "lower end of the voice", .unit = "Hz", .value = 120.0, .minimum = 0,
+           .unit = "degrees", .value = 20.0, .minimum = 0.1, .maximum = 44.9},
+          {.name = "voice_low_hz", .help = "lower end of the voice", .unit = "Hz", .value = 150.0, .minimum = 0,
            .maximum = 1e6},
           {.name = "voice_high_hz", .help = "upper end of the voice", .unit = "Hz", .value = 11000.0, .minimum = 1,
            .maximum = 1e6},
@@ -147,9 +147,9 @@ Method classic4_method() {
     const Classic4Options options{
         .long_window_ms = values.number("long_window_ms"),
         .short_window_ms = values.number("short_window_ms"),
-        .long_hpss = {.kernel_frames = 17, .kernel_bins = 15},
-        .short_hpss = {.kernel_frames = 31, .kernel_bins = 15},
-        .voice = {.width_deg = values.number("width_deg"), .low_hz = values.number("voice_low_hz"),
+        .long_hpss = {.kernel_frames = 25, .kernel_bins = 9},
+        .short_hpss = {.kernel_frames = 23, .kernel_bins = 15},
+        .voice = {.width_deg = values.number("width_deg"), .power = 4, .low_hz = values.number("voice_low_hz"),
                   .high_hz = values.number("voice_high_hz")},
         .bass_hz = values.number("bass_hz")};
     options.voice.validate();

@@ -4,7 +4,7 @@ namespace unbraid::classic {
 
 std::vector<Method> methods() {
   return {classic4_method(), hpss_method(), centre_method(), lowpass_method(),
-          repet_method(),   repet_sim_method(), ft2d_method()};
+          repet_method(),   repet_sim_method(), ft2d_method(),   rpca_method()};
 }
 
 }  // namespace unbraid::classic

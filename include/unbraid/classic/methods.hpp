@@ -21,6 +21,7 @@ Method lowpass_method();    ///< low, high; streaming
 Method repet_method();      ///< background, foreground; whole track
 Method repet_sim_method();  ///< background, foreground; whole track
 Method ft2d_method();       ///< background, foreground; whole track
+Method rpca_method();       ///< background, foreground; whole track
 
 /// All of them, the default first: what a catalog lists.
 std::vector<Method> methods();

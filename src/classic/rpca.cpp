@@ -1,0 +1,230 @@
+#include "unbraid/classic/rpca.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "classic/masking_separator.hpp"
+#include "classic/masks.hpp"
+#include "classic/matrix.hpp"
+#include "classic/symmetric_eigen.hpp"
+#include "unbraid/classic/methods.hpp"
+#include "unbraid/core/error.hpp"
+
+namespace unbraid::classic {
+
+namespace {
+
+constexpr std::size_t kSlices = 16;  ///< pieces of the rows that threads share; fixed, so that sums are
+
+/// Calls body(first row, rows) for the slices.
+template <class Body>
+void for_slices(Eigen::Index rows, ThreadPool& pool, const Body& body) {
+  pool.parallel_for(kSlices, [&](std::size_t s) {
+    const auto slices = static_cast<Eigen::Index>(kSlices), slice = static_cast<Eigen::Index>(s);
+    const Eigen::Index first = rows * slice / slices, last = rows * (slice + 1) / slices;
+    if (last > first) body(s, first, last - first);
+  });
+}
+
+/// mᵀ·m, the lower triangle.
+Matrix<double> gram(const Matrix<double>& m, ThreadPool& pool) {
+  std::vector<Matrix<double>> parts(kSlices, Matrix<double>::Zero(0, 0));
+  for_slices(m.rows(), pool, [&](std::size_t s, Eigen::Index first, Eigen::Index count) {
+    const auto rows = m.middleRows(first, count);
+    parts[s] = Matrix<double>::Zero(m.cols(), m.cols());
+    parts[s].selfadjointView<Eigen::Lower>().rankUpdate(rows.transpose());
+  });
+  Matrix<double> sum = Matrix<double>::Zero(m.cols(), m.cols());
+  for (const Matrix<double>& part : parts)
+    if (part.size() > 0) sum += part;
+  return sum;
+}
+
+double greatest_singular_value(const Matrix<double>& m, ThreadPool& pool) {
+  Matrix<double> square = gram(m, pool);
+  square.triangularView<Eigen::StrictlyUpper>() = square.transpose();
+  const Eigenpairs pairs = greatest_eigenpairs(std::move(square), 1);
+  return pairs.values.size() > 0 ? std::sqrt(std::max(0.0, pairs.values(0))) : 0.0;
+}
+
+/// out = m with its singular values lowered by tau and those below 0 left out; returns how many are left.
+std::size_t threshold_singular_values(const Matrix<double>& m, double tau, Matrix<double>& out, ThreadPool& pool) {
+  Matrix<double> square = gram(m, pool);
+  square.triangularView<Eigen::StrictlyUpper>() = square.transpose();
+  const Eigenpairs pairs = eigenpairs_above(std::move(square), tau * tau);
+  const Eigen::Index rank = pairs.values.size();
+  if (rank == 0) {
+    out.setZero();
+    return 0;
+  }
+  // m·V·diag((s − τ)/s)·Vᵀ
+  Matrix<double> weighted = pairs.vectors;
+  for (Eigen::Index r = 0; r < rank; ++r) {
+    const double value = std::sqrt(pairs.values(r));
+    weighted.row(r) *= (value - tau) / value;
+  }
+  for_slices(m.rows(), pool, [&](std::size_t, Eigen::Index first, Eigen::Index count) {
+    const Matrix<double> projected = m.middleRows(first, count) * pairs.vectors.transpose();
+    out.middleRows(first, count).noalias() = projected * weighted;
+  });
+  return static_cast<std::size_t>(rank);
+}
+
+/// The method on a matrix with at least as many rows as columns.
+struct Solver {
+  const Matrix<double>& v;
+  Matrix<double> low_rank, sparse, multiplier, work;
+
+  explicit Solver(const Matrix<double>& matrix)
+      : v(matrix),
+        low_rank(Matrix<double>::Zero(v.rows(), v.cols())),
+        sparse(low_rank),
+        multiplier(low_rank),
+        work(low_rank) {}
+
+  void solve(const RpcaOptions& options, RunContext& run, LowRankSparse& result) {
+    const double norm = v.norm();
+    if (norm == 0) return;
+    const double lambda = 1 / std::sqrt(static_cast<double>(v.rows()));
+    const double two_norm = greatest_singular_value(v, run.pool);
+    multiplier = v / std::max(two_norm, v.cwiseAbs().maxCoeff() / lambda);
+    double mu = 1.25 / two_norm;
+    const double mu_most = mu * 1e7;
+    constexpr double kRho = 1.5;
+    result.error = 1;
+    while (result.iterations < options.iterations && result.error >= options.tolerance) {
+      run.cancel.check();
+      ++result.iterations;
+      for_slices(v.rows(), run.pool, [&](std::size_t, Eigen::Index first, Eigen::Index n) {
+        work.middleRows(first, n) = v.middleRows(first, n) - sparse.middleRows(first, n) +
+                                    multiplier.middleRows(first, n) / mu;
+      });
+      result.rank = threshold_singular_values(work, 1 / mu, low_rank, run.pool);
+      std::vector<double> squares(kSlices);
+      for_slices(v.rows(), run.pool, [&](std::size_t s, Eigen::Index first, Eigen::Index n) {
+        squares[s] = shrink_and_multiply(first, n, mu, lambda / mu);
+      });
+      double square = 0;
+      for (const double part : squares) square += part;
+      result.error = std::sqrt(square) / norm;
+      mu = std::min(mu * kRho, mu_most);
+    }
+  }
+
+  /// The sparse part and the multiplier of some rows; returns the squared residual.
+  double shrink_and_multiply(Eigen::Index first, Eigen::Index rows, double mu, double tau) {
+    const Eigen::Index columns = v.cols();
+    const double* x = v.data() + first * columns;
+    const double* l = low_rank.data() + first * columns;
+    double* s = sparse.data() + first * columns;
+    double* y = multiplier.data() + first * columns;
+    double square = 0;
+    for (Eigen::Index i = 0; i < rows * columns; ++i) {
+      const double rest = x[i] - l[i];
+      const double wanted = rest + y[i] / mu;
+      s[i] = std::copysign(std::max(std::abs(wanted) - tau, 0.0), wanted);
+      const double residual = rest - s[i];
+      y[i] += mu * residual;
+      square += residual * residual;
+    }
+    return square;
+  }
+};
+
+}  // namespace
+
+void RpcaOptions::validate() const {
+  if (iterations < 1) throw Error{ErrorCode::kUsage, "must be at least 1", "iterations"};
+  if (!(tolerance > 0)) throw Error{ErrorCode::kUsage, "must be above 0", "tolerance"};
+  if (!(gain > 0)) throw Error{ErrorCode::kUsage, "must be above 0", "gain"};
+}
+
+LowRankSparse rpca(std::span<const double> v, std::size_t frames, std::size_t bins, const RpcaOptions& options,
+                   RunContext& run) {
+  options.validate();
+  if (v.size() != frames * bins) throw Error{ErrorCode::kUsage, "the matrix has another shape", "rpca"};
+  LowRankSparse result{std::vector<double>(v.size()), std::vector<double>(v.size())};
+  if (v.empty()) return result;
+  using View = Eigen::Map<Matrix<double>>;
+  const auto rows = static_cast<Eigen::Index>(frames), columns = static_cast<Eigen::Index>(bins);
+  const Eigen::Map<const Matrix<double>> given(v.data(), rows, columns);
+  const bool wide = frames < bins;
+  const Matrix<double> tall = wide ? Matrix<double>(given.transpose()) : Matrix<double>(given);
+  Solver solver(tall);
+  solver.solve(options, run, result);
+  View low_rank(result.low_rank.data(), rows, columns), sparse(result.sparse.data(), rows, columns);
+  if (wide) {
+    low_rank = solver.low_rank.transpose();
+    sparse = solver.sparse.transpose();
+  } else {
+    low_rank = solver.low_rank;
+    sparse = solver.sparse;
+  }
+  return result;
+}
+
+template <class T>
+dsp::Mask<T> rpca_mask(const dsp::Magnitudes<T>& magnitudes, const RpcaOptions& options, RunContext& run) {
+  dsp::Mask<T> mask(magnitudes.channels(), magnitudes.frames(), magnitudes.bins());
+  const std::size_t values = magnitudes.frames() * magnitudes.bins();
+  for (std::size_t c = 0; c < magnitudes.channels(); ++c) {
+    const auto channel = magnitudes.values().subspan(c * values, values);
+    const LowRankSparse parts = rpca(std::vector<double>(channel.begin(), channel.end()), magnitudes.frames(),
+                                     magnitudes.bins(), options, run);
+    const std::span<T> out = mask.values().subspan(c * values, values);
+    for (std::size_t i = 0; i < values; ++i) {
+      const double background = std::abs(parts.low_rank[i]), foreground = options.gain * std::abs(parts.sparse[i]);
+      const double soft = background + foreground > 0 ? background / (background + foreground) : 1.0;
+      const double weight = options.hard ? (foreground <= background ? 1.0 : 0.0) : soft;
+      out[i] = static_cast<T>(i % magnitudes.bins() < options.first_bin ? 1.0 : weight);
+    }
+  }
+  return mask;
+}
+
+template dsp::Mask<float> rpca_mask<float>(const dsp::Magnitudes<float>&, const RpcaOptions&, RunContext&);
+template dsp::Mask<double> rpca_mask<double>(const dsp::Magnitudes<double>&, const RpcaOptions&, RunContext&);
+
+Method rpca_method() {
+  Method method{
+      .name = "rpca",
+      .summary = "repetitive background (accompaniment) and sparse foreground (voice), as low-rank and sparse parts",
+      .paper = "Huang, Chen, Smaragdis, Hasegawa-Johnson, Singing-voice separation from monaural recordings using "
+               "robust principal component analysis, ICASSP 2012; Lin, Chen, Ma, arXiv:1009.5055",
+      .stems = {"background", "foreground"},
+      .parameters = {
+          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
+           .unit = "ms", .value = 46.0, .minimum = 1, .maximum = 1000},
+          {.name = "iterations", .help = "most iterations", .value = std::int64_t{100}, .minimum = 1, .maximum = 10000},
+          {.name = "tolerance", .help = "relative residual at which to stop", .value = 1e-7, .minimum = 1e-12,
+           .maximum = 1, .source = "Lin, Chen, Ma"},
+          {.name = "gain", .help = "weight of the sparse part in the mask", .value = 1.0, .minimum = 0.01,
+           .maximum = 100, .source = "Huang et al. 2012, eq. 6"},
+          {.name = "mask", .help = "soft masks share each bin, hard ones give it to the louder part",
+           .value = std::string("soft"), .choices = {"soft", "hard"}},
+          {.name = "high_pass_hz", .help = "below, everything is background", .unit = "Hz", .value = 100.0,
+           .minimum = 0, .maximum = 1e6}},
+      .whole_track = true};
+  method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
+    const dsp::StftOptions stft = stft_options(format.sample_rate, values.number("window_ms"));
+    const double hz_per_bin = format.sample_rate / static_cast<double>(stft.window.length);
+    const RpcaOptions options{
+        .iterations = static_cast<std::size_t>(values.integer("iterations")),
+        .tolerance = values.number("tolerance"),
+        .gain = values.number("gain"),
+        .hard = values.text("mask") == "hard",
+        .first_bin = static_cast<std::size_t>(std::lround(values.number("high_pass_hz") / hz_per_bin))};
+    options.validate();
+    SeparatorInfo info{.stems = {"background", "foreground"}, .sample_rate = format.sample_rate,
+                       .channels = format.channels, .blocks = WholeTrack{}};
+    return make_masking_separator(info, stft, [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
+      std::vector<dsp::Mask<float>> result;
+      result.push_back(rpca_mask(magnitudes(mix, run.pool), options, run));
+      return result;
+    });
+  };
+  return method;
+}
+
+}  // namespace unbraid::classic
