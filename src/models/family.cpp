@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "models/demucs/demucs.hpp"
 #include "models/mdx23c/mdx23c.hpp"
 #include "models/roformer/roformer.hpp"
 #include "models/scnet/scnet.hpp"
@@ -48,6 +49,28 @@ ModelTraits msst_traits(const Config& config, std::string family) {
   return traits;
 }
 
+/// The same for the two kinds of Demucs, whose configurations have another shape: plain averages of padded blocks.
+ModelTraits demucs_traits(const Config& config, std::string family) {
+  const Config training = config.section("training");
+  const Config inference = config.section("inference");
+  ModelTraits traits;
+  traits.family = std::move(family);
+  traits.stems = training.get<std::vector<std::string>>("instruments");
+  traits.sample_rate = training.get<double>("samplerate", 44100);
+  traits.channels = training.get<std::int64_t>("channels", 2);
+  const auto overlap = inference.get<std::int64_t>("num_overlap", 2);
+  if (overlap < 1) throw Error{ErrorCode::kFormat, "inference.num_overlap must be at least 1", config.name()};
+  traits.blocks = {
+      .length = static_cast<std::size_t>(training.get<double>("segment") * traits.sample_rate),
+      .overlap = 1.0 - 1.0 / static_cast<double>(overlap),
+      .window = BlockWindow::kTriangular,
+      .padding = PaddingMode::kConstant,
+      .batch = inference.get<std::size_t>("batch_size", 1),
+  };
+  if (traits.blocks.length == 0) throw Error{ErrorCode::kFormat, "training.segment is zero", config.name()};
+  return traits;
+}
+
 const Family kFamilies[] = {
     {"mdx23c",
      [](const TensorMap& tensors) { return has(tensors, "first_conv.weight") && has(tensors, "bottleneck_block."); },
@@ -61,6 +84,12 @@ const Family kFamilies[] = {
     {"scnet",
      [](const TensorMap& tensors) { return has(tensors, "separation_net.dp_modules."); },
      [](const Config& config) { return make_scnet(ScnetConfig::of(config), msst_traits(config, "scnet")); }},
+    {"htdemucs",
+     [](const TensorMap& tensors) { return has(tensors, "crosstransformer."); },
+     [](const Config& config) { return make_demucs(DemucsConfig::of(config, true), demucs_traits(config, "htdemucs")); }},
+    {"hdemucs",
+     [](const TensorMap& tensors) { return has(tensors, "tencoder."); },
+     [](const Config& config) { return make_demucs(DemucsConfig::of(config, false), demucs_traits(config, "hdemucs")); }},
 };
 
 }  // namespace
