@@ -39,6 +39,8 @@ int main(int argc, char** argv) {
   program.add_option("--threads", session.threads, "threads to use (default: all processors)");
   unbraid::app::add_separate(program, session);
   unbraid::app::add_models(program, session);
+  unbraid::app::add_dataset(program, session);
+  unbraid::app::add_oracle(program, session);
   unbraid::app::add_synth(program, session);
   unbraid::app::add_completion(program, session);
   unbraid::app::add_man(program, session);

@@ -20,6 +20,8 @@ struct Session {
 // Each adds its subcommand to the program; the session must outlive it.
 void add_separate(CLI::App& program, Session& session);
 void add_models(CLI::App& program, Session& session);
+void add_dataset(CLI::App& program, Session& session);
+void add_oracle(CLI::App& program, Session& session);
 void add_synth(CLI::App& program, Session& session);
 void add_completion(CLI::App& program, Session& session);
 void add_man(CLI::App& program, Session& session);

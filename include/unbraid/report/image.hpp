@@ -2,7 +2,7 @@
 // Pictures of numbers: heat maps with a colour scale, as PNG.
 //
 //   report::Image image = report::heat_map(levels_db, frames, bins, {.low = -80, .high = 0});
-//   io::write_file_atomically("mix.png", report::encode_png(image));
+//   write_file_atomically("mix.png", report::encode_png(image));
 //
 // Pure functions; safe to call from any thread.
 
