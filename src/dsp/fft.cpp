@@ -6,9 +6,10 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <optional>
 
+#include "dsp/half_spectrum.hpp"
 #include "unbraid/core/error.hpp"
-#include "unbraid/dsp/aligned_vector.hpp"
 
 namespace unbraid::dsp {
 
@@ -28,9 +29,7 @@ struct Fftw<float> {
   static constexpr auto run_r2c = fftwf_execute_dft_r2c;
   static constexpr auto run_c2r = fftwf_execute_dft_c2r;
   static constexpr auto run_c2c = fftwf_execute_dft;
-  static bool aligned(const void* data) {
-    return fftwf_alignment_of(static_cast<float*>(const_cast<void*>(data))) == 0;
-  }
+  static constexpr auto alignment_of = fftwf_alignment_of;
 };
 
 template <>
@@ -43,9 +42,7 @@ struct Fftw<double> {
   static constexpr auto run_r2c = fftw_execute_dft_r2c;
   static constexpr auto run_c2r = fftw_execute_dft_c2r;
   static constexpr auto run_c2c = fftw_execute_dft;
-  static bool aligned(const void* data) {
-    return fftw_alignment_of(static_cast<double*>(const_cast<void*>(data))) == 0;
-  }
+  static constexpr auto alignment_of = fftw_alignment_of;
 };
 
 template <class T>
@@ -76,39 +73,12 @@ std::shared_ptr<const Plan> cached(std::size_t size) {
   return plan;
 }
 
-/// `values` where they are when FFTW can work on them there, else an aligned copy of them.
+/// FFTW's SIMD kernels want data on a 16-byte boundary.
 template <class T>
-class AlignedInput {
- public:
-  explicit AlignedInput(std::span<T> values) : values_(values) {
-    if (Fftw<decltype(std::real(T{}))>::aligned(values.data())) return;
-    copy_.assign(values.begin(), values.end());
-    values_ = copy_;
-  }
-  T* data() { return values_.data(); }
-
- private:
-  AlignedVector<T> copy_;
-  std::span<T> values_;
-};
-
-/// As AlignedInput for what a transform writes; finish() brings it home.
-template <class T>
-class AlignedOutput {
- public:
-  explicit AlignedOutput(std::span<T> target) : target_(target), values_(target) {
-    if (Fftw<decltype(std::real(T{}))>::aligned(target.data())) return;
-    copy_.resize(target.size());
-    values_ = copy_;
-  }
-  T* data() { return values_.data(); }
-  void finish() { std::ranges::copy(copy_, target_.begin()); }
-
- private:
-  std::span<T> target_;
-  AlignedVector<T> copy_;
-  std::span<T> values_;
-};
+bool aligned(const T* values) {
+  using Real = decltype(std::real(T{}));
+  return Fftw<Real>::alignment_of(reinterpret_cast<Real*>(const_cast<T*>(values))) == 0;
+}
 
 template <class Values, class T>
 void scale(Values values, T factor) {
@@ -117,17 +87,56 @@ void scale(Values values, T factor) {
 
 }  // namespace
 
+/// Even sizes go through a complex transform of half the size; odd ones are left to FFTW's real transforms.
 template <class T>
 struct RealFft<T>::Plan {
+  using Complex = std::complex<T>;
+
+  std::optional<HalfSpectrum<T>> half;  ///< for even sizes
   typename Fftw<T>::Plan forward;
   typename Fftw<T>::Plan inverse;
 
   explicit Plan(int size) {
     AlignedVector<T> time(static_cast<std::size_t>(size));
-    AlignedVector<std::complex<T>> frequency(static_cast<std::size_t>(size) / 2 + 1);
-    forward = Fftw<T>::plan_r2c(size, time.data(), fftw(frequency.data()), FFTW_ESTIMATE);
-    inverse = Fftw<T>::plan_c2r(size, fftw(frequency.data()), time.data(), FFTW_ESTIMATE);
+    AlignedVector<Complex> frequency(static_cast<std::size_t>(size) / 2 + 1);
+    T* const x = time.data();
+    const auto z = fftw(frequency.data());
+    if (size % 2 == 0) {
+      half.emplace(static_cast<std::size_t>(size));
+      forward = Fftw<T>::plan_c2c(size / 2, pairs(x), z, FFTW_FORWARD, FFTW_ESTIMATE);
+      inverse = Fftw<T>::plan_c2c(size / 2, z, pairs(x), FFTW_BACKWARD, FFTW_ESTIMATE);
+    } else {
+      forward = Fftw<T>::plan_r2c(size, x, z, FFTW_ESTIMATE);
+      inverse = Fftw<T>::plan_c2r(size, z, x, FFTW_ESTIMATE);
+    }
     if (!forward || !inverse) throw Error{ErrorCode::kInternal, "FFTW made no plan"};
+  }
+
+  /// Real samples two by two.
+  static typename Fftw<T>::Complex* pairs(const T* time) {
+    return reinterpret_cast<typename Fftw<T>::Complex*>(const_cast<T*>(time));  // FFTW keeps its input
+  }
+
+  /// time and work are aligned; work may be frequency.
+  void run_forward(const T* time, Complex* work, std::span<Complex> frequency) const {
+    if (half) {
+      Fftw<T>::run_c2c(forward, pairs(time), fftw(work));
+      half->split(work, frequency.data());
+    } else {
+      Fftw<T>::run_r2c(forward, const_cast<T*>(time), fftw(work));
+      if (work != frequency.data()) std::copy_n(work, frequency.size(), frequency.begin());
+    }
+  }
+
+  /// As run_forward. What work held is gone.
+  void run_inverse(std::span<const Complex> frequency, Complex* work, T* time) const {
+    if (half) {
+      half->join(frequency.data(), work);
+      Fftw<T>::run_c2c(inverse, fftw(work), pairs(time));
+    } else {
+      if (work != frequency.data()) std::ranges::copy(frequency, work);
+      Fftw<T>::run_c2r(inverse, fftw(work), time);
+    }
   }
 };
 
@@ -135,22 +144,49 @@ template <class T>
 RealFft<T>::RealFft(std::size_t size) : size_(size), plan_(cached<Plan>(size)) {}
 
 template <class T>
+void RealFft<T>::forward(std::span<const T> time, std::span<std::complex<T>> frequency, Scratch& scratch) const {
+  require(time.size() == size_ && frequency.size() == bins() && scratch.size() == bins());
+  if (aligned(time.data())) {
+    plan_->run_forward(time.data(), scratch.data(), frequency);
+  } else {
+    const AlignedVector<T> copy(time.begin(), time.end());
+    plan_->run_forward(copy.data(), scratch.data(), frequency);
+  }
+}
+
+template <class T>
+void RealFft<T>::inverse_unscaled(std::span<const std::complex<T>> frequency, std::span<T> time,
+                                  Scratch& scratch) const {
+  require(time.size() == size_ && frequency.size() == bins() && scratch.size() == bins());
+  if (aligned(time.data())) {
+    plan_->run_inverse(frequency, scratch.data(), time.data());
+  } else {
+    AlignedVector<T> copy(size_);
+    plan_->run_inverse(frequency, scratch.data(), copy.data());
+    std::ranges::copy(copy, time.begin());
+  }
+}
+
+template <class T>
 void RealFft<T>::forward(std::span<const T> time, std::span<std::complex<T>> frequency) const {
-  require(time.size() == size_ && frequency.size() == bins());
-  // FFTW keeps the input of an out-of-place r2c but wants it mutable.
-  AlignedInput<T> in({const_cast<T*>(time.data()), time.size()});
-  AlignedOutput<std::complex<T>> out(frequency);
-  Fftw<T>::run_r2c(plan_->forward, in.data(), fftw(out.data()));
-  out.finish();
+  if (aligned(time.data()) && aligned(frequency.data())) {
+    require(time.size() == size_ && frequency.size() == bins());
+    plan_->run_forward(time.data(), frequency.data(), frequency);
+  } else {
+    Scratch work = scratch();
+    forward(time, frequency, work);
+  }
 }
 
 template <class T>
 void RealFft<T>::inverse_unscaled(std::span<std::complex<T>> frequency, std::span<T> time) const {
-  require(time.size() == size_ && frequency.size() == bins());
-  AlignedInput<std::complex<T>> in(frequency);
-  AlignedOutput<T> out(time);
-  Fftw<T>::run_c2r(plan_->inverse, fftw(in.data()), out.data());
-  out.finish();
+  if (aligned(time.data()) && aligned(frequency.data())) {
+    require(time.size() == size_ && frequency.size() == bins());
+    plan_->run_inverse(frequency, frequency.data(), time.data());
+  } else {
+    Scratch work = scratch();
+    inverse_unscaled(frequency, time, work);
+  }
 }
 
 template <class T>
@@ -164,6 +200,9 @@ struct ComplexFft<T>::Plan {
   typename Fftw<T>::Plan forward;
   typename Fftw<T>::Plan inverse;
 
+  /// In place.
+  void run(typename Fftw<T>::Plan plan, std::span<std::complex<T>> values) const;
+
   explicit Plan(int size) {
     AlignedVector<std::complex<T>> values(static_cast<std::size_t>(size));
     forward = Fftw<T>::plan_c2c(size, fftw(values.data()), fftw(values.data()), FFTW_FORWARD, FFTW_ESTIMATE);
@@ -176,19 +215,26 @@ template <class T>
 ComplexFft<T>::ComplexFft(std::size_t size) : size_(size), plan_(cached<Plan>(size)) {}
 
 template <class T>
+void ComplexFft<T>::Plan::run(typename Fftw<T>::Plan plan, std::span<std::complex<T>> values) const {
+  if (aligned(values.data())) {
+    Fftw<T>::run_c2c(plan, fftw(values.data()), fftw(values.data()));
+  } else {
+    AlignedVector<std::complex<T>> copy(values.begin(), values.end());
+    Fftw<T>::run_c2c(plan, fftw(copy.data()), fftw(copy.data()));
+    std::ranges::copy(copy, values.begin());
+  }
+}
+
+template <class T>
 void ComplexFft<T>::forward(std::span<std::complex<T>> values) const {
   require(values.size() == size_);
-  AlignedInput<std::complex<T>> aligned(values);
-  Fftw<T>::run_c2c(plan_->forward, fftw(aligned.data()), fftw(aligned.data()));
-  if (aligned.data() != values.data()) std::copy_n(aligned.data(), size_, values.begin());
+  plan_->run(plan_->forward, values);
 }
 
 template <class T>
 void ComplexFft<T>::inverse(std::span<std::complex<T>> values) const {
   require(values.size() == size_);
-  AlignedInput<std::complex<T>> aligned(values);
-  Fftw<T>::run_c2c(plan_->inverse, fftw(aligned.data()), fftw(aligned.data()));
-  if (aligned.data() != values.data()) std::copy_n(aligned.data(), size_, values.begin());
+  plan_->run(plan_->inverse, values);
   scale(values, T(1) / static_cast<T>(size_));
 }
 

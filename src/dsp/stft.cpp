@@ -136,11 +136,10 @@ void Stft<T>::forward(PlanarView<const T> signal, Spectrogram<T>& out, ThreadPoo
   constexpr std::size_t kGrain = 32;
   pool.parallel_ranges(signal.channels() * count, kGrain, [&](std::size_t first, std::size_t last) {
     AlignedVector<T> samples(n_fft_);
-    AlignedVector<std::complex<T>> spectrum(bins());
+    auto scratch = fft_.scratch();
     for (std::size_t i = first; i < last; ++i) {
       load_frame(signal.channel(i / count), i % count, samples);
-      fft_.forward(samples, spectrum);
-      std::ranges::copy(spectrum, out.frame(i / count, i % count).begin());
+      fft_.forward(samples, out.frame(i / count, i % count), scratch);
     }
   });
 }
@@ -182,13 +181,12 @@ void Stft<T>::inverse(const Spectrogram<T>& spectrogram, PlanarView<T> out, Thre
         out.channel(channel).subspan(start, std::min(block_samples, out.frames() - start));
     std::ranges::fill(block, T(0));
     const std::size_t first = start + lead_, last = first + block.size();  // in the padded signal
-    AlignedVector<std::complex<T>> spectrum(bins());
     AlignedVector<T> samples(n_fft_);
+    auto scratch = fft_.scratch();
     const std::size_t first_frame = first < n_fft_ ? 0 : (first - n_fft_) / hop + 1;
     const std::size_t last_frame = std::min(frames, (last + hop - 1) / hop);
     for (std::size_t frame = first_frame; frame < last_frame; ++frame) {
-      std::ranges::copy(spectrogram.frame(channel, frame), spectrum.begin());
-      fft_.inverse_unscaled(spectrum, samples);
+      fft_.inverse_unscaled(spectrogram.frame(channel, frame), samples, scratch);
       const std::size_t origin = frame * hop;
       const std::size_t begin = std::max(first, origin), end = std::min(last, origin + n_fft_);
       const T* const weighed = samples.data() + (begin - origin);

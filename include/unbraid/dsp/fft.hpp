@@ -16,6 +16,8 @@
 #include <memory>
 #include <span>
 
+#include "unbraid/dsp/aligned_vector.hpp"
+
 namespace unbraid::dsp {
 
 template <class T>
@@ -33,6 +35,13 @@ class RealFft {
   void inverse(std::span<std::complex<T>> frequency, std::span<T> time) const;
   /// The same without the factor 1/N, for callers that have a factor of their own to fold it into.
   void inverse_unscaled(std::span<std::complex<T>> frequency, std::span<T> time) const;
+
+  /// Memory on the side, one per thread. With it nothing is allocated wherever frequency lies, and inverse_unscaled
+  /// keeps its input: what loops over the rows of a spectrogram want. Results are the same bit for bit.
+  using Scratch = AlignedVector<std::complex<T>>;
+  Scratch scratch() const { return Scratch(bins()); }
+  void forward(std::span<const T> time, std::span<std::complex<T>> frequency, Scratch& scratch) const;
+  void inverse_unscaled(std::span<const std::complex<T>> frequency, std::span<T> time, Scratch& scratch) const;
 
  private:
   struct Plan;

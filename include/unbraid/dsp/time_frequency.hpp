@@ -10,7 +10,8 @@
 #include <complex>
 #include <cstddef>
 #include <span>
-#include <vector>
+
+#include "unbraid/core/zeroed_vector.hpp"
 
 namespace unbraid::dsp {
 
@@ -51,7 +52,7 @@ class TimeFrequency {
   std::size_t channels_ = 0;
   std::size_t frames_ = 0;
   std::size_t bins_ = 0;
-  std::vector<T> values_;
+  ZeroedVector<T> values_;
 };
 
 template <class T>

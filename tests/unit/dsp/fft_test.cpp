@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <complex>
 #include <limits>
@@ -45,7 +46,8 @@ class Fft : public ::testing::Test {
 using Precisions = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(Fft, Precisions);
 
-constexpr std::size_t kSizes[] = {1, 2, 3, 7, 16, 97, 120, 512, 1023};
+// Odd and even; around multiples of the SIMD width, where the butterflies of even sizes change to single steps.
+constexpr std::size_t kSizes[] = {1, 2, 3, 4, 6, 7, 16, 30, 32, 34, 36, 38, 66, 97, 120, 512, 1023};
 
 TYPED_TEST(Fft, RealEqualsTheSum) {
   for (const std::size_t size : kSizes) {
@@ -108,6 +110,29 @@ TYPED_TEST(Fft, ResultDoesNotDependOnTheAddress) {
   complex.inverse(std::span(both_at[1]).subspan(1));
   for (std::size_t n = 0; n < kSize; ++n) EXPECT_EQ(time_at[0][n], time_at[1][n + 1]);
   for (std::size_t n = 0; n < kSize; ++n) EXPECT_EQ(both_at[0][n], both_at[1][n + 1]);
+}
+
+// With scratch memory the same bits come out, rows may lie anywhere, and the spectrum is kept.
+TYPED_TEST(Fft, ScratchChangesNothing) {
+  for (const std::size_t size : {9u, 64u, 240u}) {
+    const RealFft<TypeParam> fft(size);
+    auto scratch = fft.scratch();
+    const auto values = noise(size, 5);
+    std::vector<TypeParam> time(size), back(size), back_by_scratch(size + 1);
+    for (std::size_t n = 0; n < size; ++n) time[n] = static_cast<TypeParam>(values[n].real());
+    std::vector<std::complex<TypeParam>> bins(fft.bins()), row(fft.bins() + 1);
+    fft.forward(time, bins);
+    const auto spectrum = std::span(row).subspan(1);
+    fft.forward(time, spectrum, scratch);
+    EXPECT_TRUE(std::ranges::equal(bins, spectrum));
+    const auto samples = std::span(back_by_scratch).subspan(1);
+    fft.inverse_unscaled(std::span<const std::complex<TypeParam>>(spectrum), samples, scratch);
+    EXPECT_TRUE(std::ranges::equal(bins, spectrum));
+    fft.inverse_unscaled(bins, back);
+    EXPECT_TRUE(std::ranges::equal(back, samples));
+    typename RealFft<TypeParam>::Scratch too_small(1);
+    EXPECT_THROW(fft.forward(time, spectrum, too_small), Error);
+  }
 }
 
 // Plans of new sizes are made while others run: a data race shows under ThreadSanitizer, a broken plan here.
