@@ -17,11 +17,14 @@ class LevelMeter {
       for (const float x : block.channel(c)) {
         energy_ += static_cast<double>(x) * x;
         peak_ = std::max(peak_, std::abs(x));
+        over_full_scale_ += std::abs(x) > 1.0f;
       }
     samples_ += block.channels() * block.frames();
   }
 
   double energy() const { return energy_; }
+  /// Samples beyond ±1.
+  std::uint64_t over_full_scale() const { return over_full_scale_; }
   /// dB of full scale; −∞ for silence and for nothing at all.
   double rms_db() const {
     return samples_ > 0 ? 10.0 * std::log10(energy_ / static_cast<double>(samples_)) : -HUGE_VAL;
@@ -32,6 +35,7 @@ class LevelMeter {
   double energy_ = 0.0;
   float peak_ = 0.0f;
   std::uint64_t samples_ = 0;
+  std::uint64_t over_full_scale_ = 0;
 };
 
 /// How far stems are from adding up to their mixture.

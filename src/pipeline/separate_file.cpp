@@ -144,7 +144,7 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
       const SeparatedBlock block = stream.take(inner);
       const Stems stems = mixer.apply(block.mix, block.stems);
       residual.add(block.mix, parts_of_mixture(block, stems, options.selection));
-      files.write(stems, run.pool);
+      files.write(block.mix, stems, run.pool);
       progress.advance(block.mix.frames());
     }
   };

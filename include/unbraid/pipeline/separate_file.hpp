@@ -4,7 +4,7 @@
 //   const Method& method = catalog::find("classic4");
 //   SeparationReport report = separate_file("song.mp3", "stems/song", method, {.resume = true}, run);
 //
-// Writes <folder>/<stem>.<ext> for every stem and, last, <folder>/manifest.json: what went in (SHA-256), what
+// Writes <folder>/<stem>.<ext> for every stem (of a .stem.mp4 one file named like the folder) and, last, <folder>/manifest.json: what went in (SHA-256), what
 // was asked, what came out. Stems have the sample rate, the channels, the length, the container and the bit
 // depth of the input unless asked otherwise (what cannot be written becomes WAV), and its tags and pictures.
 // All or nothing: on an error, or when cancelled, no file and no folder is left behind. Samples that are

@@ -171,6 +171,30 @@ TEST_F(SeparateFile, ResamplesForFormatsWithoutTheRate) {
   EXPECT_NEAR(static_cast<double>(io::probe(report.stems[0].file).frames), 48000.0, 1.0);
 }
 
+TEST_F(SeparateFile, WritesAStemFile) {
+  AudioBuffer audio(2, 44100);  // a tone, which AAC codes well
+  for (std::size_t c = 0; c < 2; ++c)
+    for (std::size_t t = 0; t < audio.frames(); ++t)
+      audio.channel(c)[t] = 0.3f * std::sin(0.05f * static_cast<float>(t));
+  for (const double rate : {44100.0, 100000.0}) {  // the second one AAC cannot hold
+    const fs::path input = write(folder_ / "a.wav", audio, rate);
+    const SeparationReport report = run(input, {.container = io::Container::kStemMp4, .overwrite = true});
+    ASSERT_EQ(report.stems.size(), 2u);
+    EXPECT_EQ(report.stems[1].file, folder_ / "out" / "song" / "song.stem.mp4");
+    EXPECT_EQ(report.stems[1].bytes, fs::file_size(report.stems[1].file));
+    EXPECT_EQ(io::probe(report.stems[1].file).streams, 3u);
+    // Stream 0 is the mixture, the others are half of it: −6 dB, AAC's loss aside.
+    const auto energy = [&](std::size_t stream) {
+      const io::Audio decoded = io::read_audio(report.stems[0].file, {.stream = stream});
+      double sum = 0.0;
+      for (const float x : decoded.samples.samples()) sum += static_cast<double>(x) * x;
+      return sum;
+    };
+    EXPECT_NEAR(10.0 * std::log10(energy(2) / energy(0)), 20.0 * std::log10(0.5), 0.5);
+    EXPECT_TRUE(run(input, {.container = io::Container::kStemMp4, .resume = true}).resumed);
+  }
+}
+
 TEST_F(SeparateFile, CountsClippedSamples) {
   AudioBuffer audio(1, 1000);
   for (std::size_t t = 0; t < 10; ++t) audio.channel(0)[t] = 3.0f;
