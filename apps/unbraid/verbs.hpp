@@ -23,6 +23,8 @@ void add_models(CLI::App& program, Session& session);
 void add_dataset(CLI::App& program, Session& session);
 void add_oracle(CLI::App& program, Session& session);
 void add_synth(CLI::App& program, Session& session);
+void add_evaluate(CLI::App& program, Session& session);
+void add_compare(CLI::App& program, Session& session);
 void add_completion(CLI::App& program, Session& session);
 void add_man(CLI::App& program, Session& session);
 

@@ -91,8 +91,8 @@ struct Roster {
 };
 
 void mark_silent(std::string& reason, const char* kind, std::size_t index, bool compat) {
-  reason = fmt::format("{} {} is silent throughout", kind, index);
-  if (compat) throw Error{ErrorCode::kUnsupported, reason};
+  if (compat) throw Error{ErrorCode::kUnsupported, fmt::format("{} {} is silent throughout", kind, index)};
+  reason = fmt::format("the {} is silent throughout", kind);
 }
 
 /// The best order in the sense of the mean SIR; the first of equals. pair_sir(j, e) lists the SIRs to average.
@@ -192,11 +192,11 @@ struct BssEvalV4::Impl {
     // One value that is not finite spoils every correlation of its signal.
     for (std::size_t y = 0; y < sources * channels; ++y) {
       if (!std::isfinite(r.at(y, y)[0]))
-        std::ranges::fill(roster.references, fmt::format("reference {} is not finite", y / channels));
+        std::ranges::fill(roster.references, fmt::format("reference {} has values that are not finite", y / channels));
     }
     for (std::size_t x = 0; x < sources * channels; ++x)
       if (!std::isfinite(r.at(sources * channels + x, 0)[0]) && roster.references[0].empty())
-        roster.estimates[x / channels] = fmt::format("estimate {} is not finite", x / channels);
+        roster.estimates[x / channels] = "the estimate has values that are not finite";
   }
 
   /// Filters from the given sources to each of the estimates, by least squares. Channels without energy have none.

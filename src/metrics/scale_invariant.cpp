@@ -211,7 +211,7 @@ ScaleResult scale_scores(std::span<const AudioView> references, std::span<const 
       source.mixture.push_back(table[c * rows + rows - 1][j]);
       heard = heard || energies[c][j] != 0;
     }
-    if (!heard) source.not_applicable = fmt::format("reference {} is silent throughout", j);
+    if (!heard) source.not_applicable = "the reference is silent throughout";
   }
   return result;
 }

@@ -171,7 +171,7 @@ TEST_F(BssEval, SilentSourcesAreNotApplicable) {
   const AudioBuffer other = noise(2, 9000, 20, 0.05);
   const std::vector<AudioBuffer> estimates{mixed(references[0], 1, other, 1), other, mixed(references[2], 1, other, 1)};
   const auto result = evaluate(references, estimates, kShort);
-  EXPECT_EQ(result.sources[1].not_applicable, "reference 1 is silent throughout");
+  EXPECT_EQ(result.sources[1].not_applicable, "the reference is silent throughout");
   EXPECT_TRUE(std::isnan(median(result.sources[1].sdr)));
   // The others score as if it had never been there.
   const auto without = evaluate({references[0], references[2]}, {estimates[0], estimates[2]}, kShort);
@@ -183,7 +183,7 @@ TEST_F(BssEval, SilentSourcesAreNotApplicable) {
   compat.compat = true;
   EXPECT_THROW(evaluate(references, estimates, compat), Error);
   const auto quiet = evaluate({references[0], references[2]}, {estimates[0], AudioBuffer(2, 9000)}, kShort);
-  EXPECT_EQ(quiet.sources[1].not_applicable, "estimate 1 is silent throughout");
+  EXPECT_EQ(quiet.sources[1].not_applicable, "the estimate is silent throughout");
   EXPECT_FALSE(std::isnan(quiet.sources[0].sdr[0]));
 }
 
@@ -204,14 +204,14 @@ TEST_F(BssEval, ValuesThatAreNotFinite) {
   std::vector<AudioBuffer> estimates = references;
   estimates[0].channel(0)[5] = std::numeric_limits<float>::quiet_NaN();
   const auto result = evaluate(references, estimates, kShort);
-  EXPECT_EQ(result.sources[0].not_applicable, "estimate 0 is not finite");
+  EXPECT_EQ(result.sources[0].not_applicable, "the estimate has values that are not finite");
   EXPECT_TRUE(result.sources[1].not_applicable.empty());
   EXPECT_GT(result.sources[1].sar[0], 200);
 
   std::vector<AudioBuffer> broken = references;
   broken[1].channel(0)[0] = std::numeric_limits<float>::infinity();
   const auto none = evaluate(broken, references, kShort);
-  EXPECT_EQ(none.sources[0].not_applicable, "reference 1 is not finite");
+  EXPECT_EQ(none.sources[0].not_applicable, "reference 1 has values that are not finite");
   EXPECT_TRUE(std::isnan(none.sources[0].sdr[0]));
 }
 

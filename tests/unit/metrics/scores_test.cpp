@@ -97,7 +97,7 @@ TEST_F(Scores, SilentAndRepeatedReferences) {
   const AudioBuffer s = sine(5), silent(1, 4000), estimate = mixed(s, 1, sine(50), 0.1f);
   const std::vector<AudioView> references{s, silent, s}, estimates{estimate, estimate, estimate};
   const auto result = scale_scores(references, estimates, {}, run);
-  EXPECT_EQ(result.sources[1].not_applicable, "reference 1 is silent throughout");
+  EXPECT_EQ(result.sources[1].not_applicable, "the reference is silent throughout");
   EXPECT_TRUE(std::isnan(result.sources[1].channels[0].si_sdr));
   EXPECT_NEAR(result.sources[0].channels[0].si_sar, 20, 1e-3);
   const auto projections = projection_scores(references, estimates);

@@ -1,0 +1,171 @@
+#include "unbraid/report/scores.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "unbraid/core/error.hpp"
+#include "unbraid/metrics/conformance.hpp"
+
+namespace unbraid::report {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+/// out["bsseval_v4"]["SDR"] for "bsseval_v4.SDR".
+Json& slot(Json& out, const std::string& metric) {
+  const std::size_t dot = metric.find('.');
+  return dot == std::string::npos ? out[metric] : out[metric.substr(0, dot)][metric.substr(dot + 1)];
+}
+
+Json track_json(const evaluate::TrackResult& track) {
+  Json targets = Json::array();
+  for (const evaluate::TargetResult& target : track.targets) {
+    Json metrics = Json::object();
+    for (const auto& [name, value] : target.metrics) slot(metrics, name) = number(value);
+    targets.push_back({{"name", target.name},
+                       {"not_applicable", target.not_applicable.empty() ? Json(nullptr) : Json(target.not_applicable)},
+                       {"metrics", metrics}});
+  }
+  return {{"name", track.name},       {"sample_rate", track.sample_rate}, {"duration_s", track.seconds},
+          {"missing", track.missing}, {"extra", track.extra},             {"warnings", track.warnings},
+          {"targets", targets}};
+}
+
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
+Json pairs_json(std::span<const evaluate::Comparison::Pair> pairs) {
+  Json list = Json::array();
+  for (const auto& pair : pairs) list.push_back({{"track", pair.track}, {"a", pair.a}, {"b", pair.b}});
+  return list;
+}
+
+}  // namespace
+
+std::string evaluation_json(std::span<const evaluate::TrackResult> results) {
+  Json tracks = Json::array(), aggregate = Json::object();
+  for (const auto& track : results) tracks.push_back(track_json(track));
+  for (const auto& [target, metrics] : evaluate::aggregate(results))
+    for (const auto& [metric, s] : metrics)
+      slot(aggregate[target], metric) = {{"tracks", s.tracks},
+                                         {"median", number(s.median)},
+                                         {"mean", number(s.mean)},
+                                         {"std", number(s.standard_deviation)},
+                                         {"median_low", number(s.median_interval.low)},
+                                         {"median_high", number(s.median_interval.high)}};
+  return Json{{"schema", "unbraid.evaluate/1"},
+              {"conformance", metrics::kConformance},
+              {"tracks", tracks},
+              {"aggregate", aggregate}}
+      .dump(2);
+}
+
+std::string museval_json(const evaluate::TrackResult& track) {
+  const auto rounded = [](double value) { return std::isfinite(value) ? fmt::format("{:.5f}", value) : "NaN"; };
+  std::string targets;
+  for (const evaluate::TargetResult& target : track.targets) {
+    std::string frames;
+    for (std::size_t w = 0; w < target.windows.sdr.size(); ++w) {
+      frames += fmt::format(
+          R"({}{{"time": {:.5f}, "duration": {:.5f}, "metrics": {{"SDR": {}, "SIR": {}, "SAR": {}, "ISR": {}}}}})",
+          w == 0 ? "" : ",\n      ", track.window_start_s[w], track.window_s > 0 ? track.window_s : track.seconds,
+          rounded(target.windows.sdr[w]), rounded(target.windows.sir[w]), rounded(target.windows.sar[w]),
+          rounded(target.windows.isr[w]));
+    }
+    targets += fmt::format("{}    {{\"name\": {}, \"frames\": [\n      {}]}}", targets.empty() ? "" : ",\n",
+                           Json(target.name).dump(), frames);
+  }
+  return fmt::format("{{\n  \"targets\": [\n{}\n  ]\n}}\n", targets);
+}
+
+std::string scores_csv(std::span<const evaluate::TrackResult> results) {
+  std::string text = "track,target,metric,value\n";
+  for (const evaluate::Score& score : evaluate::scores_of(results))
+    text += fmt::format("{},{},{},{}\n", csv_cell(score.track), csv_cell(score.target), score.metric,
+                        std::isfinite(score.value) ? fmt::format("{:.10g}", score.value) : "");
+  return text;
+}
+
+std::string summary_markdown(const evaluate::Summaries& summaries) {
+  std::set<std::string> metrics;
+  for (const auto& [target, scores] : summaries)
+    for (const auto& [metric, summary] : scores) metrics.insert(metric);
+  std::string head = "| target |", rule = "|---|", rows;
+  for (const std::string& metric : metrics) {
+    head += fmt::format(" {} |", metric);
+    rule += "---:|";
+  }
+  for (const auto& [target, scores] : summaries) {
+    rows += fmt::format("| {} |", target);
+    for (const std::string& metric : metrics) {
+      const auto found = scores.find(metric);
+      const bool there = found != scores.end() && found->second.tracks > 0;
+      rows += there ? fmt::format(" {:.2f} ({:.2f} ± {:.2f}) |", found->second.median, found->second.mean,
+                                  found->second.tracks > 1 ? found->second.standard_deviation : 0.0)
+                    : " — |";
+    }
+    rows += "\n";
+  }
+  return head + "\n" + rule + "\n" + rows + "\nMedian of the tracks (mean ± standard deviation).\n";
+}
+
+std::vector<evaluate::Score> read_scores(const std::filesystem::path& path) {
+  const std::filesystem::path file = std::filesystem::is_directory(path) ? path / "evaluate.json" : path;
+  std::ifstream stream(file);
+  if (!stream) throw Error{ErrorCode::kNotFound, "no results of an evaluation (evaluate.json)", path.string()};
+  const Json document = Json::parse(stream, nullptr, /*allow_exceptions=*/false);
+  if (!document.is_object() || document.value("schema", "") != "unbraid.evaluate/1")
+    throw Error{ErrorCode::kFormat, "not a document of schema unbraid.evaluate/1", file.string()};
+  std::vector<evaluate::Score> scores;
+  try {
+    for (const Json& track : document.at("tracks")) {
+      for (const Json& target : track.at("targets")) {
+        const auto add = [&](const std::string& metric, const Json& value) {
+          if (value.is_number()) scores.push_back({track.at("name"), target.at("name"), metric, value});
+        };
+        for (const auto& [metric, value] : target.at("metrics").items()) {
+          if (!value.is_object()) add(metric, value);
+          else
+            for (const auto& [part, inner] : value.items()) add(metric + "." + part, inner);
+        }
+      }
+    }
+  } catch (const Json::exception& error) {
+    throw Error{ErrorCode::kFormat, error.what(), file.string()};
+  }
+  return scores;
+}
+
+std::string comparison_json(std::span<const evaluate::Comparison> comparisons) {
+  constexpr std::size_t kShown = 3;
+  Json list = Json::array();
+  for (const evaluate::Comparison& c : comparisons) {
+    const std::size_t shown = std::min(kShown, c.pairs.size());
+    list.push_back({{"target", c.target},
+                    {"metric", c.metric},
+                    {"tracks", c.pairs.size()},
+                    {"median_a", number(c.median_a)},
+                    {"median_b", number(c.median_b)},
+                    {"mean_difference", number(c.mean_difference)},
+                    {"mean_low", number(c.mean_interval.low)},
+                    {"mean_high", number(c.mean_interval.high)},
+                    {"median_difference", number(c.median_difference)},
+                    {"p_value", number(c.p_value)},
+                    {"best", pairs_json({c.pairs.data(), shown})},
+                    {"worst", pairs_json({c.pairs.data() + c.pairs.size() - shown, shown})}});
+  }
+  return Json{{"schema", "unbraid.compare/1"}, {"conformance", metrics::kConformance}, {"comparisons", list}}.dump(2);
+}
+
+}  // namespace unbraid::report

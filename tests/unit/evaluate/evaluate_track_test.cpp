@@ -1,0 +1,144 @@
+#include "unbraid/evaluate/evaluate_track.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "unbraid/core/error.hpp"
+#include "unbraid/core/rng.hpp"
+
+namespace unbraid::evaluate {
+namespace {
+
+AudioBuffer noise(std::size_t frames, std::uint64_t seed, double amplitude = 0.3, std::size_t channels = 2) {
+  AudioBuffer audio(channels, frames);
+  Rng rng(seed);
+  for (float& x : audio.samples()) x = static_cast<float>(rng.uniform(-amplitude, amplitude));
+  return audio;
+}
+
+data::Track track(const std::vector<std::pair<std::string, AudioBuffer>>& stems, double rate = 8000) {
+  data::Track result{.name = "song", .sample_rate = rate};
+  std::vector<data::SourcePtr> sources;
+  for (const auto& [name, audio] : stems) {
+    sources.push_back(data::memory_source(audio, rate));
+    result.stems.push_back({.name = name, .instrument = {}, .audio = sources.back()});
+  }
+  result.mixture = data::sum_source(sources);
+  return result;
+}
+
+AudioBuffer with_noise(const AudioBuffer& audio, std::uint64_t seed) {
+  AudioBuffer result(audio);
+  add_scaled(noise(audio.frames(), seed, 0.3, audio.channels()), 0.1f, result);
+  return result;
+}
+
+class EvaluateTrack : public ::testing::Test {
+ protected:
+  ThreadPool pool{2};
+  RunContext run{pool};
+  const AudioBuffer bass = noise(20'000, 1), drums = noise(20'000, 2), vocals = noise(20'000, 3);
+  const EvaluateOptions quick{.metrics = {"bsseval_v4", "si_sdr", "sdr"}, .filter_length = 16};
+};
+
+TEST_F(EvaluateTrack, ScoresEveryTargetByName) {
+  const auto result =
+      evaluate_track(track({{"bass", bass}, {"drums", drums}, {"piano", vocals}}),
+                     track({{"Drums", with_noise(drums, 5)}, {"bass", with_noise(bass, 4)}, {"fx", vocals}}), quick, run);
+  ASSERT_EQ(result.targets.size(), 2u);
+  EXPECT_EQ(result.targets[1].name, "drums");
+  EXPECT_EQ(result.missing, std::vector<std::string>{"piano"});
+  EXPECT_EQ(result.extra, std::vector<std::string>{"fx"});
+  EXPECT_EQ(result.window_start_s, (std::vector<double>{0, 1}));
+  for (const auto& target : result.targets) {
+    EXPECT_NEAR(target.metrics.at("sdr"), 20, 0.2);
+    EXPECT_NEAR(target.metrics.at("si_sdr"), 20, 0.3);
+    EXPECT_NEAR(target.metrics.at("bsseval_v4.SDR"), 20, 0.3);
+    EXPECT_EQ(target.windows.sar.size(), 2u);
+  }
+}
+
+TEST_F(EvaluateTrack, AccompanimentIsTheSumOfTheRest) {
+  AudioBuffer rest(bass);
+  add_scaled(drums, 1, rest);
+  const auto truth = track({{"bass", bass}, {"drums", drums}, {"vocals", vocals}});
+  const auto given = evaluate_track(
+      truth, track({{"vocals", with_noise(vocals, 6)}, {"accompaniment", with_noise(rest, 7)}}), quick, run);
+  ASSERT_EQ(given.targets.size(), 2u);
+  EXPECT_EQ(given.targets[1].name, "accompaniment");
+  EXPECT_NEAR(given.targets[1].metrics.at("sdr"), 23, 0.3);
+  EvaluateOptions made = quick;
+  made.accompaniment = true;
+  const auto derived = evaluate_track(truth, truth, made, run);
+  ASSERT_EQ(derived.targets.size(), 4u);
+  EXPECT_EQ(derived.targets[3].name, "accompaniment");
+}
+
+TEST_F(EvaluateTrack, SilenceIsNotApplicable) {
+  const auto result = evaluate_track(track({{"bass", bass}, {"drums", AudioBuffer(2, 20'000)}}),
+                                     track({{"bass", with_noise(bass, 8)}, {"drums", noise(20'000, 9)}}), quick, run);
+  EXPECT_EQ(result.targets[1].not_applicable, "the reference is silent throughout");
+  for (const auto& [name, value] : result.targets[1].metrics) EXPECT_TRUE(std::isnan(value)) << name;
+  EXPECT_TRUE(std::isfinite(result.targets[0].metrics.at("bsseval_v4.SAR")));
+}
+
+TEST_F(EvaluateTrack, LengthsRatesAndChannels) {
+  const auto truth = track({{"bass", bass}, {"drums", drums}});
+  const auto shorter = track({{"bass", AudioBuffer(bass.view().slice(0, 15'000))}, {"drums", drums}});
+  const auto result = evaluate_track(truth, shorter, quick, run);
+  ASSERT_EQ(result.warnings.size(), 1u);
+  EXPECT_NE(result.warnings[0].find("15000 frames"), std::string::npos);
+  EXPECT_EQ(result.seconds, 15'000 / 8000.0);
+  EvaluateOptions strict = quick;
+  strict.strict = true;
+  EXPECT_THROW(evaluate_track(truth, shorter, strict, run), Error);
+  EXPECT_THROW(evaluate_track(truth, track({{"bass", bass}}, 16'000), quick, run), Error);
+  EXPECT_THROW(evaluate_track(truth, track({{"bass", noise(20'000, 1, 0.3, 1)}}), quick, run), Error);
+  EXPECT_THROW(evaluate_track(truth, track({{"violin", bass}}), quick, run), Error);
+}
+
+TEST_F(EvaluateTrack, ShortTracksHaveAnAnswerForEveryMetric) {
+  for (const std::size_t frames : {1u, 2400u}) {
+    const AudioBuffer a = noise(frames, 10), b = noise(frames, 11);
+    EvaluateOptions all{.metrics = {}, .filter_length = 16};
+    for (const auto& metric : known_metrics()) all.metrics.push_back(metric.name);
+    const auto result = evaluate_track(track({{"a", a}, {"b", b}}, 44100),
+                                       track({{"a", with_noise(a, 12)}, {"b", with_noise(b, 13)}}, 44100), all, run);
+    for (const auto& metric : known_metrics())
+      for (const auto& name : metric.results) EXPECT_TRUE(result.targets[0].metrics.contains(name)) << name;
+    EXPECT_TRUE(std::isfinite(result.targets[0].metrics.at("sdr")));
+    EXPECT_TRUE(std::isfinite(result.targets[0].metrics.at("bsseval_v4.SDR")));
+  }
+  const auto none = evaluate_track(track({{"a", AudioBuffer(2, 0)}}), track({{"a", AudioBuffer(2, 0)}}), quick, run);
+  EXPECT_EQ(none.targets[0].not_applicable, "no samples");
+}
+
+// Three windows at a time or the whole: streaming must not show.
+TEST_F(EvaluateTrack, StreamingGivesTheWholeTracksScores) {
+  const AudioBuffer a = noise(70 * 1000, 14), b = noise(70 * 1000, 15);
+  const AudioBuffer x = with_noise(a, 16), y = with_noise(b, 17);
+  EvaluateOptions options = quick;
+  options.hop_s = 0.5;
+  const auto result = evaluate_track(track({{"a", a}, {"b", b}}, 1000), track({{"a", x}, {"b", y}}, 1000), options, run);
+  const std::vector<AudioView> references{a, b}, estimates{x, y};
+  const auto whole = metrics::bss_eval(references, estimates,
+                                       {.window_frames = 1000, .hop_frames = 500, .filter_length = 16}, run);
+  ASSERT_EQ(whole.sources[0].sir.size(), 139u);
+  EXPECT_EQ(result.targets[0].windows.sir, whole.sources[0].sir);
+  EXPECT_EQ(result.targets[1].windows.sar, whole.sources[1].sar);
+}
+
+TEST_F(EvaluateTrack, WrongOptions) {
+  EXPECT_THROW((EvaluateOptions{.metrics = {"snr9"}}.validate()), Error);
+  EXPECT_THROW((EvaluateOptions{.metrics = {}}.validate()), Error);
+  EXPECT_THROW((EvaluateOptions{.hop_s = 0}.validate()), Error);
+  EXPECT_THROW((EvaluateOptions{.window_s = -1}.validate()), Error);
+  EXPECT_THROW((EvaluateOptions{.filter_length = 0}.validate()), Error);
+}
+
+}  // namespace
+}  // namespace unbraid::evaluate

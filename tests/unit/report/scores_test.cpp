@@ -1,0 +1,98 @@
+#include "unbraid/report/scores.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "support/fixtures.hpp"
+#include "unbraid/core/atomic_file.hpp"
+#include "unbraid/core/error.hpp"
+#include "unbraid/metrics/conformance.hpp"
+#include "unbraid/report/evaluation_page.hpp"
+
+namespace unbraid::report {
+namespace {
+
+std::vector<evaluate::TrackResult> results() {
+  std::vector<evaluate::TrackResult> tracks;
+  for (int i = 0; i < 3; ++i) {
+    evaluate::TrackResult track{.name = i == 0 ? "A, <b> & \"c\" 夜" : "track" + std::to_string(i),
+                                .sample_rate = 44100,
+                                .seconds = 2,
+                                .window_s = 1,
+                                .window_start_s = {0, 1}};
+    evaluate::TargetResult vocals{.name = "vocals", .metrics = {{"bsseval_v4.SDR", 5.0 + i}, {"sdr", 4.0 + i}}};
+    vocals.windows = {.sdr = {5.0 + i, NAN}, .isr = {9, NAN}, .sir = {INFINITY, NAN}, .sar = {3.123456, NAN}};
+    vocals.reference_levels = vocals.estimate_levels = {.columns = 2, .bands = 2, .db = {-10, -20, -30, -40}};
+    evaluate::TargetResult drums{.name = "drums", .not_applicable = "the reference is silent throughout",
+                                 .metrics = {{"sdr", NAN}}};
+    track.targets = {vocals, drums};
+    tracks.push_back(std::move(track));
+  }
+  return tracks;
+}
+
+TEST(EvaluationJson, HasTheDocumentedShape) {
+  const auto document = nlohmann::json::parse(evaluation_json(results()));
+  EXPECT_EQ(document["schema"], "unbraid.evaluate/1");
+  EXPECT_EQ(document["conformance"], metrics::kConformance);
+  ASSERT_EQ(document["tracks"].size(), 3u);
+  const auto& vocals = document["tracks"][1]["targets"][0];
+  EXPECT_EQ(vocals["metrics"]["bsseval_v4"]["SDR"], 6.0);
+  EXPECT_EQ(vocals["metrics"]["sdr"], 5.0);
+  EXPECT_TRUE(document["tracks"][1]["targets"][1]["metrics"]["sdr"].is_null());
+  EXPECT_EQ(document["aggregate"]["vocals"]["bsseval_v4"]["SDR"]["median"], 6.0);
+  EXPECT_EQ(document["aggregate"]["drums"]["sdr"]["tracks"], 0);
+}
+
+TEST(EvaluationJson, ReadsBack) {
+  testing::TemporaryFolder folder;
+  write_file_atomically(folder / "evaluate.json", evaluation_json(results()));
+  const auto scores = read_scores(folder.path());
+  EXPECT_EQ(scores.size(), 6u);  // two of each track's vocals; nothing of the silent drums
+  const auto comparisons = evaluate::compare(scores, scores);
+  EXPECT_EQ(comparisons[0].mean_difference, 0);
+  const auto document = nlohmann::json::parse(comparison_json(comparisons));
+  EXPECT_EQ(document["schema"], "unbraid.compare/1");
+  EXPECT_EQ(document["comparisons"][0]["tracks"], 3);
+  EXPECT_THROW(read_scores(folder / "nothing"), Error);
+  write_file_atomically(folder / "evaluate.json", "{\"schema\": \"other\"}");
+  EXPECT_THROW(read_scores(folder.path()), Error);
+  write_file_atomically(folder / "evaluate.json", "{\"schema\": \"unbraid.evaluate/1\", \"tracks\": [{}]}");
+  EXPECT_THROW(read_scores(folder.path()), Error);
+}
+
+TEST(MuseValJson, RoundsAndLeavesOutWhatIsNoNumber) {
+  const std::string text = museval_json(results()[0]);
+  EXPECT_NE(text.find("\"SAR\": 3.12346"), std::string::npos);
+  EXPECT_NE(text.find("\"SIR\": NaN"), std::string::npos);
+  EXPECT_NE(text.find("\"time\": 1.00000"), std::string::npos);
+}
+
+TEST(Tables, QuoteAndLeaveEmpty) {
+  const std::string csv = scores_csv(results());
+  EXPECT_NE(csv.find("\"A, <b> & \"\"c\"\" 夜\",vocals,sdr,4\n"), std::string::npos);
+  EXPECT_NE(csv.find("track1,drums,sdr,\n"), std::string::npos);
+  const std::string markdown = summary_markdown(evaluate::aggregate(results()));
+  EXPECT_NE(markdown.find("| vocals | 6.00 (6.00 ± 1.00) | 5.00 (5.00 ± 1.00) |"), std::string::npos);
+  EXPECT_NE(markdown.find("| drums | — | — |"), std::string::npos);
+}
+
+TEST(EvaluationPage, IsOneFileThatEscapesNames) {
+  const std::string page = evaluation_page(results(), {.title = "<script>"});
+  EXPECT_EQ(page.find("<title><script>"), std::string::npos);
+  EXPECT_NE(page.find("A, &lt;b&gt; &amp; &quot;c&quot; 夜"), std::string::npos);
+  EXPECT_EQ(page.find("http://", page.find("</svg>") == std::string::npos ? 0 : page.rfind("</svg>")), std::string::npos);
+  EXPECT_EQ(page.find("src=\"http"), std::string::npos);
+  EXPECT_NE(page.find("data:image/png;base64,iVBOR"), std::string::npos);
+  EXPECT_NE(page.find("not applicable: the reference is silent throughout"), std::string::npos);
+  EXPECT_NE(page.find("prefers-color-scheme: dark"), std::string::npos);
+  EXPECT_NE(page.find("width=device-width"), std::string::npos);
+  EXPECT_NO_THROW(evaluation_page({}));
+}
+
+}  // namespace
+}  // namespace unbraid::report
