@@ -115,9 +115,18 @@ Track track_of_files(const fs::path& mixture, const std::vector<std::pair<std::s
     if (expected) track.warnings.push_back("there is no " + mixture.string() + "; the sum of the stems stands in");
     sum_stems_as_mixture(track, expected ? mixture.string() : "track");
   }
+  if (track.has_mixture_file) {
+    track.sample_rate = track.mixture->info().sample_rate;
+    return track;
+  }
   // A mixture that nobody wrote has the rate of its stems; whether they agree is asked when it is read.
-  const SourcePtr& first = track.has_mixture_file ? track.mixture : track.stems.front().audio;
-  track.sample_rate = first->info().sample_rate;
+  for (const TrackStem& stem : track.stems) {
+    try {
+      track.sample_rate = stem.audio->info().sample_rate;
+      break;
+    } catch (const Error&) {  // a damaged stem speaks up when it is read
+    }
+  }
   return track;
 }
 

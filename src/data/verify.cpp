@@ -61,8 +61,10 @@ class TrackVerifier {
     try {
       const Track track = dataset.track(index);
       check_.problems = track.warnings;
-      check_.mixture = track.mixture->info();
-      if (check_.mixture.frames == 0) problem("the mixture is empty");
+      if (track.has_mixture_file) {
+        check_.mixture = track.mixture->info();
+        if (check_.mixture.frames == 0) problem("the mixture is empty");
+      }
       if (track.stems.empty()) problem("there is no stem");
       read(track);
     } catch (const Error& error) {
@@ -77,24 +79,26 @@ class TrackVerifier {
 
   /// Whether the stem can be added to the mixture sample by sample.
   bool fits(const StemCheck& stem) {
-    const SourceInfo& mix = check_.mixture;
     if (stem.info.frames == 0) problem(stem.name + " is empty");
+    if (check_.mixture.channels == 0) check_.mixture = stem.info;  // no mixture: the first stem sets the shape
+    const SourceInfo& mix = check_.mixture;
     if (stem.info.sample_rate != mix.sample_rate) {
-      problem(fmt::format("{} is at {:g} Hz, the mixture at {:g} Hz", stem.name, stem.info.sample_rate, mix.sample_rate));
+      problem(fmt::format("{} is at {:g} Hz, the {} at {:g} Hz", stem.name, stem.info.sample_rate, whole_, mix.sample_rate));
       return false;
     }
     if (stem.info.channels != mix.channels) {
-      problem(fmt::format("{} has {} channels, the mixture {}", stem.name, stem.info.channels, mix.channels));
+      problem(fmt::format("{} has {} channels, the {} {}", stem.name, stem.info.channels, whole_, mix.channels));
       return false;
     }
     const double apart = std::abs(static_cast<double>(stem.info.frames) - static_cast<double>(mix.frames));
     if (stem.info.frames > 0 && apart > options_.length_tolerance_s * mix.sample_rate) {
-      problem(fmt::format("{} has {} frames, the mixture {}", stem.name, stem.info.frames, mix.frames));
+      problem(fmt::format("{} has {} frames, the {} {}", stem.name, stem.info.frames, whole_, mix.frames));
     }
     return stem.info.frames > 0;
   }
 
   void read(const Track& track) {
+    if (!track.has_mixture_file) whole_ = "first stem";
     std::vector<const AudioSource*> usable;
     std::vector<bool> adds;
     for (const TrackStem& stem : track.stems) {
@@ -117,7 +121,7 @@ class TrackVerifier {
     std::vector<double> sum;
     for (std::uint64_t first = 0; first < frames; first += kBlock) {
       cancel_.check();
-      const AudioBuffer mix = track.mixture->read(first, kBlock);
+      const AudioBuffer mix = track.has_mixture_file ? track.mixture->read(first, kBlock) : AudioBuffer();
       mix_level.add(mix.samples());
       sum.assign(mix.samples().size(), 0.0);
       for (std::size_t i = 0; i < usable.size(); ++i) {
@@ -138,7 +142,7 @@ class TrackVerifier {
       for (std::size_t k = 0; compare && k < sum.size(); ++k) agreement.add(static_cast<double>(mix.samples()[k]), sum[k]);
     }
 
-    judge_level("the mixture", mix_level);
+    if (track.has_mixture_file) judge_level("the mixture", mix_level);
     for (std::size_t i = 0; i < usable.size(); ++i) {
       StemCheck& stem = check_.stems[i];
       if (!usable[i] || levels[i].samples == 0) continue;
@@ -162,6 +166,7 @@ class TrackVerifier {
   const VerifyOptions& options_;
   const CancelToken& cancel_;
   TrackCheck check_;
+  const char* whole_ = "mixture";  ///< what stems are held against, in words
 };
 
 }  // namespace

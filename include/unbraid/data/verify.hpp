@@ -36,7 +36,7 @@ struct StemCheck {
 struct TrackCheck {
   std::string name;
   std::string split;
-  SourceInfo mixture;
+  SourceInfo mixture;  ///< of the first stem where there is no file of the mixture
   std::vector<StemCheck> stems;
   /// Pearson's, over all channels and samples, of the sum of the stems with the mixture. NaN when there is no file of
   /// the mixture, when no stem fits it, or when either is constant. Blind to gain: see residual_db.
