@@ -83,7 +83,7 @@ void print_summary(const SeparationReport& report, std::FILE* out) {
     table.add_row({"  " + stem.name, db(stem.rms_db), db(stem.peak_db),
                    fmt::format("{:.1f} %", 100.0 * stem.energy_share)});
   fmt::print(out, "{}", table.to_string());
-  if (std::isinf(report.residual_db))
+  if (report.residual_db <= kExactDb)
     fmt::print(out, "  the stems add up to the mixture exactly\n");
   else if (std::isfinite(report.residual_db))
     fmt::print(out, "  sum of the stems − mixture: {:.1f} dB against the mixture\n", report.residual_db);

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "unbraid/core/audio_buffer.hpp"
+#include "unbraid/pipeline/report.hpp"
 
 namespace unbraid {
 
@@ -52,8 +53,10 @@ class ResidualMeter {
       }
   }
 
-  /// Level of the residual against the mixture; NaN when the mixture is silent.
-  double db() const { return mixture_ > 0.0 ? 10.0 * std::log10(residual_ / mixture_) : std::nan(""); }
+  /// Level of the residual against the mixture, not below kExactDb; NaN when the mixture is silent.
+  double db() const {
+    return mixture_ > 0.0 ? std::max(kExactDb, 10.0 * std::log10(residual_ / mixture_)) : std::nan("");
+  }
 
  private:
   double mixture_ = 0.0;

@@ -13,6 +13,9 @@
 
 namespace unbraid {
 
+/// The residual_db of stems whose sum is the mixture bit by bit: low, but a number that programs can compare.
+inline constexpr double kExactDb = -400.0;
+
 /// Levels are in dB of full scale (a full-scale square wave is 0 dB rms) and −∞ for silence.
 struct StemReport {
   std::string name;
@@ -36,8 +39,8 @@ struct SeparationReport {
   double realtime_factor = 0;         ///< duration_s / wall_s
   std::size_t peak_memory_bytes = 0;  ///< of the whole process, so far
   /// Level of (sum of the stems − mixture) against the mixture in dB, before rounding to the file format;
-  /// over all stems of the method, also those that were not chosen, or over the two of `two_stems`. NaN for a
-  /// silent mixture.
+  /// over all stems of the method, also those that were not chosen, or over the two of `two_stems`. kExactDb
+  /// when nothing is left, NaN for a silent mixture.
   double residual_db = 0;
   std::vector<StemReport> stems;  ///< in the order of the method
   bool resumed = false;           ///< nothing was done: an earlier run had finished it

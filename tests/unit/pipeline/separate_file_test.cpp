@@ -143,6 +143,11 @@ TEST_F(SeparateFile, AddsUpWhenConsistent) {
   EXPECT_LT(largest_difference(sum, audio), 1e-6);
 }
 
+TEST_F(SeparateFile, AddingUpExactlyIsANumber) {
+  const SeparationReport report = run(write(folder_ / "a.wav", noise(1, 5000, 1, 0.5)), {}, halves({}));
+  EXPECT_EQ(report.residual_db, kExactDb);
+}
+
 TEST_F(SeparateFile, SilenceIsNoDivisionByZero) {
   const SeparationReport report =
       run(write(folder_ / "a.wav", AudioBuffer(2, 5000)), {.separation = {.consistent = true}});
