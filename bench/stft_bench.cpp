@@ -1,5 +1,5 @@
-// STFT and inverse of three minutes of stereo at 44.1 kHz, window 2048, hop 512, float32; items are samples of both
-// channels. bench/compare_stft runs this beside scipy.
+// STFT and inverse of three minutes of stereo at 44.1 kHz, window 2048, hop 512, float32; items are samples
+// of both channels. bench/compare_stft runs this beside scipy.
 #include <benchmark/benchmark.h>
 
 #include "unbraid/core/audio_buffer.hpp"
@@ -22,7 +22,8 @@ AudioBuffer noise() {
 }
 
 dsp::Stft<float> transform() {
-  return dsp::Stft<float>({.window = {.length = 2048}, .hop = 512, .scaling = dsp::StftScaling::kScipySpectrum});
+  return dsp::Stft<float>(
+      {.window = {.length = 2048}, .hop = 512, .scaling = dsp::StftScaling::kScipySpectrum});
 }
 
 void count_samples(benchmark::State& state) {

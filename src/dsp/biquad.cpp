@@ -41,7 +41,8 @@ Biquad shelf(const BiquadDesign& design, bool high) {
   const Angles w(design);
   const double a = std::pow(10, design.gain_db / 40);
   const double root = 2 * std::sqrt(a) * w.alpha;
-  const double c = high ? -w.cosine : w.cosine;  // the two shelves mirror each other about a quarter of the rate
+  // The two shelves mirror each other about a quarter of the rate.
+  const double c = high ? -w.cosine : w.cosine;
   const Biquad shelf = normalized(a * ((a + 1) - (a - 1) * c + root), 2 * a * ((a - 1) - (a + 1) * c),
                                   a * ((a + 1) - (a - 1) * c - root), (a + 1) + (a - 1) * c + root,
                                   -2 * ((a - 1) + (a + 1) * c), (a + 1) + (a - 1) * c - root);
@@ -78,11 +79,11 @@ void ButterworthDesign::validate() const {
   if (order < 1 || order > 64) throw Error{ErrorCode::kUsage, "must lie between 1 and 64", "filter order"};
 }
 
-std::complex<double> frequency_response(std::span<const Biquad> sections, double frequency_hz, double sample_rate) {
+std::complex<double> frequency_response(std::span<const Biquad> sections, double frequency_hz,
+                                        double sample_rate) {
   const auto z1 = std::polar(1.0, -2 * kPi * frequency_hz / sample_rate), z2 = z1 * z1;
   std::complex<double> response = 1;
-  for (const Biquad& s : sections)
-    response *= (s.b0 + s.b1 * z1 + s.b2 * z2) / (1.0 + s.a1 * z1 + s.a2 * z2);
+  for (const Biquad& s : sections) response *= (s.b0 + s.b1 * z1 + s.b2 * z2) / (1.0 + s.a1 * z1 + s.a2 * z2);
   return response;
 }
 
@@ -110,14 +111,23 @@ Biquad notch(const BiquadDesign& design) {
 Biquad peak(const BiquadDesign& design) {
   const Angles w(design);
   const double a = std::pow(10, design.gain_db / 40);
-  return normalized(1 + w.alpha * a, -2 * w.cosine, 1 - w.alpha * a, 1 + w.alpha / a, -2 * w.cosine, 1 - w.alpha / a);
+  return normalized(1 + w.alpha * a, -2 * w.cosine, 1 - w.alpha * a, 1 + w.alpha / a, -2 * w.cosine,
+                    1 - w.alpha / a);
 }
 
-Biquad low_shelf(const BiquadDesign& design) { return shelf(design, false); }
-Biquad high_shelf(const BiquadDesign& design) { return shelf(design, true); }
+Biquad low_shelf(const BiquadDesign& design) {
+  return shelf(design, false);
+}
+Biquad high_shelf(const BiquadDesign& design) {
+  return shelf(design, true);
+}
 
-std::vector<Biquad> butterworth_low_pass(const ButterworthDesign& design) { return butterworth(design, false); }
-std::vector<Biquad> butterworth_high_pass(const ButterworthDesign& design) { return butterworth(design, true); }
+std::vector<Biquad> butterworth_low_pass(const ButterworthDesign& design) {
+  return butterworth(design, false);
+}
+std::vector<Biquad> butterworth_high_pass(const ButterworthDesign& design) {
+  return butterworth(design, true);
+}
 
 Crossover linkwitz_riley(const ButterworthDesign& design) {
   if (design.order != 2 && design.order != 4 && design.order != 8)
@@ -159,7 +169,8 @@ void BiquadCascade::process(MutableAudioView block) {
           s.s2 = section.b2 * x - section.a2 * y;
           run[n] = y;
         }
-        // After the music ends the state decays towards subnormal numbers, which are slow; far below hearing it is 0.
+        // After the music ends the state decays towards subnormal numbers, which are slow; far below hearing
+        // it is 0.
         if (std::abs(s.s1) < 1e-60) s.s1 = 0;
         if (std::abs(s.s2) < 1e-60) s.s2 = 0;
         kept = s;
@@ -169,6 +180,8 @@ void BiquadCascade::process(MutableAudioView block) {
   }
 }
 
-void BiquadCascade::reset() { std::ranges::fill(states_, State{}); }
+void BiquadCascade::reset() {
+  std::ranges::fill(states_, State{});
+}
 
 }  // namespace unbraid::dsp

@@ -25,10 +25,11 @@ void load(std::span<const T> x, std::ptrdiff_t first, std::span<T> out) {
   std::fill(out.begin() + end, out.end(), T(0));
 }
 
-/// Block `index` of the convolution of x, its outputs counted from `first_output` on, into its place in `out`.
+/// Block `index` of the convolution of x, its outputs counted from `first_output` on, into its place in
+/// `out`.
 template <class T>
-void run_block(const FilterKernel<T>& kernel, typename FilterKernel<T>::Scratch& scratch, std::span<const T> x,
-               std::size_t first_output, std::size_t index, std::span<T> out) {
+void run_block(const FilterKernel<T>& kernel, typename FilterKernel<T>::Scratch& scratch,
+               std::span<const T> x, std::size_t first_output, std::size_t index, std::span<T> out) {
   const std::size_t start = index * kernel.block();
   const std::size_t history = kernel.taps() - 1;
   load(x, static_cast<std::ptrdiff_t>(first_output + start) - static_cast<std::ptrdiff_t>(history),
@@ -115,7 +116,8 @@ AudioBuffer FftFilter::process(AudioView block) {
     throw Error{ErrorCode::kInternal, "block of another stream", "filter"};
   owed_ += block.frames();
   const std::size_t step = kernel_.block(), have = filled_ + block.frames();
-  AudioBuffer ready(window_.channels(), have < window_.frames() ? 0 : (have - (kernel_.taps() - 1)) / step * step);
+  AudioBuffer ready(window_.channels(),
+                    have < window_.frames() ? 0 : (have - (kernel_.taps() - 1)) / step * step);
   std::size_t read = 0, written = 0;
   while (read < block.frames()) {
     const std::size_t count = std::min(block.frames() - read, window_.frames() - filled_);

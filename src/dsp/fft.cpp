@@ -47,7 +47,8 @@ struct Fftw<double> {
 
 template <class T>
 typename Fftw<T>::Complex* fftw(std::complex<T>* values) {
-  return reinterpret_cast<typename Fftw<T>::Complex*>(values);  // layouts agree: C++ [complex.numbers.general]
+  // The layouts agree: C++ standard, [complex.numbers.general].
+  return reinterpret_cast<typename Fftw<T>::Complex*>(values);
 }
 
 void require(bool condition) {
@@ -60,8 +61,8 @@ std::mutex& planner() {
   return mutex;
 }
 
-/// The plans of one kind, by size. They live as long as the process: a song needs a handful of sizes, and a plan that
-/// outlives main() cannot be used after its destruction.
+/// The plans of one kind, by size. They live as long as the process: a song needs a handful of sizes, and a
+/// plan that outlives main() cannot be used after its destruction.
 template <class Plan>
 std::shared_ptr<const Plan> cached(std::size_t size) {
   if (size == 0 || size > static_cast<std::size_t>(std::numeric_limits<int>::max()))
@@ -144,7 +145,8 @@ template <class T>
 RealFft<T>::RealFft(std::size_t size) : size_(size), plan_(cached<Plan>(size)) {}
 
 template <class T>
-void RealFft<T>::forward(std::span<const T> time, std::span<std::complex<T>> frequency, Scratch& scratch) const {
+void RealFft<T>::forward(std::span<const T> time, std::span<std::complex<T>> frequency,
+                         Scratch& scratch) const {
   require(time.size() == size_ && frequency.size() == bins() && scratch.size() == bins());
   if (aligned(time.data())) {
     plan_->run_forward(time.data(), scratch.data(), frequency);

@@ -1,11 +1,13 @@
 #pragma once
 // Between the spectrum of n real samples and the transform of n/2 complex ones.
 //
-// An FFT of real samples x at half price: the complex FFT Z of z[m] = x[2m] + i·x[2m+1], h = n/2 long, holds the
-// spectra of the even samples, E[k] = (Z[k] + Z*[h−k])/2, and of the odd ones, O[k] = (Z[k] − Z*[h−k])/2i. Then
+// An FFT of real samples x at half price: the complex FFT Z of z[m] = x[2m] + i·x[2m+1], h = n/2 long, holds
+// the spectra of the even samples, E[k] = (Z[k] + Z*[h−k])/2, and of the odd ones, O[k] = (Z[k] −
+// Z*[h−k])/2i. Then
 //   X[k] = E[k] + W^k·O[k],  X[h−k] = (E[k] − W^k·O[k])*,  W = exp(−2πi/n),
-// and the way back is the same butterfly with other factors (H. Sorensen et al., "Real-valued fast Fourier transform
-// algorithms", IEEE TASSP 35(6), 1987). FFTW does this too, but its kernel takes twice as long as the FFT itself.
+// and the way back is the same butterfly with other factors (H. Sorensen et al., "Real-valued fast Fourier
+// transform algorithms", IEEE TASSP 35(6), 1987). FFTW does this too, but its kernel takes twice as long as
+// the FFT itself.
 
 #include <cmath>
 #include <complex>
@@ -18,7 +20,8 @@
 
 namespace unbraid::dsp {
 
-/// Complex numbers side by side in one SIMD register, (re, im, re, im, …), by the compilers' vector extension.
+/// Complex numbers side by side in one SIMD register, (re, im, re, im, …), by the compilers' vector
+/// extension.
 template <class T>
 struct ComplexLanes {
 #if defined(__AVX512F__)
@@ -37,12 +40,20 @@ struct ComplexLanes {
     std::memcpy(&v, values, sizeof v);
     return v;
   }
-  static void store(Vector v, std::complex<T>* values) { std::memcpy(static_cast<void*>(values), &v, sizeof v); }
+  static void store(Vector v, std::complex<T>* values) {
+    std::memcpy(static_cast<void*>(values), &v, sizeof v);
+  }
 
-  static Vector conjugate(Vector v) { return v * signs(std::make_index_sequence<kLanes>()); }
+  static Vector conjugate(Vector v) {
+    return v * signs(std::make_index_sequence<kLanes>());
+  }
   /// The numbers in opposite order.
-  static Vector reverse(Vector v) { return reverse(v, std::make_index_sequence<kLanes>()); }
-  static Vector multiply(Vector a, Vector b) { return multiply(a, b, std::make_index_sequence<kLanes>()); }
+  static Vector reverse(Vector v) {
+    return reverse(v, std::make_index_sequence<kLanes>());
+  }
+  static Vector multiply(Vector a, Vector b) {
+    return multiply(a, b, std::make_index_sequence<kLanes>());
+  }
 
  private:
   template <std::size_t... I>
@@ -93,7 +104,8 @@ class HalfSpectrum {
  private:
   /// For 0 < k < h, with a = in[k] and b = in[h−k]*: out[k] = c·(a + b) + f[k]·(a − b) and
   /// out[h−k] = (c·(a + b) − f[k]·(a − b))*. Pairs are read before they are written.
-  void butterflies(const std::complex<T>* in, std::complex<T>* out, const std::complex<T>* factors, T c) const {
+  void butterflies(const std::complex<T>* in, std::complex<T>* out, const std::complex<T>* factors,
+                   T c) const {
     using Lanes = ComplexLanes<T>;
     std::size_t k = 1;
     for (; k + Lanes::kCount <= half_ / 2; k += Lanes::kCount) {

@@ -24,10 +24,14 @@ void require_ok(int status) {
   if (status != EBUR128_SUCCESS) throw Error{ErrorCode::kInternal, "libebur128 failed", "loudness"};
 }
 
-double amplitude_db(double amplitude) { return 20 * std::log10(amplitude); }
+double amplitude_db(double amplitude) {
+  return 20 * std::log10(amplitude);
+}
 
 /// BS.1770-4, equation 2: the loudness of weighted mean square.
-double lufs(double power) { return -0.691 + 10 * std::log10(power); }
+double lufs(double power) {
+  return -0.691 + 10 * std::log10(power);
+}
 
 }  // namespace
 
@@ -54,8 +58,9 @@ LoudnessMeter::LoudnessMeter(const LoudnessOptions& options) {
   if (options.channels < 1 || options.channels > 64)
     throw Error{ErrorCode::kUsage, "must lie between 1 and 64", "channels"};
   const int peaks = options.true_peak ? EBUR128_MODE_TRUE_PEAK : EBUR128_MODE_SAMPLE_PEAK;
-  state_ = std::make_unique<State>(State{std::unique_ptr<ebur128_state, DeleteMeter>(ebur128_init(
-      static_cast<unsigned>(options.channels), options.sample_rate, EBUR128_MODE_I | EBUR128_MODE_LRA | peaks))});
+  state_ = std::make_unique<State>(State{std::unique_ptr<ebur128_state, DeleteMeter>(
+      ebur128_init(static_cast<unsigned>(options.channels), options.sample_rate,
+                   EBUR128_MODE_I | EBUR128_MODE_LRA | peaks))});
   if (!state_->meter) throw Error{ErrorCode::kInternal, "libebur128 could not start", "loudness"};
 }
 
@@ -89,7 +94,9 @@ double LoudnessMeter::range_lu() const {
   return range;
 }
 
-double LoudnessMeter::sample_peak_db() const { return amplitude_db(state_->loudest(ebur128_sample_peak)); }
+double LoudnessMeter::sample_peak_db() const {
+  return amplitude_db(state_->loudest(ebur128_sample_peak));
+}
 
 double LoudnessMeter::true_peak_db() const {
   if ((state_->meter->mode & EBUR128_MODE_TRUE_PEAK) != EBUR128_MODE_TRUE_PEAK)
@@ -109,8 +116,8 @@ double block_loudness_lufs(AudioView signal, double sample_rate) {
     throw Error{ErrorCode::kUsage, "needs at least 400 ms", "loudness"};
 
   AudioBuffer weighted(signal);
-  const Biquad shelf = high_shelf({.sample_rate = sample_rate, .frequency_hz = 1500, .q = 1 / std::numbers::sqrt2,
-                                   .gain_db = 4});
+  const Biquad shelf = high_shelf(
+      {.sample_rate = sample_rate, .frequency_hz = 1500, .q = 1 / std::numbers::sqrt2, .gain_db = 4});
   const Biquad low_cut = high_pass({.sample_rate = sample_rate, .frequency_hz = 38, .q = 0.5});
   BiquadCascade({shelf, low_cut}, channels).process(weighted);
 
@@ -122,7 +129,8 @@ double block_loudness_lufs(AudioView signal, double sample_rate) {
     // In this order of operations: the bounds are cut to whole samples, and 0.4 is not exact.
     const double offset = static_cast<double>(b) * kStep;
     const auto first = static_cast<std::size_t>(kBlockSeconds * offset * sample_rate);
-    const auto last = std::min(static_cast<std::size_t>(kBlockSeconds * (offset + 1) * sample_rate), signal.frames());
+    const auto last =
+        std::min(static_cast<std::size_t>(kBlockSeconds * (offset + 1) * sample_rate), signal.frames());
     for (std::size_t c = 0; c < channels; ++c) {
       double energy = 0;
       for (const float sample : weighted.channel(c).subspan(first, last - first))

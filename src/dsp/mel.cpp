@@ -17,7 +17,9 @@ constexpr double kTurnHz = 1000;
 constexpr double kTurnMel = kTurnHz / kHzPerMel;
 const double kLogStep = std::log(6.4) / 27;
 
-double high_of(const MelOptions& options) { return options.high_hz == 0 ? options.sample_rate / 2 : options.high_hz; }
+double high_of(const MelOptions& options) {
+  return options.high_hz == 0 ? options.sample_rate / 2 : options.high_hz;
+}
 
 }  // namespace
 
@@ -42,7 +44,8 @@ void MelOptions::validate() const {
 
 MelFilterBank::MelFilterBank(const MelOptions& options)
     : bins_((options.validate(), options.n_fft / 2 + 1)), bands_(options.bands) {
-  const double low = hz_to_mel(options.low_hz, options.scale), high = hz_to_mel(high_of(options), options.scale);
+  const double low = hz_to_mel(options.low_hz, options.scale),
+               high = hz_to_mel(high_of(options), options.scale);
   const auto corner = [&](std::size_t index) {
     if (index == 0) return options.low_hz;  // the ends exactly, so that a bin there weighs nothing
     if (index == options.bands + 1) return high_of(options);
@@ -93,7 +96,8 @@ void power_to_db(std::span<T> power, const DecibelOptions& options) {
 
 template <class T>
 void dct2(std::span<const T> x, std::span<T> coefficients) {
-  if (coefficients.size() > x.size()) throw Error{ErrorCode::kInternal, "more coefficients than values", "DCT"};
+  if (coefficients.size() > x.size())
+    throw Error{ErrorCode::kInternal, "more coefficients than values", "DCT"};
   const std::size_t size = x.size();
   for (std::size_t k = 0; k < coefficients.size(); ++k) {
     double sum = 0;

@@ -29,13 +29,13 @@ void require_ok(soxr_error_t error) {
 
 std::unique_ptr<soxr, DeleteSoxr> open(std::uint32_t in_rate, std::uint32_t out_rate, std::size_t channels) {
   const soxr_io_spec_t planar = soxr_io_spec(SOXR_FLOAT32_S, SOXR_FLOAT32_S);
-  // libsoxr's default lets the passband sag by up to 0.01 dB at its end (a round trip at 20 kHz is off by −60 dB);
-  // without that, it is flat to float's rounding.
+  // libsoxr's default lets the passband sag by up to 0.01 dB at its end (a round trip at 20 kHz is off by −60
+  // dB); without that, it is flat to float's rounding.
   const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_VHQ, SOXR_ROLLOFF_NONE);
   const soxr_runtime_spec_t one_thread = soxr_runtime_spec(1);
   soxr_error_t error = nullptr;
-  std::unique_ptr<soxr, DeleteSoxr> stream(soxr_create(in_rate, out_rate, static_cast<unsigned>(channels), &error,
-                                                       &planar, &quality, &one_thread));
+  std::unique_ptr<soxr, DeleteSoxr> stream(soxr_create(in_rate, out_rate, static_cast<unsigned>(channels),
+                                                       &error, &planar, &quality, &one_thread));
   require_ok(error);
   return stream;
 }
@@ -55,8 +55,8 @@ struct Resampler::Stream {
   std::uint32_t in_rate, out_rate;
   std::size_t channels;
   std::unique_ptr<soxr, DeleteSoxr> handle = {};  ///< none for equal rates
-  std::uint64_t taken = 0;                      ///< input frames so far
-  std::uint64_t given = 0;                      ///< output frames so far
+  std::uint64_t taken = 0;                        ///< input frames so far
+  std::uint64_t given = 0;                        ///< output frames so far
   bool finished = false;
 
   /// Feeds all of `block` and returns what comes out; at the end everything that is left.
@@ -73,8 +73,9 @@ struct Resampler::Stream {
         out[c] = ready.channel(c).data() + written;
       }
       const bool flush = at_end && read == block.frames();
-      require_ok(soxr_process(handle.get(), flush ? nullptr : static_cast<soxr_in_t>(in.data()), block.frames() - read,
-                              &used, static_cast<soxr_out_t>(out.data()), ready.frames() - written, &made));
+      require_ok(soxr_process(handle.get(), flush ? nullptr : static_cast<soxr_in_t>(in.data()),
+                              block.frames() - read, &used, static_cast<soxr_out_t>(out.data()),
+                              ready.frames() - written, &made));
       read += used;
       written += made;
       if (used > 0 || made > 0) continue;
@@ -116,7 +117,8 @@ AudioBuffer resample(AudioView signal, std::uint32_t in_rate, std::uint32_t out_
   AudioBuffer out(signal.channels(), static_cast<std::size_t>(frames));
   pool.parallel_for(signal.channels(), [&](std::size_t c) {
     Resampler resampler(in_rate, out_rate, 1);
-    const AudioBuffer body = resampler.process({signal.channel(c).data(), 1, signal.frames(), signal.frames()});
+    const AudioBuffer body =
+        resampler.process({signal.channel(c).data(), 1, signal.frames(), signal.frames()});
     const AudioBuffer rest = resampler.finish();
     const auto tail = std::ranges::copy(body.channel(0), out.channel(c).begin()).out;
     std::ranges::copy(rest.channel(0), tail);

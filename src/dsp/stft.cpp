@@ -22,7 +22,8 @@ std::size_t resolved_size(const StftOptions& options) {
 std::vector<double> centered_window(const StftOptions& options) {
   const std::vector<double> window = make_window(options.window);
   std::vector<double> centered(resolved_size(options));
-  std::ranges::copy(window, centered.begin() + static_cast<std::ptrdiff_t>((centered.size() - window.size()) / 2));
+  std::ranges::copy(window,
+                    centered.begin() + static_cast<std::ptrdiff_t>((centered.size() - window.size()) / 2));
   return centered;
 }
 
@@ -38,12 +39,15 @@ std::vector<double> folded(const std::vector<double>& squares, std::size_t hop) 
   return sums;
 }
 
-/// Where x̃ is read at `index` samples from the start of the signal, which may lie outside of it; −1 for a zero.
+/// Where x̃ is read at `index` samples from the start of the signal, which may lie outside of it; −1 for a
+/// zero.
 std::ptrdiff_t padded_index(std::ptrdiff_t index, std::ptrdiff_t length, StftPadding padding) {
   if (index >= 0 && index < length) return index;
   switch (padding) {
-    case StftPadding::kZeros: return -1;
-    case StftPadding::kReplicate: return index < 0 ? 0 : length - 1;
+    case StftPadding::kZeros:
+      return -1;
+    case StftPadding::kReplicate:
+      return index < 0 ? 0 : length - 1;
     case StftPadding::kReflect: {
       if (length == 1) return 0;
       const std::ptrdiff_t period = 2 * (length - 1);
@@ -64,8 +68,8 @@ void StftOptions::validate() const {
   const std::vector<double> squares = squared(make_window(window));
   const std::vector<double> sums = folded(squares, hop);
   if (std::ranges::min(sums) <= kCoverageFloor * std::ranges::max(squares))
-    throw Error{ErrorCode::kUsage, "some samples get no weight with this window and hop (NOLA); use a smaller hop",
-                "STFT hop"};
+    throw Error{ErrorCode::kUsage,
+                "some samples get no weight with this window and hop (NOLA); use a smaller hop", "STFT hop"};
 }
 
 template <class T>
@@ -80,12 +84,14 @@ Stft<T>::Stft(const StftOptions& options)
       synthesis_(n_fft_) {
   const std::vector<double> window = centered_window(options);
   double scale = 1;
-  if (options.scaling == StftScaling::kScipySpectrum) scale = 1 / std::accumulate(window.begin(), window.end(), 0.0);
+  if (options.scaling == StftScaling::kScipySpectrum)
+    scale = 1 / std::accumulate(window.begin(), window.end(), 0.0);
   if (options.scaling == StftScaling::kTorchNormalized) scale = 1 / std::sqrt(static_cast<double>(n_fft_));
   for (std::size_t n = 0; n < n_fft_; ++n) {
     analysis_[n] = static_cast<T>(window[n] * scale);
-    // A frame starts on a whole hop, so that position n of any frame always meets the same overlapped weight. With
-    // it, and 1/N of the inverse FFT, folded in here, nothing is left to do for samples that all frames cover.
+    // A frame starts on a whole hop, so that position n of any frame always meets the same overlapped weight.
+    // With it, and 1/N of the inverse FFT, folded in here, nothing is left to do for samples that all frames
+    // cover.
     synthesis_[n] =
         static_cast<T>(window[n] / (scale * static_cast<double>(n_fft_) * periodic_[n % options.hop]));
   }
@@ -144,8 +150,8 @@ void Stft<T>::forward(PlanarView<const T> signal, Spectrogram<T>& out, ThreadPoo
   });
 }
 
-/// `block` holds padded samples from `first` on, weighed as if there were frames everywhere; this makes up for the
-/// frames before the first and after the last.
+/// `block` holds padded samples from `first` on, weighed as if there were frames everywhere; this makes up
+/// for the frames before the first and after the last.
 template <class T>
 void Stft<T>::correct_edges(std::size_t first, std::size_t frames, std::span<T> block) const {
   const std::size_t hop = options_.hop;
@@ -169,8 +175,8 @@ void Stft<T>::inverse(const Spectrogram<T>& spectrogram, PlanarView<T> out, Thre
   if (spectrogram.channels() != out.channels() || (spectrogram.frames() > 0 && spectrogram.bins() != bins()))
     throw Error{ErrorCode::kInternal, "spectrogram of the wrong shape for this inverse STFT"};
   const std::size_t hop = options_.hop, frames = spectrogram.frames();
-  // Threads share blocks of output samples, each summed by one thread in frame order. A frame that reaches over a
-  // border is transformed for both sides; long blocks keep that below 1/32 of the work.
+  // Threads share blocks of output samples, each summed by one thread in frame order. A frame that reaches
+  // over a border is transformed for both sides; long blocks keep that below 1/32 of the work.
   const std::size_t overlap = (n_fft_ + hop - 1) / hop;
   const std::size_t block_samples = 32 * overlap * hop;
   const std::size_t blocks = (out.frames() + block_samples - 1) / block_samples;

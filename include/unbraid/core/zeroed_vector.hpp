@@ -3,10 +3,10 @@
 //
 //   ZeroedVector<float> samples(channels * frames);
 //
-// The operating system hands out pages full of zeros, on first touch. std::vector writes zeros over them at once, in one
-// thread: for a spectrogram that is as much memory traffic as filling it. Here the pages come when they are first used,
-// by the thread that uses them. For types whose zero is all bits zero, and for vectors that keep the size they were made
-// with: resize() could show old contents.
+// The operating system hands out pages full of zeros, on first touch. std::vector writes zeros over them at
+// once, in one thread: for a spectrogram that is as much memory traffic as filling it. Here the pages come
+// when they are first used, by the thread that uses them. For types whose zero is all bits zero, and for
+// vectors that keep the size they were made with: resize() could show old contents.
 
 #include <cstddef>
 #include <cstdlib>

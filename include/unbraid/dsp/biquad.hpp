@@ -3,11 +3,12 @@
 //
 //   const auto sections = dsp::butterworth_high_pass({.sample_rate = 44100, .frequency_hz = 40, .order = 4});
 //   dsp::BiquadCascade filter(sections, song.channels());
-//   filter.process(song);                                  // in place; the state carries on to the next block
+//   filter.process(song);                                  // in place; the state carries on to the next
+//   block
 //
-// One section is H(z) = (b0 + b1 z⁻¹ + b2 z⁻²) / (1 + a1 z⁻¹ + a2 z⁻²). All designs are bilinear transforms of analogue
-// prototypes with the frequency given pre-warped: the response at frequency_hz is that of the prototype exactly.
-// Recursive filters are cheap and causal but shift phases; fir.hpp has linear-phase ones.
+// One section is H(z) = (b0 + b1 z⁻¹ + b2 z⁻²) / (1 + a1 z⁻¹ + a2 z⁻²). All designs are bilinear transforms
+// of analogue prototypes with the frequency given pre-warped: the response at frequency_hz is that of the
+// prototype exactly. Recursive filters are cheap and causal but shift phases; fir.hpp has linear-phase ones.
 //
 // Frequencies must lie strictly between 0 and half the sample rate (kUsage).
 
@@ -26,19 +27,20 @@ struct Biquad {
 };
 
 /// A cascade's response at a frequency: the product of its sections' H(exp(2πi·f/rate)).
-std::complex<double> frequency_response(std::span<const Biquad> sections, double frequency_hz, double sample_rate);
+std::complex<double> frequency_response(std::span<const Biquad> sections, double frequency_hz,
+                                        double sample_rate);
 
 struct BiquadDesign {
   double sample_rate = 0;
-  double frequency_hz = 0;           ///< corner, centre or shelf midpoint
-  double q = 0.70710678118654752;    ///< > 0; 1/√2 gives a Butterworth corner
-  double gain_db = 0;                ///< of shelves and peaks
+  double frequency_hz = 0;         ///< corner, centre or shelf midpoint
+  double q = 0.70710678118654752;  ///< > 0; 1/√2 gives a Butterworth corner
+  double gain_db = 0;              ///< of shelves and peaks
 
   void validate() const;
 };
 
 // R. Bristow-Johnson, "Cookbook formulae for audio EQ biquad filter coefficients", with his definition of Q.
-Biquad low_pass(const BiquadDesign& design);   ///< −3 dB at the corner for q = 1/√2; |H| = q there in general
+Biquad low_pass(const BiquadDesign& design);  ///< −3 dB at the corner for q = 1/√2; |H| = q there in general
 Biquad high_pass(const BiquadDesign& design);
 Biquad band_pass(const BiquadDesign& design);  ///< 0 dB at the centre, bandwidth frequency_hz / q
 Biquad notch(const BiquadDesign& design);
@@ -58,11 +60,12 @@ struct ButterworthDesign {
 std::vector<Biquad> butterworth_low_pass(const ButterworthDesign& design);
 std::vector<Biquad> butterworth_high_pass(const ButterworthDesign& design);
 
-/// Two bands whose sum has the input's level at every frequency (an all-pass), both −6 dB at the crossover and in phase:
-/// S. Linkwitz and R. Riley, "Active crossover networks for noncoincident drivers", J. AES 24(1), 1976.
+/// Two bands whose sum has the input's level at every frequency (an all-pass), both −6 dB at the crossover
+/// and in phase: S. Linkwitz and R. Riley, "Active crossover networks for noncoincident drivers", J. AES
+/// 24(1), 1976.
 struct Crossover {
   std::vector<Biquad> low;
-  std::vector<Biquad> high;  ///< order 2 has its polarity inverted already, so that low + high is right as it is
+  std::vector<Biquad> high;  ///< for order 2 with its polarity inverted already, so that low + high is right
 };
 
 /// order: 2, 4 or 8 (12, 24 or 48 dB per octave), each band a Butterworth of half the order twice.

@@ -2,15 +2,16 @@
 // Convolution with long filters through the FFT (overlap-save).
 //
 //   std::vector<double> y = dsp::convolve<double>(x, taps);         // full length: N + L − 1
-//   dsp::filter_aligned(song, taps, bass, pool);                    // linear-phase taps: same length, no delay
+//   dsp::filter_aligned(song, taps, bass, pool);                    // linear-phase taps: same length, no
+//   delay
 //
 //   dsp::FftFilter filter(taps, 2);                                 // the same for a stream
 //   while (reader.read(block) > 0) writer.write(filter.process(block));
 //   writer.write(filter.finish());
 //
-// y[n] = Σ_k h[k] x[n − k], x zero outside. The work per sample is O(log L) for L taps. The arithmetic is that of T
-// (float for audio): the error is about ε·√log₂ L of the largest output. Every function gives the same result for every
-// thread count and every cut into blocks.
+// y[n] = Σ_k h[k] x[n − k], x zero outside. The work per sample is O(log L) for L taps. The arithmetic is
+// that of T (float for audio): the error is about ε·√log₂ L of the largest output. Every function gives the
+// same result for every thread count and every cut into blocks.
 
 #include <complex>
 #include <cstddef>
@@ -25,7 +26,8 @@
 
 namespace unbraid::dsp {
 
-/// One filter made ready for overlap-save: the taps' spectrum at a size that suits them. Immutable, shareable.
+/// One filter made ready for overlap-save: the taps' spectrum at a size that suits them. Immutable,
+/// shareable.
 template <class T>
 class FilterKernel {
  public:
@@ -41,9 +43,12 @@ class FilterKernel {
     AlignedVector<T> samples;
     AlignedVector<std::complex<T>> spectrum;
   };
-  Scratch scratch() const { return {AlignedVector<T>(fft_.size()), AlignedVector<std::complex<T>>(fft_.bins())}; }
+  Scratch scratch() const {
+    return {AlignedVector<T>(fft_.size()), AlignedVector<std::complex<T>>(fft_.bins())};
+  }
 
-  /// With taps() − 1 + block() input samples in scratch.samples, leaves block() outputs behind the first taps() − 1.
+  /// With taps() − 1 + block() input samples in scratch.samples, leaves block() outputs behind the first
+  /// taps() − 1.
   void run(Scratch& scratch) const;
 
  private:
@@ -56,8 +61,9 @@ class FilterKernel {
 template <class T>
 std::vector<T> convolve(std::span<const T> x, std::span<const double> taps);
 
-/// Every channel filtered with taps of odd number, their middle taken as time 0: out[n] = Σ_k h[k] in[n + (L−1)/2 − k].
-/// For linear-phase taps that is the filter without its delay. Shapes of in and out must agree; they must not overlap.
+/// Every channel filtered with taps of odd number, their middle taken as time 0: out[n] = Σ_k h[k] in[n +
+/// (L−1)/2 − k]. For linear-phase taps that is the filter without its delay. Shapes of in and out must agree;
+/// they must not overlap.
 void filter_aligned(AudioView in, std::span<const double> taps, MutableAudioView out, ThreadPool& pool);
 
 /// filter_aligned() for a stream of blocks of any length: as many frames come out as went in, later.
@@ -72,9 +78,9 @@ class FftFilter {
  private:
   FilterKernel<float> kernel_;
   FilterKernel<float>::Scratch scratch_;
-  AudioBuffer window_;       ///< the input of the next FFT, as far as it is there
-  std::size_t filled_;       ///< frames of it
-  std::uint64_t owed_ = 0;   ///< input frames that have no output yet
+  AudioBuffer window_;      ///< the input of the next FFT, as far as it is there
+  std::size_t filled_;      ///< frames of it
+  std::uint64_t owed_ = 0;  ///< input frames that have no output yet
   bool finished_ = false;
 
   void run_window(MutableAudioView out);

@@ -4,12 +4,12 @@
 //   const auto taps = dsp::fir_low_pass({.sample_rate = 44100, .high_hz = 180, .taps = 2049});
 //   dsp::filter_aligned(song, taps, bass, pool);             // convolution.hpp: delay compensated
 //
-// Ideal response sin(2πf(n − m)/rate) / (π(n − m)), m = (taps − 1)/2, times a symmetric window, scaled to gain 1 in the
-// middle of the passband: what scipy.signal.firwin computes. The taps are symmetric and odd in number, so that the
-// delay is m samples at all frequencies, and a whole number.
+// Ideal response sin(2πf(n − m)/rate) / (π(n − m)), m = (taps − 1)/2, times a symmetric window, scaled to
+// gain 1 in the middle of the passband: what scipy.signal.firwin computes. The taps are symmetric and odd in
+// number, so that the delay is m samples at all frequencies, and a whole number.
 //
-// kaiser_design() turns an attenuation and a transition width into taps and β: J. Kaiser, "Nonrecursive digital
-// filter design using the I₀-sinh window function", ISCAS 1974.
+// kaiser_design() turns an attenuation and a transition width into taps and β: J. Kaiser, "Nonrecursive
+// digital filter design using the I₀-sinh window function", ISCAS 1974.
 
 #include <cstddef>
 #include <vector>
@@ -20,9 +20,9 @@ namespace unbraid::dsp {
 
 struct FirDesign {
   double sample_rate = 0;
-  double low_hz = 0;       ///< lower −6 dB point; 0 < low_hz < high_hz where there is one
-  double high_hz = 0;      ///< upper −6 dB point, below half the sample rate
-  std::size_t taps = 0;    ///< odd
+  double low_hz = 0;     ///< lower −6 dB point; 0 < low_hz < high_hz where there is one
+  double high_hz = 0;    ///< upper −6 dB point, below half the sample rate
+  std::size_t taps = 0;  ///< odd
   WindowKind window = WindowKind::kHamming;
   double kaiser_beta = 14;
 };

@@ -6,12 +6,14 @@
 //   bank.apply<float>(power_spectrum, mel);                     // 1025 bins → 128 bands
 //   dsp::power_to_db<float>(mel, {.reference = 1.0});
 //
-// Band b is a triangle over the frequencies f[b], f[b+1], f[b+2], equally spaced in mel between low_hz and high_hz:
+// Band b is a triangle over the frequencies f[b], f[b+1], f[b+2], equally spaced in mel between low_hz and
+// high_hz:
 //   weight(f) = max(0, min((f − f[b]) / (f[b+1] − f[b]), (f[b+2] − f) / (f[b+2] − f[b+1])))
-// at the bins f = k·rate/n_fft, with Slaney's norm times 2 / (f[b+2] − f[b]), which gives all bands the same area.
+// at the bins f = k·rate/n_fft, with Slaney's norm times 2 / (f[b+2] − f[b]), which gives all bands the same
+// area.
 //
-// Slaney's scale (M. Slaney, "Auditory Toolbox", 1998) is linear below 1 kHz, 3 mel per 200 Hz, and logarithmic above,
-// 27 mel per factor 6.4. HTK's is 2595·log₁₀(1 + f/700). Objects are immutable.
+// Slaney's scale (M. Slaney, "Auditory Toolbox", 1998) is linear below 1 kHz, 3 mel per 200 Hz, and
+// logarithmic above, 27 mel per factor 6.4. HTK's is 2595·log₁₀(1 + f/700). Objects are immutable.
 
 #include <cstddef>
 #include <span>
@@ -45,8 +47,8 @@ class MelFilterBank {
   std::size_t bands() const noexcept { return bands_.size(); }
   std::size_t bins() const noexcept { return bins_; }
 
-  /// The weights of a band that are not zero: those of the bins [first, first + weights.size()). A band that is narrower
-  /// than the bins' distance may have none.
+  /// The weights of a band that are not zero: those of the bins [first, first + weights.size()). A band that
+  /// is narrower than the bins' distance may have none.
   struct Band {
     std::size_t first = 0;
     std::vector<double> weights;
@@ -63,13 +65,13 @@ class MelFilterBank {
 };
 
 struct DecibelOptions {
-  double reference = 1;   ///< the power that becomes 0 dB
-  double floor = 1e-10;   ///< smaller powers count as this one; > 0
-  double range_db = 80;   ///< nothing lies further below the loudest value; infinity for no limit
+  double reference = 1;  ///< the power that becomes 0 dB
+  double floor = 1e-10;  ///< smaller powers count as this one; > 0
+  double range_db = 80;  ///< nothing lies further below the loudest value; infinity for no limit
 };
 
-/// In place: 10·log₁₀(max(p, floor) / max(reference, floor)), then raised to the maximum − range_db. For amplitudes,
-/// pass their squares.
+/// In place: 10·log₁₀(max(p, floor) / max(reference, floor)), then raised to the maximum − range_db. For
+/// amplitudes, pass their squares.
 template <class T>
 void power_to_db(std::span<T> power, const DecibelOptions& options = {});
 

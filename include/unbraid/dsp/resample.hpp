@@ -1,5 +1,6 @@
 #pragma once
-// Changing the sample rate, over libsoxr's very high quality (28 bits, linear phase, passband to 91 % of Nyquist).
+// Changing the sample rate, over libsoxr's very high quality (28 bits, linear phase, passband to 91 % of
+// Nyquist).
 //
 //   AudioBuffer at_44100 = dsp::resample(song, 48000, 44100, pool);      // all at once
 //
@@ -7,9 +8,9 @@
 //   while (reader.read(block) > 0) writer.write(resampler.process(block));
 //   writer.write(resampler.finish());
 //
-// The filter's delay is compensated: input frame i lands at output time i·out_rate/in_rate exactly, and N input frames
-// give resampled_frames(N) output frames in all, no matter how they were cut into blocks. Equal rates copy the samples.
-// What resample() returns is, bit for bit, what a Resampler returns in pieces.
+// The filter's delay is compensated: input frame i lands at output time i·out_rate/in_rate exactly, and N
+// input frames give resampled_frames(N) output frames in all, no matter how they were cut into blocks. Equal
+// rates copy the samples. What resample() returns is, bit for bit, what a Resampler returns in pieces.
 //
 // Errors: kUsage for rates outside [1, 10 000 000] Hz. A Resampler is used by one thread at a time.
 
@@ -22,7 +23,8 @@
 
 namespace unbraid::dsp {
 
-/// frames · out_rate / in_rate, rounded to the nearest whole number (halves up); exact for any length below 10¹² frames.
+/// frames · out_rate / in_rate, rounded to the nearest whole number (halves up); exact for any length below
+/// 10¹² frames.
 std::uint64_t resampled_frames(std::uint64_t frames, std::uint32_t in_rate, std::uint32_t out_rate);
 
 class Resampler {
@@ -32,8 +34,8 @@ class Resampler {
   Resampler(Resampler&&) noexcept;
   Resampler& operator=(Resampler&&) noexcept;
 
-  /// Takes the next block (any length, also 0) and returns what is ready, perhaps nothing. kInternal when the block
-  /// has another number of channels or the stream was finished.
+  /// Takes the next block (any length, also 0) and returns what is ready, perhaps nothing. kInternal when the
+  /// block has another number of channels or the stream was finished.
   AudioBuffer process(AudioView block);
   /// Returns the rest. Afterwards the object is spent.
   AudioBuffer finish();

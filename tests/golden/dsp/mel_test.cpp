@@ -1,4 +1,5 @@
-// Mel filter banks, decibels and cepstra against librosa (fixtures dsp/mel.json and "features" of dsp/stft.json).
+// Mel filter banks, decibels and cepstra against librosa (fixtures dsp/mel.json and "features" of
+// dsp/stft.json).
 #include "unbraid/dsp/mel.hpp"
 
 #include <cmath>
@@ -19,8 +20,11 @@ TEST(MelGolden, FilterBanksEqualLibrosas) {
   for (const auto& [name, entry] : filters.items()) {
     const json& params = entry.at("params");
     const bool slaney_norm = !params.contains("norm");
-    const MelFilterBank bank({.sample_rate = params.at("sr"), .n_fft = params.at("n_fft"), .bands = params.at("n_mels"),
-                              .low_hz = params.value("fmin", 0.0), .high_hz = params.value("fmax", 0.0),
+    const MelFilterBank bank({.sample_rate = params.at("sr"),
+                              .n_fft = params.at("n_fft"),
+                              .bands = params.at("n_mels"),
+                              .low_hz = params.value("fmin", 0.0),
+                              .high_hz = params.value("fmax", 0.0),
                               .scale = params.value("htk", false) ? MelScale::kHtk : MelScale::kSlaney,
                               .norm = slaney_norm ? MelNorm::kSlaney : MelNorm::kNone});
     ASSERT_EQ(bank.bands(), entry.at("shape").at(0).get<std::size_t>()) << name;
@@ -31,7 +35,8 @@ TEST(MelGolden, FilterBanksEqualLibrosas) {
       for (const double weight : bank.band(b).weights) sum += weight, squares += weight * weight;
       EXPECT_NEAR(sum, entry.at("row_sums").at(b), 1e-12) << name << " band " << b;
       total += sum;
-      const auto [first, last] = entry.at("nonzero_range_per_row").at(b).get<std::pair<std::size_t, std::size_t>>();
+      const auto [first, last] =
+          entry.at("nonzero_range_per_row").at(b).get<std::pair<std::size_t, std::size_t>>();
       // Within librosa's range; rounding may have left a weight of 1e-16 at its end, which is none here.
       EXPECT_EQ(bank.band(b).first, first) << name << " band " << b;
       EXPECT_LE(bank.band(b).first + bank.band(b).weights.size() - 1, last) << name << " band " << b;
@@ -42,8 +47,10 @@ TEST(MelGolden, FilterBanksEqualLibrosas) {
       const Npy dense = load_npy("dsp/" + entry["file"].get<std::string>());
       for (std::size_t b = 0; b < bank.bands(); ++b) {
         std::vector<double> row(bank.bins());
-        std::ranges::copy(bank.band(b).weights, row.begin() + static_cast<std::ptrdiff_t>(bank.band(b).first));
-        for (std::size_t k = 0; k < row.size(); ++k) ASSERT_NEAR(row[k], dense.real[b * row.size() + k], 1e-12) << name;
+        std::ranges::copy(bank.band(b).weights,
+                          row.begin() + static_cast<std::ptrdiff_t>(bank.band(b).first));
+        for (std::size_t k = 0; k < row.size(); ++k)
+          ASSERT_NEAR(row[k], dense.real[b * row.size() + k], 1e-12) << name;
       }
     }
     ++compared;
@@ -70,7 +77,8 @@ class Features : public ::testing::Test {
 
 void expect_stats(std::span<const double> values, const json& stats, double tolerance) {
   double sum = 0, squares = 0, least = values[0], most = values[0];
-  for (const double v : values) sum += v, squares += v * v, least = std::min(least, v), most = std::max(most, v);
+  for (const double v : values)
+    sum += v, squares += v * v, least = std::min(least, v), most = std::max(most, v);
   EXPECT_NEAR(sum, stats.at("sum"), tolerance * std::abs(sum));
   EXPECT_NEAR(squares, stats.at("sum_sq"), tolerance * squares);
   const double scale = std::max(std::abs(least), std::abs(most));
@@ -90,7 +98,8 @@ TEST_F(Features, DecibelsMelSpectrumAndMfcc) {
     for (std::size_t m = 0; m < 3; ++m) {
       std::vector<double> mfcc(13);
       dct2<double>(spectra.frame(0, m), mfcc);
-      for (std::size_t k = 0; k < 13; ++k) EXPECT_NEAR(mfcc[k], rows.at(k).at(m).get<double>(), 1e-6) << k << ' ' << m;
+      for (std::size_t k = 0; k < 13; ++k)
+        EXPECT_NEAR(mfcc[k], rows.at(k).at(m).get<double>(), 1e-6) << k << ' ' << m;
     }
   };
   expect_mfcc(expected_.at("mfcc(S=mel without log,13)  [what nussl TimbreClustering does]"), mel);

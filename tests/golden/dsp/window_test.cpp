@@ -10,20 +10,22 @@ using namespace unbraid::testing;
 
 TEST(WindowGolden, EqualsScipy) {
   UNBRAID_NEEDS_FIXTURE("dsp/windows.json");
-  const std::map<std::string, WindowKind> kinds{{"hann", WindowKind::kHann},
-                                                {"hamming", WindowKind::kHamming},
-                                                {"blackman", WindowKind::kBlackman},
-                                                {"blackmanharris", WindowKind::kBlackmanHarris},
-                                                {"boxcar", WindowKind::kBoxcar},
-                                                {"kaiser", WindowKind::kKaiser}};
+  const std::map<std::string, WindowKind> kinds{
+      {"hann", WindowKind::kHann},         {"hamming", WindowKind::kHamming},
+      {"blackman", WindowKind::kBlackman}, {"blackmanharris", WindowKind::kBlackmanHarris},
+      {"boxcar", WindowKind::kBoxcar},     {"kaiser", WindowKind::kKaiser}};
   const nlohmann::json windows = load_json("dsp/windows.json").at("windows");
   int compared = 0;
-  for (const auto& [key, expected] : windows.items()) {  // "kaiser_14.0|512|periodic"
+  for (const auto& item : windows.items()) {
+    const std::string& key = item.key();  // "kaiser_14.0|512|periodic"
+    const nlohmann::json& expected = item.value();
     const std::string name = key.substr(0, key.find('|'));
     const auto found = kinds.find(name.substr(0, name.find('_')));
     if (found == kinds.end()) continue;
     const std::size_t length = std::stoul(key.substr(key.find('|') + 1));
-    const WindowSpec spec{.kind = found->second, .length = length, .periodic = key.ends_with("|periodic"),
+    const WindowSpec spec{.kind = found->second,
+                          .length = length,
+                          .periodic = key.ends_with("|periodic"),
                           .kaiser_beta = found->first == "kaiser" ? std::stod(name.substr(7)) : 0};
     const auto window = make_window(spec);
     double sum = 0, squares = 0;

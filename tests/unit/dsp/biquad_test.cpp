@@ -33,9 +33,12 @@ TEST(Biquad, GainsOfTheCookbookShapes) {
         const struct {
           Biquad section;
           double at_zero, at_frequency, at_nyquist;
-        } cases[] = {{low_pass(design), 1, q, 0},        {high_pass(design), 0, q, 1},
-                     {band_pass(design), 0, 1, 0},       {notch(design), 1, 0, 1},
-                     {peak(design), 1, gain, 1},         {low_shelf(design), gain, half_gain, 1},
+        } cases[] = {{low_pass(design), 1, q, 0},
+                     {high_pass(design), 0, q, 1},
+                     {band_pass(design), 0, 1, 0},
+                     {notch(design), 1, 0, 1},
+                     {peak(design), 1, gain, 1},
+                     {low_shelf(design), gain, half_gain, 1},
                      {high_shelf(design), 1, half_gain, gain}};
         for (const auto& c : cases) {
           // Near 20 Hz the poles are 1e-3 from z = 1, where a coefficient's rounding is magnified 1e6 times.
@@ -53,7 +56,8 @@ TEST(Biquad, ButterworthIsMaximallyFlat) {
       for (const double f : {10.0, 100.0, 1234.0, 3000.0, 15000.0, 21000.0}) {
         const double ratio = std::pow(warped(f) / warped(corner), 2.0 * static_cast<double>(order));
         EXPECT_NEAR(level(butterworth_low_pass({kRate, corner, order}), f), 1 / std::sqrt(1 + ratio), 1e-8);
-        EXPECT_NEAR(level(butterworth_high_pass({kRate, corner, order}), f), 1 / std::sqrt(1 + 1 / ratio), 1e-8);
+        EXPECT_NEAR(level(butterworth_high_pass({kRate, corner, order}), f), 1 / std::sqrt(1 + 1 / ratio),
+                    1e-8);
       }
 }
 
@@ -63,8 +67,10 @@ TEST(Biquad, LinkwitzRileyBandsSumToAnAllPass) {
     EXPECT_NEAR(level(low, 500), 0.5, 1e-9);
     EXPECT_NEAR(level(high, 500), 0.5, 1e-9);
     for (const double f : {5.0, 250.0, 500.0, 501.0, 1000.0, 10000.0, 22050.0})
-      EXPECT_NEAR(std::abs(frequency_response(low, f, kRate) + frequency_response(high, f, kRate)), 1, 1e-9) << f;
-    // order · 6.02 dB per octave, far above the crossover and low enough for the bilinear warp to stay below 3 %
+      EXPECT_NEAR(std::abs(frequency_response(low, f, kRate) + frequency_response(high, f, kRate)), 1, 1e-9)
+          << f;
+    // order · 6.02 dB per octave, far above the crossover and low enough for the bilinear warp to stay below
+    // 3 %
     const auto deep = linkwitz_riley({kRate, 50, order}).low;
     EXPECT_NEAR(level(deep, 800) / level(deep, 1600), std::pow(2, order), 0.03 * std::pow(2, order));
   }
@@ -82,7 +88,8 @@ TEST(Biquad, CascadeRunsTheDifferenceEquation) {
     const auto x = expected;
     for (std::size_t n = 0; n < kFrames; ++n) {
       const auto at = [n](const auto& v, std::size_t back) { return n >= back ? v[n - back] : 0.0L; };
-      expected[n] = s.b0 * x[n] + s.b1 * at(x, 1) + s.b2 * at(x, 2) - s.a1 * at(expected, 1) - s.a2 * at(expected, 2);
+      expected[n] =
+          s.b0 * x[n] + s.b1 * at(x, 1) + s.b2 * at(x, 2) - s.a1 * at(expected, 1) - s.a2 * at(expected, 2);
     }
   }
   BiquadCascade cascade(sections, 2);

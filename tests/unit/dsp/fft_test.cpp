@@ -29,8 +29,10 @@ std::vector<Complex> noise(std::size_t size, std::uint64_t seed) {
 Complex transform(const std::vector<Complex>& values, std::size_t bin) {
   std::complex<long double> sum = 0;
   for (std::size_t n = 0; n < values.size(); ++n) {
-    const long double turn = static_cast<long double>(bin * n % values.size()) / static_cast<long double>(values.size());
-    sum += std::complex<long double>(values[n]) * std::polar(1.0L, -2 * std::numbers::pi_v<long double> * turn);
+    const long double turn =
+        static_cast<long double>(bin * n % values.size()) / static_cast<long double>(values.size());
+    sum +=
+        std::complex<long double>(values[n]) * std::polar(1.0L, -2 * std::numbers::pi_v<long double> * turn);
   }
   return Complex(sum);
 }
@@ -46,7 +48,8 @@ class Fft : public ::testing::Test {
 using Precisions = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(Fft, Precisions);
 
-// Odd and even; around multiples of the SIMD width, where the butterflies of even sizes change to single steps.
+// Odd and even; around multiples of the SIMD width, where the butterflies of even sizes change to single
+// steps.
 constexpr std::size_t kSizes[] = {1, 2, 3, 4, 6, 7, 16, 30, 32, 34, 36, 38, 66, 97, 120, 512, 1023};
 
 TYPED_TEST(Fft, RealEqualsTheSum) {
@@ -92,7 +95,8 @@ TYPED_TEST(Fft, ResultDoesNotDependOnTheAddress) {
   std::vector<TypeParam> time_at[2] = {std::vector<TypeParam>(kSize), std::vector<TypeParam>(kSize + 1)};
   std::vector<std::complex<TypeParam>> bins_at[2], both_at[2];
   for (const std::size_t offset : {0u, 1u}) {
-    for (std::size_t n = 0; n < kSize; ++n) time_at[offset][n + offset] = static_cast<TypeParam>(values[n].real());
+    for (std::size_t n = 0; n < kSize; ++n)
+      time_at[offset][n + offset] = static_cast<TypeParam>(values[n].real());
     bins_at[offset].resize(real.bins() + offset);
     both_at[offset].resize(kSize + offset);
     const auto time = std::span(time_at[offset]).subspan(offset);

@@ -13,7 +13,9 @@
 namespace unbraid::dsp {
 namespace {
 
-double sine(double frequency_hz, double seconds) { return std::sin(2 * std::numbers::pi * frequency_hz * seconds); }
+double sine(double frequency_hz, double seconds) {
+  return std::sin(2 * std::numbers::pi * frequency_hz * seconds);
+}
 
 AudioBuffer tone(double frequency_hz, std::uint32_t rate, std::size_t frames) {
   AudioBuffer out(1, frames);
@@ -39,19 +41,20 @@ TEST(Resample, LengthIsTheRoundedRatio) {
   EXPECT_EQ(resampled_frames(0, 44100, 48000), 0u);
   EXPECT_EQ(resampled_frames(1, 44100, 48000), 1u);
   EXPECT_EQ(resampled_frames(1, 48000, 16000), 0u);
-  EXPECT_EQ(resampled_frames(1, 2, 1), 1u);                                      // a half goes up
+  EXPECT_EQ(resampled_frames(1, 2, 1), 1u);                                          // a half goes up
   EXPECT_EQ(resampled_frames(1'000'000'000'000, 44100, 48000), 1'088'435'374'150u);  // …149.66
   ThreadPool pool(1);
   for (const auto [in, out] : kRates)
     for (const std::size_t frames : {0u, 1u, 2u, 3u, 100u, 4410u, 10'007u}) {
       const double exact = static_cast<double>(frames) * out / in;
-      EXPECT_EQ(resample(noise(2, frames), in, out, pool).frames(), static_cast<std::size_t>(std::floor(exact + 0.5)))
+      EXPECT_EQ(resample(noise(2, frames), in, out, pool).frames(),
+                static_cast<std::size_t>(std::floor(exact + 0.5)))
           << in << " → " << out << ", " << frames;
     }
 }
 
-// A tone is the same tone at the other rate, at the same time: gain, delay and length in one. 2e-7 is a few roundings
-// to float; the ends are left out, where the tone's sudden start rings.
+// A tone is the same tone at the other rate, at the same time: gain, delay and length in one. 2e-7 is a few
+// roundings to float; the ends are left out, where the tone's sudden start rings.
 TEST(Resample, ToneKeepsItsTimeAndLevel) {
   ThreadPool pool(1);
   for (const auto [in, out] : kRates) {
@@ -81,7 +84,8 @@ TEST(Resample, RoundTripKeepsThePassband) {
     for (int k = 1; k <= 60; ++k) {
       const double phase = rng.uniform();
       for (std::size_t n = 0; n < song.frames(); ++n)
-        song.channel(c)[n] += static_cast<float>(0.01 * sine(330.0 * k, static_cast<double>(n) / 44100 + phase));
+        song.channel(c)[n] +=
+            static_cast<float>(0.01 * sine(330.0 * k, static_cast<double>(n) / 44100 + phase));
     }
   for (std::size_t c = 0; c < 2; ++c)
     for (std::size_t n = 0; n < song.frames(); ++n)
@@ -89,7 +93,8 @@ TEST(Resample, RoundTripKeepsThePassband) {
   const AudioBuffer back = resample(resample(song, 44100, 48000, pool), 48000, 44100, pool);
   ASSERT_EQ(back.frames(), song.frames());
   for (std::size_t c = 0; c < 2; ++c)
-    for (std::size_t n = 0; n < song.frames(); ++n) ASSERT_NEAR(back.channel(c)[n], song.channel(c)[n], 1e-7) << n;
+    for (std::size_t n = 0; n < song.frames(); ++n)
+      ASSERT_NEAR(back.channel(c)[n], song.channel(c)[n], 1e-7) << n;
 }
 
 TEST(Resample, BlocksGiveTheSameBitsAsTheWhole) {
@@ -101,7 +106,8 @@ TEST(Resample, BlocksGiveTheSameBitsAsTheWhole) {
     std::vector<float> pieces[3];
     const auto append = [&](const AudioBuffer& piece) {
       ASSERT_EQ(piece.channels(), 3u);
-      for (std::size_t c = 0; c < 3; ++c) pieces[c].insert(pieces[c].end(), piece.channel(c).begin(), piece.channel(c).end());
+      for (std::size_t c = 0; c < 3; ++c)
+        pieces[c].insert(pieces[c].end(), piece.channel(c).begin(), piece.channel(c).end());
     };
     Rng rng(1);
     for (std::size_t first = 0; first < song.frames();) {

@@ -39,8 +39,10 @@ double sample_at(std::span<const double> x, std::ptrdiff_t index, StftPadding pa
   const auto length = static_cast<std::ptrdiff_t>(x.size());
   while (index < 0 || index >= length) {  // bounce until inside
     if (padding == StftPadding::kZeros) return 0;
-    if (padding == StftPadding::kReplicate || length == 1) index = index < 0 ? 0 : length - 1;
-    else index = index < 0 ? -index : 2 * (length - 1) - index;
+    if (padding == StftPadding::kReplicate || length == 1)
+      index = index < 0 ? 0 : length - 1;
+    else
+      index = index < 0 ? -index : 2 * (length - 1) - index;
   }
   return x[static_cast<std::size_t>(index)];
 }
@@ -71,11 +73,16 @@ TEST(Stft, EqualsItsDefinitionInEveryMode) {
     for (const bool centered : {true, false})
       for (const bool pad_end : {true, false})
         for (const auto padding : {StftPadding::kZeros, StftPadding::kReflect, StftPadding::kReplicate})
-          for (const auto scaling : {StftScaling::kNone, StftScaling::kScipySpectrum, StftScaling::kTorchNormalized})
+          for (const auto scaling :
+               {StftScaling::kNone, StftScaling::kScipySpectrum, StftScaling::kTorchNormalized})
             for (const std::size_t length : {1u, 2u, 4u, 5u, 6u, 15u, 16u, 17u, 64u}) {
-              const StftOptions options{.window = {.kind = WindowKind::kHamming, .length = 16}, .hop = 5,
-                                        .n_fft = n_fft, .centered = centered, .padding = padding,
-                                        .pad_end = pad_end, .scaling = scaling};
+              const StftOptions options{.window = {.kind = WindowKind::kHamming, .length = 16},
+                                        .hop = 5,
+                                        .n_fft = n_fft,
+                                        .centered = centered,
+                                        .padding = padding,
+                                        .pad_end = pad_end,
+                                        .scaling = scaling};
               const Stft<double> stft(options);
               const auto x = noise<double>(2, length);
               const auto spectrogram = stft.forward(x.view(), pool);
@@ -84,8 +91,8 @@ TEST(Stft, EqualsItsDefinitionInEveryMode) {
               ASSERT_EQ(spectrogram.bins(), n_fft / 2 + 1);
               for (std::size_t m = 0; m < spectrogram.frames(); ++m)
                 for (std::size_t k = 0; k < spectrogram.bins(); ++k)
-                  ASSERT_NEAR(std::abs(spectrogram.at(1, m, k) - defined(options, x.view().channel(1), m, k)), 0,
-                              1e-14 * static_cast<double>(n_fft))
+                  ASSERT_NEAR(std::abs(spectrogram.at(1, m, k) - defined(options, x.view().channel(1), m, k)),
+                              0, 1e-14 * static_cast<double>(n_fft))
                       << "n_fft " << n_fft << " length " << length << " frame " << m << " bin " << k;
             }
 }
@@ -129,13 +136,17 @@ TEST(Stft, RoundTripIsExactForEveryLengthHopAndWindow) {
       for (const std::size_t hop : {1u, 7u, 8u, 16u})
         for (const std::size_t n_fft : {32u, 45u})
           for (const std::size_t length : {0u, 1u, 2u, 6u, 7u, 8u, 9u, 31u, 32u, 33u, 300u}) {
-            const StftOptions options{.window = {.kind = kind, .length = window, .kaiser_beta = 8}, .hop = hop,
-                                      .n_fft = n_fft, .padding = StftPadding::kReflect,
+            const StftOptions options{.window = {.kind = kind, .length = window, .kaiser_beta = 8},
+                                      .hop = hop,
+                                      .n_fft = n_fft,
+                                      .padding = StftPadding::kReflect,
                                       .scaling = StftScaling::kScipySpectrum};
-            // A weight of order 1 and a few roundings each; Blackman-Harris at half overlap weighs some samples
-            // with w² = 0.047 only, which magnifies them 1/0.047·w ≈ 5 times.
-            EXPECT_LT(round_trip_error<double>(options, length, pool), 1e-14) << to_string(kind) << hop << ' ' << length;
-            EXPECT_LT(round_trip_error<float>(options, length, pool), 5e-6) << to_string(kind) << hop << ' ' << length;
+            // A weight of order 1 and a few roundings each; Blackman-Harris at half overlap weighs some
+            // samples with w² = 0.047 only, which magnifies them 1/0.047·w ≈ 5 times.
+            EXPECT_LT(round_trip_error<double>(options, length, pool), 1e-14)
+                << to_string(kind) << hop << ' ' << length;
+            EXPECT_LT(round_trip_error<float>(options, length, pool), 5e-6)
+                << to_string(kind) << hop << ' ' << length;
           }
 }
 
@@ -150,7 +161,8 @@ TEST(Stft, UncenteredRoundTripNeedsWindowWeightAtTheEdges) {
   ThreadPool pool(1);
   const WindowSpec hamming{.kind = WindowKind::kHamming, .length = 32};
   EXPECT_LT(round_trip_error<double>({.window = hamming, .hop = 8, .centered = false}, 301, pool), 1e-13);
-  // A periodic Hann window starts with a zero: the first sample is lost and comes back as zero, the rest is there.
+  // A periodic Hann window starts with a zero: the first sample is lost and comes back as zero, the rest is
+  // there.
   const Stft<double> stft({.window = {.length = 32}, .hop = 8, .centered = false});
   const auto x = noise<double>(1, 301);
   Signal<double> y{1, 301};
@@ -161,7 +173,10 @@ TEST(Stft, UncenteredRoundTripNeedsWindowWeightAtTheEdges) {
 
 TEST(Stft, PeriodicNormalizationFadesTheEdges) {
   ThreadPool pool(1);
-  const Stft<double> stft({.window = {.length = 32}, .hop = 8, .centered = false, .pad_end = false,
+  const Stft<double> stft({.window = {.length = 32},
+                           .hop = 8,
+                           .centered = false,
+                           .pad_end = false,
                            .normalization = StftNormalization::kPeriodic});
   Signal<double> ones{1, 96}, y{1, 96};
   std::fill(ones.samples.begin(), ones.samples.end(), 1.0);
@@ -185,7 +200,8 @@ TEST(Stft, InverseIsTheLeastSquaresSolution) {
   Spectrogram<double> target(1, stft.frames(kLength), stft.bins());
   Rng rng(11);
   for (auto& value : target.values()) value = {rng.uniform(-1, 1), rng.uniform(-1, 1)};
-  // Bins stand for a conjugate pair, except the two that are real: those count once and have no imaginary part.
+  // Bins stand for a conjugate pair, except the two that are real: those count once and have no imaginary
+  // part.
   for (std::size_t m = 0; m < target.frames(); ++m)
     for (const std::size_t k : {std::size_t{0}, target.bins() - 1}) target.at(0, m, k).imag(0);
   const auto distance = [&](const Signal<double>& signal) {
@@ -229,8 +245,8 @@ TEST(Stft, ViewsIntoLargerSignalsAndLongerOutputs) {
   std::fill(y.samples.begin(), y.samples.end(), 9.0f);
   stft.inverse(spectrogram, y.view(), pool);
   for (std::size_t n = 0; n < 700; ++n) {
-    // The last frame is centred on 512 and ends at 544. Behind its centre only fading window ends weigh the padding's
-    // zeros, so that rounding is magnified; behind its end there is nothing.
+    // The last frame is centred on 512 and ends at 544. Behind its centre only fading window ends weigh the
+    // padding's zeros, so that rounding is magnified; behind its end there is nothing.
     const float expected = n < 500 ? part.channel(1)[n] : 0.0f;
     EXPECT_NEAR(y.view().channel(1)[n], expected, n <= 512 ? 1e-6 : n < 544 ? 1e-4 : 0) << n;
   }
