@@ -30,7 +30,8 @@ build/%/build.ninja: | packages
 run: program
 ifeq ($(SONG),)
 	@$(UNBRAID) separate demo/mixture.flac -o stems --overwrite $(ARGS)
-	@echo "The stems are in stems/mixture, the true ones in demo."
+	@echo "The stems are in stems/mixture. How close they come to the true ones in demo, in dB:"
+	@$(UNBRAID) evaluate --reference demo --estimate stems/mixture
 else
 	@$(UNBRAID) separate "$$SONG" -o stems --resume $(ARGS)
 endif

@@ -26,6 +26,8 @@ std::string plain(std::string_view text) {
       safe += "\\e";
     else if (c == '-')
       safe += "\\-";
+    else if (c == '|')
+      safe += "|\\:";  // a long list of choices may break here
     else
       safe += c;
     line_start = c == '\n';

@@ -4,8 +4,9 @@ set -euo pipefail
 program=$(realpath "$1")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-ln -s "$program" "$folder/unbraid"
-PATH=$folder:$PATH
+mkdir "$folder/bin"
+ln -s "$program" "$folder/bin/unbraid"
+PATH=$folder/bin:$PATH
 
 fail() {
   echo "FAILED: $1"
@@ -27,11 +28,11 @@ completes() { # completes "expected words" word…: the last word is the one bei
   local got="${COMPREPLY[*]-}"
   [ "$got" = "$expected" ] || fail "'$*' completes to '$got', not to '$expected'"
 }
-completes "completion" unbraid comp
+completes "completion" unbraid complet
 completes "bash" unbraid completion ba
 completes "bash fish zsh" unbraid completion ""
 completes "--threads" unbraid --thr
-completes "completion" unbraid --threads 2 comp
+completes "completion" unbraid --threads 2 complet
 completes "" unbraid --threads ""
 completes "--json" unbraid completion --j
 completes "" unbraid man nothing

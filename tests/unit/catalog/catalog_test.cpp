@@ -49,7 +49,7 @@ TEST(Methods, AreFullyDescribed) {
 
 TEST(Methods, OffersNamesThatAreSpeltAlike) {
   EXPECT_EQ(message_for("hpps"), "hpps: no such method; did you mean hpss?");
-  EXPECT_EQ(message_for("repet"), "repet: no such method; did you mean repet_sim?");
+  EXPECT_EQ(message_for("repet_sin"), "repet_sin: no such method; did you mean repet_sim?");
   EXPECT_NE(message_for("zzzzzzzz").find("there are "), std::string::npos);
   EXPECT_NE(message_for("").find("there are "), std::string::npos);
 }
