@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <memory>
+#include <utility>
 
 #include "pipeline/manifest.hpp"
 #include "pipeline/process_memory.hpp"
@@ -98,59 +100,56 @@ Before look_for_earlier(const fs::path& folder, const std::string& hash,
   return before;
 }
 
-SeparationReport run_job(const fs::path& input, const fs::path& folder, const Method& method,
-                         const SeparateOptions& options, RunContext& run) {
-  const auto started = std::chrono::steady_clock::now();
+/// What is settled before the first frame.
+struct Job {
+  std::unique_ptr<io::Reader> reader;
+  io::AudioInfo info;
+  StreamFormat format;
+  std::unique_ptr<Separator> separator;
+  StemMixer mixer;
+  io::WriterOptions writing;
+
+  bool whole_track() const { return std::holds_alternative<WholeTrack>(separator->info().blocks); }
+};
+
+Job prepare(const fs::path& input, const Method& method, const SeparateOptions& options) {
   options.validate();
-  const auto reader = io::open_reader(input);
-  const io::AudioInfo& info = reader->info();
+  auto reader = io::open_reader(input);
+  const io::AudioInfo info = reader->info();
   const StreamFormat format{.sample_rate = info.sample_rate, .channels = info.channels};
   const auto parameters = ParameterValues::resolve(method.parameters, options.parameters);
-  const auto separator = method.make(format, parameters, options.separation.seed);
-  const SeparatorInfo& wants = separator->info();
-  const bool whole_track = std::holds_alternative<WholeTrack>(wants.blocks);
-  const StemMixer mixer(wants.stems, options.selection);
-  io::WriterOptions writing = writer_options(info, options);
+  auto separator = method.make(format, parameters, options.separation.seed);
+  StemMixer mixer(separator->info().stems, options.selection);
+  return {
+      std::move(reader), info, format, std::move(separator), std::move(mixer), writer_options(info, options)};
+}
 
-  const bool to_files = folder != "-";
-  const auto request = request_of(method, options);
-  const std::string hash = input == "-" || !to_files ? "" : catalog::sha256_of_file(input, run.cancel);
-  if (to_files) {
-    auto targets = stem_paths(folder, mixer.names(), writing.container);
-    targets.push_back(manifest_path(folder));
-    Before before = look_for_earlier(folder, hash, request, options, targets);
-    if (before.done) {
-      before.done->input = input;
-      return *std::move(before.done);
-    }
-    writing.overwrite = before.overwrite;
-  }
-  SeparationOptions separation = options.separation;
-  separation.batch = choose_batch(wants, format, info.frames, separation, options.max_memory_bytes);
+/// read → normalise, chunk, separate, stitch → derive → write. Gives the number of frames.
+std::uint64_t flow(Job& job, const SeparateOptions& options, SeparationOptions separation, StemFiles& files,
+                   ResidualMeter& residual, RunContext& run) {
+  const ReadBlock read = [&](MutableAudioView block) { return job.reader->read(block); };
+  const NormalizationStats stats = measure_stream(read, job.format, job.separator->info(), run.cancel);
+  if (job.separator->info().normalize) job.reader->seek(0);
 
-  const ReadBlock read = [&](MutableAudioView block) { return reader->read(block); };
-  const NormalizationStats stats = measure_stream(read, format, wants, run.cancel);
-  if (wants.normalize) reader->seek(0);
-
+  const bool whole_track = job.whole_track();
   RunContext inner{
       .pool = run.pool, .progress = whole_track ? run.progress : Progress(), .cancel = run.cancel};
-  SeparationStream stream(*separator, format, separation, stats);
-  StemFiles files(folder, mixer.names(), writing);
-  ResidualMeter residual;
-  std::uint64_t frames = 0;
-  Milliseconds progress(run.progress, info);
+  SeparationStream stream(*job.separator, job.format, separation, stats);
+  Milliseconds progress(run.progress, job.info);
   const auto drain = [&] {
     while (stream.ready()) {
       const SeparatedBlock block = stream.take(inner);
-      const Stems stems = mixer.apply(block.mix, block.stems);
+      const Stems stems = job.mixer.apply(block.mix, block.stems);
       residual.add(block.mix, parts_of_mixture(block, stems, options.selection));
       files.write(block.mix, stems, run.pool);
       progress.advance(block.mix.frames());
     }
   };
+
   progress.start(whole_track ? "read" : "separate");
-  AudioBuffer block(info.channels, kReadFrames);
-  while (const std::size_t got = reader->read(block)) {
+  std::uint64_t frames = 0;
+  AudioBuffer block(job.format.channels, kReadFrames);
+  while (const std::size_t got = read(block)) {
     stream.push(block.view().slice(0, got), inner);
     frames += got;
     if (whole_track) progress.advance(got);
@@ -160,17 +159,44 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
   stream.finish(inner);
   if (whole_track) progress.start("write");
   drain();
+  return frames;
+}
 
+SeparationReport run_job(const fs::path& input, const fs::path& folder, const Method& method,
+                         const SeparateOptions& options, RunContext& run) {
+  const auto started = std::chrono::steady_clock::now();
+  Job job = prepare(input, method, options);
+
+  const bool to_files = folder != "-";
+  const auto request = request_of(method, options);
+  const std::string hash = input == "-" || !to_files ? "" : catalog::sha256_of_file(input, run.cancel);
+  if (to_files) {
+    auto targets = stem_paths(folder, job.mixer.names(), job.writing.container);
+    targets.push_back(manifest_path(folder));
+    Before before = look_for_earlier(folder, hash, request, options, targets);
+    if (before.done) {
+      before.done->input = input;
+      return *std::move(before.done);
+    }
+    job.writing.overwrite = before.overwrite;
+  }
+  SeparationOptions separation = options.separation;
+  separation.batch =
+      choose_batch(job.separator->info(), job.format, job.info.frames, separation, options.max_memory_bytes);
+
+  StemFiles files(folder, job.mixer.names(), job.writing);
+  ResidualMeter residual;
+  const std::uint64_t frames = flow(job, options, separation, files, residual, run);
   SeparationReport report{.input = input,
                           .output = folder,
                           .method = method.name,
-                          .sample_rate = info.sample_rate,
-                          .channels = info.channels,
+                          .sample_rate = job.format.sample_rate,
+                          .channels = job.format.channels,
                           .frames = frames,
-                          .duration_s = static_cast<double>(frames) / info.sample_rate,
+                          .duration_s = static_cast<double>(frames) / job.format.sample_rate,
                           .residual_db = residual.db(),
                           .stems = files.finish()};
-  if (to_files) write_manifest(report, hash, request, writing.overwrite);
+  if (to_files) write_manifest(report, hash, request, job.writing.overwrite);
   files.keep();
   report.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   report.realtime_factor = report.duration_s / report.wall_s;
