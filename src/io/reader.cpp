@@ -1,7 +1,10 @@
 #include "unbraid/io/reader.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cstring>
+#include <new>
+#include <stdexcept>
 #include <string_view>
 
 #include "io/byte_file.hpp"
@@ -11,8 +14,6 @@
 namespace unbraid::io {
 
 namespace {
-
-constexpr std::size_t kBlockFrames = 1 << 16;
 
 /// Goes by the first bytes, never by the name.
 bool is_for_sndfile(ByteFile& file) {
@@ -56,30 +57,16 @@ Audio read_audio(const std::filesystem::path& path, const ReaderOptions& options
   const auto reader = open_reader(path, options);
   const AudioInfo& info = reader->info();
   const std::uint64_t start = std::min(first, info.frames);
+  const std::uint64_t frames = std::min(count, info.frames - start);
   if (start > 0) reader->seek(start);
-  if (info.exact_length) {
-    Audio audio{AudioBuffer(info.channels, static_cast<std::size_t>(std::min(count, info.frames - start))),
-                info.sample_rate};
+  try {
+    Audio audio{AudioBuffer(info.channels, static_cast<std::size_t>(frames)), info.sample_rate};
     reader->read(audio.samples);
     return audio;
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {
   }
-  std::vector<AudioBuffer> blocks;
-  std::size_t frames = 0;
-  for (bool more = true; more && frames < count;) {
-    AudioBuffer block(info.channels,
-                      static_cast<std::size_t>(std::min<std::uint64_t>(kBlockFrames, count - frames)));
-    const std::size_t got = reader->read(block);
-    more = got == block.frames();
-    frames += got;
-    blocks.emplace_back(AudioView(block).slice(0, got));
-  }
-  Audio audio{AudioBuffer(info.channels, frames), info.sample_rate};
-  std::size_t done = 0;
-  for (const AudioBuffer& block : blocks) {
-    copy(block, audio.samples.view().slice(done, block.frames()));
-    done += block.frames();
-  }
-  return audio;
+  throw Error{ErrorCode::kResource, fmt::format("{} frames do not fit into memory", frames), path.string()};
 }
 
 }  // namespace unbraid::io

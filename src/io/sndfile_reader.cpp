@@ -182,7 +182,9 @@ class SndfileReader final : public Reader {
 
   /// Finds out now, not after minutes of work, whether a compressed file was cut short.
   void check_last_frame() {
-    if (info_.container != Container::kFlac || info_.frames == 0) return;
+    const bool lengths_are_counted =
+        info_.container == Container::kOgg || info_.container == Container::kOpus;
+    if (lengths_are_counted || info_.frames == 0) return;
     const sf_count_t last = static_cast<sf_count_t>(info_.frames) - 1;
     const bool there = sf_seek(handle_.get(), last, SEEK_SET) == last &&
                        sf_readf_float(handle_.get(), scratch_.data(), 1) == 1;

@@ -5,10 +5,17 @@
 //   AudioBuffer block(reader->info().channels, 65536);
 //   while (std::size_t got = reader->read(block)) use(block.view().slice(0, got));
 //
-// WAV, AIFF, FLAC, Ogg Vorbis and Opus are read by libsndfile; everything else by the FFmpeg libraries, which
-// are loaded on first use. Encoder delay and padding are removed, so that frame 0 is the first frame that was
-// encoded. Integer samples are divided by 2^(bits−1). Errors: kNotFound, kFormat (damaged, empty or not
-// audio), kIo. A reader belongs to one thread at a time.
+// WAV (RF64, W64), AIFF, FLAC, Ogg Vorbis, Opus, AU and CAF are read by libsndfile; everything else (MP3, M4A, stem
+// files, WMA, the sound of videos, …) by the FFmpeg libraries, which are opened on first use. The first bytes decide,
+// not the name. Integer samples are divided by 2^(bits−1): exact up to 24 bits; 32-bit integers and 64-bit floats are
+// rounded to float32. NaN and infinities pass as they are.
+//
+// Time: encoder delay and padding are removed wherever the file tells them (LAME tag, edit list, iTunSMPB, pre-skip),
+// so that frame 0 is the first frame that was encoded and the length is that of the original.
+//
+// Errors: kNotFound; kFormat: damaged, cut short (found when opening, before any work is done), empty, not audio;
+// kUnsupported: no decoder; kIo. Playlists are not followed, addresses not opened. A reader belongs to one thread at a
+// time; different readers, also of the same file, may work in parallel.
 
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +34,8 @@ class Reader {
   /// Fills up to out.frames() frames and says how many; fewer than asked only at the end, 0 from then on.
   /// kFormat when the stream is damaged or ends before the length that its header promises.
   virtual std::size_t read(MutableAudioView out) = 0;
-  /// Goes to a frame; frame ≤ info().frames. Sample-exact for every format. kUnsupported on a pipe.
+  /// Goes to a frame; frame ≤ info().frames, else kUsage. Sample-exact for every format. Vorbis and the formats behind
+  /// FFmpeg other than MP3, AAC and MP4 get there by decoding from the start.
   virtual void seek(std::uint64_t frame) = 0;
 };
 
@@ -35,10 +43,11 @@ struct ReaderOptions {
   std::size_t stream = 0;  ///< which audio stream: 0 is the mixture of a .stem.mp4
 };
 
-/// path "-" reads standard input.
+/// path "-" reads standard input. A pipe is first copied to an unnamed temporary file, so that it can be sought in.
 std::unique_ptr<Reader> open_reader(const std::filesystem::path& path, const ReaderOptions& options = {});
 
-/// The facts without the samples. For lossy files without a reliable length the stream is scanned once.
+/// The facts without the samples: headers are read; of MP3 and MP4 all packets are looked at without decoding; only
+/// what does not tell its length otherwise (WMA, Matroska, streamed FLAC) is decoded once.
 AudioInfo probe(const std::filesystem::path& path);
 
 /// A whole file, or the excerpt [first, first + count), in memory. count beyond the end gives what is there.

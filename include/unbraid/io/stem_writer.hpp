@@ -2,14 +2,15 @@
 // Stem files: one .stem.mp4 with the mixture and its parts as audio streams, which DJ programs can mix live.
 //
 //   auto writer = io::create_stem_writer("song.stem.mp4", {"mixture", "drums", "bass", "other", "vocals"},
-//                                        {.container = io::Container::kStemMp4, .sample_rate = 44100, .channels = 2});
+//                                        {.container = io::Container::kStemMp4, .sample_rate = 44100,
+//                                        .channels = 2});
 //   writer->write(std::array<AudioView, 5>{mixture, drums, bass, other, vocals});
 //   writer->finish();
 //
-// Stream 0 is the mixture, the only one that ordinary players play. The streams are AAC; names stand as titles of the
-// tracks and in the box that Native Instruments' format asks for (moov/udta/stem: JSON with names, colours and an
-// idle compressor). Their players want exactly four parts; any number can be written and read back with
-// ReaderOptions::stream. All-or-nothing like every Writer, with the same errors.
+// Stream 0 is the mixture, the only one that ordinary players play. The streams are AAC; names stand as
+// titles of the tracks and in the box that Native Instruments' format asks for (moov/udta/stem: JSON with
+// names, colours and an idle compressor). Their players want exactly four parts; any number can be written
+// and read back with ReaderOptions::stream. All-or-nothing like every Writer, with the same errors.
 
 #include <filesystem>
 #include <memory>

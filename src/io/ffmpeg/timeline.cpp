@@ -18,7 +18,8 @@ constexpr const char* kMp4 = "mov,mp4,m4a,3gp,3g2,mj2";
 /// Matroska the clock counts milliseconds.)
 constexpr std::array kTrusted{kMp4, "mp3", "aac", "flac", "wav", "aiff"};
 constexpr std::uint64_t kPacketsPerMark = 8;
-constexpr std::uint64_t kTolerance = 2 * 1152;  // some MP3 encoders count their header as a frame
+constexpr std::uint64_t kMaxPacketFrames = 1 << 16;  // FLAC's longest; more is a damaged table
+constexpr std::uint64_t kTolerance = 2 * 1152;       // some MP3 encoders count their header as a frame
 
 /// A time of the stream in samples.
 std::uint64_t to_frames(const AVStream& stream, std::int64_t time) {
@@ -65,7 +66,9 @@ std::optional<std::uint64_t> packet_frames(const AVStream& stream, const AVPacke
   // HE-AAC in MP4 may count at half the rate that it is played at; every packet is then still whole.
   const bool half = base.num == 1 && 2 * base.den == stream.codecpar->sample_rate;
   if ((!exact && !half) || packet.duration <= 0) return std::nullopt;
-  return to_frames(stream, packet.duration);
+  const std::uint64_t frames = to_frames(stream, packet.duration);
+  if (frames > kMaxPacketFrames) return std::nullopt;
+  return frames;
 }
 
 std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file, std::size_t audio_stream) {
@@ -76,6 +79,7 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
   const AvPacket packet(av_packet_alloc());
   Timeline timeline;
   std::uint64_t raw = 0;
+  std::uint64_t before_last = 0;  ///< raw frames without the last packet
   std::uint64_t packets = 0;
   std::uint64_t padding = 0;
   std::int64_t first_time = 0;
@@ -92,6 +96,7 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
     marked = marked && packet->pos > last_position;
     last_position = packet->pos;
     if (packets % kPacketsPerMark == 0) timeline.marks.push_back({packet->pos, packet->pts, raw});
+    before_last = raw;
     raw += *frames;
   }
   if (packets == 0) throw Error{ErrorCode::kFormat, "holds no audio", file.name()};
@@ -106,7 +111,9 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
     const auto promised = static_cast<std::uint64_t>(std::max<std::int64_t>(0, stream.nb_frames));
     if (packets < promised) missing(promised, packets, "packets");
     if (first_time < 0) timeline.delay = to_frames(stream, -first_time);
-    if (packets == promised && stream.duration > 0) raw = to_frames(stream, stream.duration);
+    // The table of durations knows the last packet better than the demuxer does.
+    const std::uint64_t tabled = to_frames(stream, stream.duration);
+    if (packets == promised && tabled > before_last && tabled - before_last <= kMaxPacketFrames) raw = tabled;
   } else if (demuxer.format_is("mp3") &&
              demuxer.format().duration_estimation_method == AVFMT_DURATION_FROM_STREAM) {
     const std::uint64_t promised = to_frames(stream, stream.duration);
