@@ -4,9 +4,9 @@
 #include <cstring>
 #include <vector>
 
-#include "io/chunk_length.hpp"
 #include "io/flac_metadata.hpp"
 #include "io/quantise.hpp"
+#include "io/riff_chunks.hpp"
 #include "io/sndfile_backend.hpp"
 #include "io/sndfile_handle.hpp"
 

@@ -7,6 +7,7 @@
 
 #include "io/flac_metadata.hpp"
 #include "io/quantise.hpp"
+#include "io/riff_chunks.hpp"
 #include "io/sndfile_backend.hpp"
 #include "io/sndfile_handle.hpp"
 
@@ -118,6 +119,7 @@ class SndfileEncoder final : public Encoder {
     sf_write_sync(handle_.get());
     handle_.reset();
     file_.throw_if_failed();
+    if (container_ == Container::kWav) clear_peak_time(file_);
     if (container_ == Container::kFlac && bytes_ == 0)
       write_empty_flac(file_, sample_rate_, static_cast<unsigned>(channels_), static_cast<unsigned>(bits_));
     if (container_ == Container::kFlac && !(tags_.fields.empty() && tags_.pictures.empty()))

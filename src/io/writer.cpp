@@ -24,7 +24,10 @@ class FileWriter final : public Writer, public StemWriter {
  public:
   FileWriter(const std::filesystem::path& path, const std::vector<std::string>& stream_names,
              const WriterOptions& options)
-      : streams_(stream_names.size()), channels_(options.channels), output_(path, options.overwrite) {
+      : container_(options.container),
+        streams_(stream_names.size()),
+        channels_(options.channels),
+        output_(path, options.overwrite) {
     encoder_ = is_for_ffmpeg(options.container)
                    ? ffmpeg_backend().create_encoder(output_.bytes(), options, stream_names)
                    : encode_with_sndfile(output_.bytes(), options);
@@ -50,6 +53,9 @@ class FileWriter final : public Writer, public StemWriter {
 
   WriteSummary finish() override {
     if (!encoder_) throw Error{ErrorCode::kInternal, "finished twice", name()};
+    if (summary_.frames == 0 && is_lossy(container_))
+      throw Error{ErrorCode::kUnsupported, fmt::format("{} cannot hold 0 frames", to_string(container_)),
+                  name()};
     encoder_->close();
     summary_.clipped_samples = encoder_->clipped_samples();
     encoder_.reset();
@@ -60,6 +66,7 @@ class FileWriter final : public Writer, public StemWriter {
  private:
   const std::string& name() { return output_.bytes().name(); }
 
+  Container container_;
   std::size_t streams_;
   std::size_t channels_;
   OutputFile output_;

@@ -107,7 +107,7 @@ TEST_P(LossyRoundTrip, HoldsAnyLength) {
   const auto [container, sample_rate, channels] = GetParam();
   const TemporaryFolder folder;
   const auto path = folder / ("x" + extension(container));
-  for (const std::size_t frames : {0, 1, 2, 100, 1023, 1024, 1025, 1151, 1152, 1153, 2880, 5000}) {
+  for (const std::size_t frames : {1, 2, 100, 1023, 1024, 1025, 1151, 1152, 1153, 2880, 5000}) {
     write_audio(
         path, glides(channels, frames),
         {.container = container, .sample_rate = sample_rate, .channels = channels, .overwrite = true});

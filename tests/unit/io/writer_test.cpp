@@ -4,18 +4,27 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <functional>
 #include <limits>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "io/quantise.hpp"
 #include "signals.hpp"
 #include "support/fixtures.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/io/reader.hpp"
+
+/// libsndfile forgets its Vorbis encoder when the disk is full. Only the sanitizers know this function.
+extern "C" const char* __lsan_default_suppressions() {
+  return "leak:libvorbis\nleak:libogg\n";
+}
 
 namespace unbraid::io {
 namespace {
@@ -160,6 +169,15 @@ TEST(Writer, NamesTellContainers) {
   for (const Container container : kAll) EXPECT_EQ(container_for("x" + extension(container)), container);
 }
 
+// Their decoders need a first packet to tell anything.
+TEST(Writer, LossyFilesNeedAFrame) {
+  const TemporaryFolder folder;
+  for (const Container container : {Container::kOgg, Container::kOpus, Container::kMp3, Container::kM4a})
+    EXPECT_EQ(code_of([&] { write_audio(folder / "x", AudioBuffer(2, 0), options_for(container)); }),
+              ErrorCode::kUnsupported);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
 TEST(Writer, WrongCallsAreCaught) {
   const TemporaryFolder folder;
   const auto writer = create_writer(folder / "x.wav", {});
@@ -183,16 +201,25 @@ TEST(Writer, LossyFormatsSurviveNanAndCountOverloads) {
   }
 }
 
+// Also a second later: no file holds the time of day.
 TEST(Writer, SameInputSameBytes) {
   const TemporaryFolder folder;
   const AudioBuffer audio = noise(2, 20000, 0.5f);
+  std::vector<std::pair<Container, SampleFormat>> kinds{{Container::kWav, SampleFormat::kFloat32},
+                                                        {Container::kAiff, SampleFormat::kFloat32}};
   for (const Container container :
-       {Container::kWav, Container::kAiff, Container::kFlac, Container::kMp3, Container::kM4a}) {
-    write_audio(folder / "a", audio,
-                {.container = container, .format = SampleFormat::kPcm16, .overwrite = true});
-    write_audio(folder / "b", audio,
-                {.container = container, .format = SampleFormat::kPcm16, .overwrite = true});
-    EXPECT_EQ(file_bytes(folder / "a"), file_bytes(folder / "b")) << to_string(container);
+       {Container::kWav, Container::kAiff, Container::kFlac, Container::kMp3, Container::kM4a})
+    kinds.emplace_back(container, SampleFormat::kPcm16);
+  std::vector<std::string> first;
+  for (const auto& [container, format] : kinds) {
+    write_audio(folder / "x", audio, {.container = container, .format = format, .overwrite = true});
+    first.push_back(file_bytes(folder / "x"));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    const auto& [container, format] = kinds[i];
+    write_audio(folder / "x", audio, {.container = container, .format = format, .overwrite = true});
+    EXPECT_TRUE(file_bytes(folder / "x") == first[i]) << to_string(container) << " " << to_string(format);
   }
 }
 
@@ -279,7 +306,7 @@ TEST(StandardStreams, ReadAndWrite) {
     std::string written(bytes.size() + 1, '\0');
     std::rewind(captured);
     written.resize(std::fread(written.data(), 1, written.size(), captured));
-    EXPECT_EQ(written, bytes);
+    EXPECT_TRUE(written == bytes);
 
     {  // a file
       std::rewind(captured);
