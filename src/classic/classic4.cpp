@@ -20,8 +20,8 @@
 #include "classic/masks.hpp"
 #include "unbraid/classic/centre.hpp"
 #include "unbraid/classic/hpss.hpp"
-#include "unbraid/classic/lowpass.hpp"
 #include "unbraid/classic/methods.hpp"
+#include "unbraid/classic/subband.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/dsp/stft.hpp"
 
@@ -42,12 +42,12 @@ class Classic4Separator final : public Separator {
       : options_(options),
         long_(stft_options(format.sample_rate, options.long_window_ms)),
         short_(stft_options(format.sample_rate, options.short_window_ms)),
-        bass_taps_(lowpass_taps(options.bass_hz, options.bass_hz / 2, format.sample_rate)) {
+        bass_{.edges_hz = {options.bass_hz}} {
     info_ = {.stems = {"vocals", "drums", "bass", "other"}, .sample_rate = format.sample_rate,
              .channels = format.channels};
     // An output sample looks through all stages, one after another.
     const std::size_t short_reach = reach(short_, options.short_hpss) + short_.options().window.length +
-                                    bass_taps_.size() / 2;
+                                    context_frames(bass_, format.sample_rate);
     info_.blocks = streaming_blocks(long_.options(), format.sample_rate,
                                     options.long_hpss.kernel_frames / 2 + 1 + short_reach / long_.hop() + 1);
     info_.working_bytes = [channels = format.channels](std::size_t frames) {
@@ -70,7 +70,7 @@ class Classic4Separator final : public Separator {
     run.cancel.check();
     add_scaled(vocals, -1.0f, other);
     add_scaled(drums, -1.0f, other);
-    stems[2].audio = filter_centred(other, bass_taps_, run.pool);
+    stems[2].audio = low_band(other, options_.bass_hz, bass_, info_.sample_rate, run.pool);
     add_scaled(stems[2].audio, -1.0f, other);
     return stems;
   }
@@ -117,7 +117,7 @@ class Classic4Separator final : public Separator {
   SeparatorInfo info_;
   Classic4Options options_;
   dsp::Stft<float> long_, short_;
-  std::vector<float> bass_taps_;
+  BandOptions bass_;
 };
 
 }  // namespace
@@ -136,18 +136,18 @@ Method classic4_method() {
            .value = 46.0, .minimum = 1, .maximum = 1000},
           {.name = "width_deg", .help = "half width of the middle where vocals are sought; hard left or right is 45",
            .unit = "degrees", .value = 20.0, .minimum = 0.1, .maximum = 44.9},
-          {.name = "voice_low_hz", .help = "lower end of the voice", .unit = "Hz", .value = 150.0, .minimum = 0,
+          {.name = "voice_low_hz", .help = "lower end of the voice", .unit = "Hz", .value = 180.0, .minimum = 0,
            .maximum = 1e6},
           {.name = "voice_high_hz", .help = "upper end of the voice", .unit = "Hz", .value = 11000.0, .minimum = 1,
            .maximum = 1e6},
-          {.name = "bass_hz", .help = "upper end of the bass", .unit = "Hz", .value = 180.0, .minimum = 20,
+          {.name = "bass_hz", .help = "upper end of the bass", .unit = "Hz", .value = 200.0, .minimum = 20,
            .maximum = 1e6}}};
   method.make = [](const StreamFormat& format, const ParameterValues& values,
                    std::uint64_t) -> std::unique_ptr<Separator> {
     const Classic4Options options{
         .long_window_ms = values.number("long_window_ms"),
         .short_window_ms = values.number("short_window_ms"),
-        .long_hpss = {.kernel_frames = 25, .kernel_bins = 9},
+        .long_hpss = {.kernel_frames = 25, .kernel_bins = 11},
         .short_hpss = {.kernel_frames = 23, .kernel_bins = 15},
         .voice = {.width_deg = values.number("width_deg"), .power = 4, .low_hz = values.number("voice_low_hz"),
                   .high_hz = values.number("voice_high_hz")},

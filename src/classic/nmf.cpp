@@ -78,13 +78,18 @@ void multiply(Factor&& factor, const Numerator& numerator, const Denominator& de
 template <class T>
 class Updates {
  public:
-  Updates(std::span<const T> v, NmfFactors<T>& factors, const NmfOptions& options, RunContext& run)
+  Updates(std::span<const T> v, const NmfFactors<T>& factors, const NmfOptions& options, RunContext& run)
       : v_(v.data(), index(factors.frames), index(factors.bins)),
-        activations_(factors.activations.data(), index(factors.frames), index(factors.components)),
-        dictionary_(factors.dictionary.data(), index(factors.components), index(factors.bins)),
+        activations_(ConstView<T>(factors.activations.data(), index(factors.frames), index(factors.components))),
+        dictionary_(ConstView<T>(factors.dictionary.data(), index(factors.components), index(factors.bins))),
         frames_(factors.frames),
         options_(options),
         run_(run) {}
+
+  void store(NmfFactors<T>& factors) const {
+    std::copy_n(activations_.data(), activations_.size(), factors.activations.begin());
+    std::copy_n(dictionary_.data(), dictionary_.size(), factors.dictionary.begin());
+  }
 
   void update_dictionary() {
     const Eigen::Index fixed = index(options_.fixed_components);
@@ -160,7 +165,7 @@ class Updates {
 
  private:
   ConstView<T> v_;
-  View<T> activations_, dictionary_;
+  Matrix<T> activations_, dictionary_;  ///< copies: Eigen's sums depend on the alignment, which is fixed in its own memory
   std::size_t frames_;
   const NmfOptions& options_;
   RunContext& run_;
@@ -227,16 +232,20 @@ std::size_t nmf(std::span<const T> v, NmfFactors<T>& factors, const NmfOptions& 
   const bool stops = options.tolerance > 0;
   const double start = stops ? nmf_divergence(v, factors, options.beta, run.pool) : 0;
   double last = start;
-  for (std::size_t i = 1; i <= options.iterations; ++i) {
+  std::size_t iteration = 0;
+  while (iteration < options.iterations) {
     run.cancel.check();
     updates.update_dictionary();
     updates.update_activations();
-    if (!stops || i % 10 != 0) continue;
+    ++iteration;
+    if (!stops || iteration % 10 != 0) continue;
+    updates.store(factors);
     const double now = nmf_divergence(v, factors, options.beta, run.pool);
-    if (last - now < options.tolerance * start) return i;
+    if (last - now < options.tolerance * start) break;
     last = now;
   }
-  return options.iterations;
+  updates.store(factors);
+  return iteration;
 }
 
 template <class T>

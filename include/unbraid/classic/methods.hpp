@@ -4,8 +4,8 @@
 //   const Method method = classic::hpss_method();
 //   auto separator = method.make({.sample_rate = 44100, .channels = 2}, ParameterValues::resolve(method.parameters), 0);
 //
-// Each factory lives in src/classic/<name>.cpp together with the description of its algorithm; the algorithms
-// themselves (masks from magnitudes) are declared in the header of the same name beside this one.
+// Each factory lives in src/classic/<name>.cpp; the description of its algorithm stands there, or in the header of the
+// same name beside this one where the algorithm can be used by itself (masks from magnitudes).
 // Streaming methods give the same result for a block with its context as for the whole track.
 
 #include <vector>
@@ -17,11 +17,16 @@ namespace unbraid::classic {
 Method classic4_method();   ///< vocals, drums, bass, other; streaming
 Method hpss_method();       ///< harmonic, percussive (, residual); streaming
 Method centre_method();     ///< centre, sides; streaming; needs two channels
+Method subband_method();    ///< band1, band2, …; streaming
 Method lowpass_method();    ///< low, high; streaming
 Method repet_method();      ///< background, foreground; whole track
 Method repet_sim_method();  ///< background, foreground; whole track
 Method ft2d_method();       ///< background, foreground; whole track
 Method rpca_method();       ///< background, foreground; whole track
+Method timbre_method();     ///< source1, source2, …; whole track
+Method duet_method();       ///< source1, source2, …; whole track; needs two channels
+Method spatial_method();    ///< source1, source2, …; whole track; needs two channels
+Method ica_method();        ///< source1, source2, … as many as channels; whole track; needs two channels
 
 /// All of them, the default first: what a catalog lists.
 std::vector<Method> methods();

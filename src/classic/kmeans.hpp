@@ -1,0 +1,38 @@
+#pragma once
+// Weighted k-means with a seeded, well spread start.
+//
+//   const Clusters clusters = kmeans(points, dimensions, weights, {.clusters = 3, .seed = 7});
+//
+// Lloyd, "Least squares quantization in PCM", IEEE TIT 28(2), 1982; starts by Arthur, Vassilvitskii, "k-means++: the
+// advantages of careful seeding", SODA 2007; the best of a few starts is kept. Sums run in the order of the points, so
+// results do not depend on threads.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace unbraid::classic {
+
+struct KmeansOptions {
+  std::size_t clusters = 2;
+  std::size_t iterations = 100;
+  std::size_t starts = 8;
+  std::uint64_t seed = 0;
+};
+
+struct Clusters {
+  std::vector<double> centres;         ///< [cluster][dimension]
+  std::vector<std::size_t> labels;     ///< of each point
+  double inertia = 0;                  ///< Σ weight · squared distance to the centre
+};
+
+/// points: [point][dimension]; weights ≥ 0, one per point. With fewer distinct points than clusters, some centres
+/// coincide; without points they are all 0.
+Clusters kmeans(std::span<const double> points, std::size_t dimensions, std::span<const double> weights,
+                const KmeansOptions& options);
+
+/// Squared distance of a point to a centre.
+double squared_distance(std::span<const double> a, std::span<const double> b);
+
+}  // namespace unbraid::classic
