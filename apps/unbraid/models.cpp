@@ -102,6 +102,7 @@ void add_models(CLI::App& program, Session& session) {
     else
       print_info(method);
   });
+  add_models_parity(*verb, session);
 }
 
 }  // namespace unbraid::app

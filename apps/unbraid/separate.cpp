@@ -12,6 +12,7 @@
 #include "progress_bar.hpp"
 #include "unbraid/catalog/device.hpp"
 #include "unbraid/catalog/methods.hpp"
+#include "unbraid/catalog/model_method.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/thread_pool.hpp"
 #include "unbraid/io/writer.hpp"
@@ -32,6 +33,7 @@ using report::Align;
 struct Arguments {
   std::vector<fs::path> inputs;
   std::string method{catalog::methods().front().name};
+  ModelFiles model;  ///< where the method is a file
   fs::path output = "stems";
   std::vector<std::string> derive, parameters;
   std::string format = "same", bit_depth = "same", device = "auto", precision = "auto";
@@ -124,12 +126,28 @@ void print_plans(const std::vector<std::pair<fs::path, SeparationPlan>>& plans, 
   fmt::print("{}\n", document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
+/// The method of that name, or the model in that file.
+Method choose_method(const Arguments& arguments) {
+  if (!catalog::names_model_file(arguments.method)) {
+    if (!arguments.model.config.empty())
+      throw Error{ErrorCode::kUsage, "goes with weights: -m FILE --config FILE", "--config"};
+    return catalog::find(arguments.method);
+  }
+  if (arguments.precision == "bf16")
+    throw Error{ErrorCode::kUnsupported, "models compute in fp32 as yet", "--precision bf16"};
+  ModelFiles files = arguments.model;
+  files.weights = arguments.method;
+  return catalog::model_method(files, {.device = arguments.device});
+}
+
 void separate_all(const Arguments& arguments, const Session& session) {
   const SeparateOptions options = options_of(arguments);
-  const Method& method = catalog::find(arguments.method);
+  const Method method = choose_method(arguments);
   ParameterValues::resolve(method.parameters,
                            options.parameters);  // before any work: unknown names, values out of range
-  const catalog::Backend backend = catalog::choose_backend(arguments.device, arguments.precision);
+  const bool neural = !method.fingerprint.empty();
+  const catalog::Backend backend = neural ? catalog::Backend{.device = arguments.device, .precision = "fp32"}
+                                          : catalog::choose_backend(arguments.device, arguments.precision);
   const std::vector<Input> inputs = find_inputs(arguments.inputs);
   const bool to_standard_output = arguments.output == "-";
   if (to_standard_output && (inputs.size() > 1 || session.json || arguments.plan))
@@ -177,7 +195,7 @@ void separate_all(const Arguments& arguments, const Session& session) {
 }
 
 std::string check_method(const std::string& name) try {
-  catalog::find(name);
+  if (!catalog::names_model_file(name)) catalog::find(name);
   return "";
 } catch (const Error& error) {
   return error.what();
@@ -193,10 +211,13 @@ void add_separate(CLI::App& program, Session& session) {
   verb->add_option("input", a.inputs, "audio files, folders with audio files, or - for standard input")
       ->type_name("FILE")
       ->required();
-  verb->add_option("-m,--method", a.method, "how to separate (see unbraid models ls)")
+  verb->add_option("-m,--method", a.method, "how to separate (see unbraid models ls), or a model's weights")
       ->type_name("METHOD")
       ->check(check_method)
       ->capture_default_str();
+  verb->add_option("--config", a.model.config, "the configuration that belongs to the weights (MSST's YAML)")
+      ->type_name("FILE");
+  verb->add_flag("--allow-partial", a.model.allow_partial, "accept weights with missing or surplus tensors");
   verb->add_option("-o,--output", a.output,
                    "folder for the stems, which go to DIR/<track>/; - for standard output")
       ->type_name("DIR")

@@ -20,6 +20,7 @@ struct Session {
 // Each adds its subcommand to the program; the session must outlive it.
 void add_separate(CLI::App& program, Session& session);
 void add_models(CLI::App& program, Session& session);
+void add_models_parity(CLI::App& models, Session& session);
 void add_dataset(CLI::App& program, Session& session);
 void add_oracle(CLI::App& program, Session& session);
 void add_synth(CLI::App& program, Session& session);

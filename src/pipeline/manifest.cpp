@@ -52,6 +52,7 @@ Json request_of(const Method& method, const SeparateOptions& options) {
   }
   const SeparationOptions& separation = options.separation;
   return {{"method", method.name},
+          {"model", method.fingerprint.empty() ? Json(nullptr) : Json(method.fingerprint)},
           {"parameters", parameters},
           {"stems", options.selection.stems},
           {"two_stems", options.selection.two_stems},

@@ -95,6 +95,7 @@ struct Method {
   std::vector<std::string> stems;     ///< in output order
   std::vector<Parameter> parameters;  ///< in the order of help
   bool whole_track = false;           ///< memory grows with the track
+  std::string fingerprint = {};       ///< hashes of the weights, for manifests; empty for a method that has none
   /// Makes a separator for a stream. kUnsupported when the method cannot work on it ("duet needs two channels").
   std::function<std::unique_ptr<Separator>(const StreamFormat&, const ParameterValues&, std::uint64_t seed)> make;
 };

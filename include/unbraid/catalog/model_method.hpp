@@ -1,0 +1,23 @@
+#pragma once
+// A model given by its files, as a method like any other.
+//
+//   const Method method = catalog::model_method({.weights = "model.ckpt", .config = "config.yaml"}, {.device = "cpu"});
+//   separate_file("song.wav", "stems/song", method, {}, run);
+//
+// The model is loaded once, here, and shared by all separators that the method makes; they must not be used at the same
+// time. The method is called like the file of the weights, and its fingerprint holds the hashes of both files.
+
+#include <filesystem>
+#include <string_view>
+
+#include "unbraid/separator/neural.hpp"
+
+namespace unbraid::catalog {
+
+/// Whether a name means files of a model rather than a method: it has a folder in it, or the ending of a checkpoint.
+bool names_model_file(std::string_view name);
+
+/// Errors: those of NeuralBackend::open, and kUnsupported without libunbraid_nn.
+Method model_method(const ModelFiles& files, const NeuralRuntime& runtime);
+
+}  // namespace unbraid::catalog
