@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "progress_bar.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/data/synth.hpp"
 #include "verbs.hpp"
@@ -59,11 +60,13 @@ void run_synth(SynthArguments& arguments, const Session& session) {
                           ? data::composed_pieces(arguments.compose, arguments.seed)
                           : data::find_midi({arguments.inputs.begin(), arguments.inputs.end()});
   ThreadPool pool(session.threads);
-  RunContext run{.pool = pool, .cancel = session.cancel};
+  ProgressBar bar(!session.quiet);
+  RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
   const auto container = arguments.format == "flac" ? io::Container::kFlac : io::Container::kWav;
   const data::SynthReport report =
       data::synthesize_dataset(pieces, arguments.output, arguments.synth,
                                {.container = container, .overwrite = arguments.overwrite}, splits, run);
+  bar.clear();
   if (session.json) print_json(report);
   if (!session.json && !session.quiet)
     for (const auto& made : report.made)
@@ -81,7 +84,7 @@ void run_synth(SynthArguments& arguments, const Session& session) {
 void add_synth(CLI::App& program, Session& session) {
   auto* verb = program.add_subcommand("synth", "make tracks with stems, in Slakh's layout, from MIDI");
   auto arguments = std::make_shared<SynthArguments>();
-  verb->add_option("inputs", arguments->inputs, "MIDI files, or folders of them")->type_name("PATH");
+  verb->add_option("inputs", arguments->inputs, "MIDI files, or folders of them")->type_name("FILE");
   verb->add_option("-o,--output", arguments->output, "folder for TrackNNNNN/")->required()->type_name("DIR");
   verb->add_option("--compose", arguments->compose, "play so many pieces made up by rule instead")
       ->type_name("N");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/sample_steps.hpp"
 #include "data/synth_render.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/dsp/loudness.hpp"
@@ -32,17 +33,6 @@ AudioBuffer mono(const AudioBuffer& stereo) {
   const auto left = stereo.channel(0), right = stereo.channel(1);
   for (std::size_t i = 0; i < out.frames(); ++i) out.channel(0)[i] = 0.5f * (left[i] + right[i]);
   return out;
-}
-
-/// audio · gain, rounded to the steps of an integer format.
-void scale_and_round(AudioBuffer& audio, double gain, io::SampleFormat format) {
-  const float factor = static_cast<float>(gain);
-  if (format == io::SampleFormat::kFloat32) {
-    for (float& sample : audio.samples()) sample *= factor;
-    return;
-  }
-  const float steps = std::ldexp(1.0f, io::bits(format) - 1);
-  for (float& sample : audio.samples()) sample = std::nearbyint(sample * factor * steps) / steps;
 }
 
 }  // namespace
@@ -130,7 +120,10 @@ SynthTrack synthesize(const MidiFile& song, const SynthOptions& options, RunCont
   const double target = std::pow(10.0, options.peak_dbfs / 20);
   track.overall_gain = peak >= target ? target / peak : 1.0;
   run.pool.parallel_for(track.stems.size(), [&](std::size_t i) {
-    scale_and_round(track.stems[i].audio, track.overall_gain, options.format);
+    AudioBuffer& audio = track.stems[i].audio;
+    const auto gain = static_cast<float>(track.overall_gain);
+    for (float& sample : audio.samples()) sample *= gain;
+    round_to_format(audio, options.format);
   });
   track.mix = sum();
   return track;

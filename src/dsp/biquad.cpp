@@ -149,6 +149,39 @@ Crossover linkwitz_riley(const ButterworthDesign& design) {
 BiquadCascade::BiquadCascade(std::vector<Biquad> sections, std::size_t channels)
     : sections_(std::move(sections)), channels_(channels), states_(sections_.size() * channels) {}
 
+/// Transposed direct form II. The order of additions keeps the chain from one sample to the next at three operations.
+inline double BiquadCascade::step(const Biquad& section, State& state, double x) {
+  const double y = section.b0 * x + state.s1;
+  state.s1 = (section.b1 * x + state.s2) - section.a1 * y;
+  state.s2 = section.b2 * x - section.a2 * y;
+  return y;
+}
+
+/// After the music ends the state decays towards subnormal numbers, which are slow; far below hearing it is 0.
+void BiquadCascade::settle(State& state) {
+  if (std::abs(state.s1) < 1e-60) state.s1 = 0;
+  if (std::abs(state.s2) < 1e-60) state.s2 = 0;
+}
+
+void BiquadCascade::run_one(const Biquad& section, State& state, std::span<double> run) {
+  const Biquad coefficients = section;  // copies stay in registers
+  State kept = state;
+  for (double& x : run) x = step(coefficients, kept, x);
+  settle(kept);
+  state = kept;
+}
+
+/// Two sections in one loop: while one waits for its last sample, the processor works on the other.
+void BiquadCascade::run_pair(const Biquad& first, const Biquad& second, State& one, State& two, std::span<double> run) {
+  const Biquad a = first, b = second;
+  State kept_a = one, kept_b = two;
+  for (double& x : run) x = step(b, kept_b, step(a, kept_a, x));
+  settle(kept_a);
+  settle(kept_b);
+  one = kept_a;
+  two = kept_b;
+}
+
 void BiquadCascade::process(MutableAudioView block) {
   if (block.channels() != channels_) throw Error{ErrorCode::kInternal, "block of another shape", "biquad"};
   // Short runs through all sections stay in the cache, in double between sections.
@@ -156,25 +189,14 @@ void BiquadCascade::process(MutableAudioView block) {
   double run[kRun];
   for (std::size_t c = 0; c < channels_; ++c) {
     const auto samples = block.channel(c);
+    State* const states = states_.data() + c * sections_.size();
     for (std::size_t start = 0; start < samples.size(); start += kRun) {
       const auto part = samples.subspan(start, std::min(kRun, samples.size() - start));
       std::ranges::copy(part, run);
-      for (std::size_t i = 0; i < sections_.size(); ++i) {
-        const Biquad section = sections_[i];
-        State& kept = states_[c * sections_.size() + i];
-        State s = kept;  // transposed direct form II
-        for (std::size_t n = 0; n < part.size(); ++n) {
-          const double x = run[n], y = section.b0 * x + s.s1;
-          s.s1 = section.b1 * x - section.a1 * y + s.s2;
-          s.s2 = section.b2 * x - section.a2 * y;
-          run[n] = y;
-        }
-        // After the music ends the state decays towards subnormal numbers, which are slow; far below hearing
-        // it is 0.
-        if (std::abs(s.s1) < 1e-60) s.s1 = 0;
-        if (std::abs(s.s2) < 1e-60) s.s2 = 0;
-        kept = s;
-      }
+      std::size_t i = 0;
+      for (; i + 1 < sections_.size(); i += 2)
+        run_pair(sections_[i], sections_[i + 1], states[i], states[i + 1], {run, part.size()});
+      if (i < sections_.size()) run_one(sections_[i], states[i], {run, part.size()});
       for (std::size_t n = 0; n < part.size(); ++n) part[n] = static_cast<float>(run[n]);
     }
   }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <span>
 #include <vector>
 
 #include "unbraid/core/error.hpp"
@@ -31,6 +32,22 @@ double amplitude_db(double amplitude) {
 /// BS.1770-4, equation 2: the loudness of weighted mean square.
 double lufs(double power) {
   return -0.691 + 10 * std::log10(power);
+}
+
+/// Σ x², in eight independent sums, which a processor adds at once.
+double energy(std::span<const float> samples) {
+  constexpr std::size_t kLanes = 8;
+  std::array<double, kLanes> sums{};
+  std::size_t i = 0;
+  for (; i + kLanes <= samples.size(); i += kLanes)
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const double x = samples[i + lane];
+      sums[lane] += x * x;
+    }
+  for (; i < samples.size(); ++i) sums[0] += static_cast<double>(samples[i]) * static_cast<double>(samples[i]);
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
 }
 
 }  // namespace
@@ -132,10 +149,7 @@ double block_loudness_lufs(AudioView signal, double sample_rate) {
     const auto last =
         std::min(static_cast<std::size_t>(kBlockSeconds * (offset + 1) * sample_rate), signal.frames());
     for (std::size_t c = 0; c < channels; ++c) {
-      double energy = 0;
-      for (const float sample : weighted.channel(c).subspan(first, last - first))
-        energy += static_cast<double>(sample) * static_cast<double>(sample);
-      powers[b] += kWeights[c] * energy / (kBlockSeconds * sample_rate);
+      powers[b] += kWeights[c] * energy(weighted.channel(c).subspan(first, last - first)) / (kBlockSeconds * sample_rate);
     }
   }
 

@@ -85,6 +85,11 @@ class BiquadCascade {
   struct State {
     double s1 = 0, s2 = 0;
   };
+  static double step(const Biquad& section, State& state, double x);
+  static void settle(State& state);
+  static void run_one(const Biquad& section, State& state, std::span<double> run);
+  static void run_pair(const Biquad& first, const Biquad& second, State& one, State& two, std::span<double> run);
+
   std::vector<Biquad> sections_;
   std::size_t channels_;
   std::vector<State> states_;  ///< [channel][section]

@@ -9,6 +9,8 @@
 #include "support/fixtures.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/data/compose.hpp"
+#include "unbraid/data/slakh.hpp"
+#include "unbraid/data/verify.hpp"
 #include "unbraid/dsp/loudness.hpp"
 #include "unbraid/io/reader.hpp"
 
@@ -181,6 +183,44 @@ TEST(Synth, LengthIsExact) {
   for (const double rate : {8000.0, 16000.0, 44100.0, 48000.0, 11025.0})
     EXPECT_EQ(synthesize(small_song(), {.sample_rate = rate, .length_s = 1.5}, run).mix.frames(),
               static_cast<std::size_t>(std::llround(1.5 * rate)));
+}
+
+TEST(SynthDataset, ComposedPiecesAreAValidSlakhDataset) {
+  UNBRAID_NEEDS_SOUNDFONT();
+  const TemporaryFolder folder;
+  ThreadPool pool(2);
+  RunContext run{pool};
+  const auto report =
+      synthesize_dataset(composed_pieces(3, 1), folder / "slakh", {.sample_rate = 16000, .length_s = 4}, {},
+                         {.train = 1, .validation = 1, .test = 1}, run);
+  ASSERT_EQ(report.made.size(), 3u);
+  const DatasetPtr dataset = open_dataset(folder / "slakh");
+  EXPECT_EQ(dataset->format(), "slakh");
+  ASSERT_EQ(dataset->size(), 3u);
+  for (const TrackCheck& check : verify(*dataset, {}, run)) {
+    EXPECT_TRUE(check.ok()) << check.name << ": " << (check.problems.empty() ? "" : check.problems[0]);
+    EXPECT_EQ(check.residual_db, -std::numeric_limits<double>::infinity());
+    EXPECT_NEAR(check.correlation, 1, 1e-12);
+  }
+  std::set<std::string> splits;
+  for (const auto& made : report.made) {
+    const SlakhTrack track(folder / "slakh" / made.track);
+    splits.insert(fs::path(made.track).parent_path());
+    EXPECT_EQ(track.info().uuid->size(), 32u);
+    EXPECT_EQ(track.info().normalized, true);
+    EXPECT_EQ(track.info().normalization_factor, -13.0);
+    EXPECT_EQ(track.info().target_peak, -1.0);
+    EXPECT_EQ(track.info().overall_gain, made.overall_gain);
+    EXPECT_EQ(track.info().lmd_midi_dir, made.source);
+    EXPECT_EQ(track.drum_stems().size(), 1u);
+    for (const SlakhStem& stem : track.stems()) {
+      EXPECT_TRUE(stem.midi_saved);
+      EXPECT_EQ(stem.midi_program_name, program_name(*stem.program_num));
+      EXPECT_EQ(stem.inst_class, instrument_class(*stem.program_num));
+      EXPECT_EQ(stem.plugin_name, "FluidR3_GM.sf2");
+    }
+  }
+  EXPECT_EQ(splits, (std::set<std::string>{"test", "train", "validation"}));
 }
 
 TEST(SynthDataset, NumbersAndSplitsDoNotDependOnWhatIsSkipped) {
