@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 #include "io/flac_metadata.hpp"
@@ -74,29 +73,6 @@ double opus_level(double kbps_per_channel) {
   return 1.0 - (std::clamp(kbps_per_channel, 6.0, 256.0) - 6.0) / 250.0;
 }
 
-/// libsndfile adds a PEAK chunk to floating-point RF64 whatever SFC_SET_ADD_PEAK_CHUNK says, and in it the time of
-/// day. Equal samples shall give equal files: the time is set to 0.
-void clear_peak_time(ByteFile& file) {
-  constexpr std::size_t kRiffHeader = 12, kChunkHeader = 8, kTimeInPeak = 4;
-  std::uint64_t at = kRiffHeader;
-  unsigned char header[kChunkHeader];
-  while (at + kChunkHeader <= file.size()) {
-    file.seek(at);
-    if (file.read(header, kChunkHeader) != kChunkHeader) return;
-    const std::string_view type(reinterpret_cast<const char*>(header), 4);
-    if (type == "data") return;
-    if (type == "PEAK") {
-      constexpr char kZero[4] = {};
-      file.seek(at + kChunkHeader + kTimeInPeak);
-      file.write(kZero, sizeof kZero);
-      return;
-    }
-    std::uint64_t length = 0;
-    for (int i = 3; i >= 0; --i) length = length << 8 | header[4 + i];
-    at += kChunkHeader + length + length % 2;
-  }
-}
-
 class SndfileEncoder final : public Encoder {
  public:
   SndfileEncoder(ByteFile& file, const WriterOptions& options)
@@ -122,6 +98,7 @@ class SndfileEncoder final : public Encoder {
       quantiser_.emplace(bits(options.format), channels_, DitherOptions{options.dither, options.dither_seed});
 
     sf_command(handle_.get(), SFC_RF64_AUTO_DOWNGRADE, nullptr, SF_TRUE);
+    sf_command(handle_.get(), SFC_SET_ADD_PEAK_CHUNK, nullptr, SF_FALSE);  // it holds the time of day
     set_bitrate(options.bitrate_kbps);
     if (container_ != Container::kFlac)
       for (const auto& [text, key] : kSndfileTexts)
@@ -141,7 +118,6 @@ class SndfileEncoder final : public Encoder {
   void close() override {
     sf_write_sync(handle_.get());
     handle_.reset();
-    if (container_ == Container::kWav && !quantiser_) clear_peak_time(file_);
     file_.throw_if_failed();
     if (container_ == Container::kWav) clear_peak_time(file_);
     if (container_ == Container::kFlac && bytes_ == 0)
