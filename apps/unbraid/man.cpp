@@ -92,7 +92,7 @@ void print_method(const Method& method) {
 }
 
 void print_page(const CLI::App& program) {
-  fmt::print(".TH UNBRAID 1 \"\" \"unbraid {}\" \"User Commands\"\n", version());
+  fmt::print(".TH UNBRAID 1 \"\" \"unbraid {}\" \"User Commands\"\n.ad l\n", version());
   fmt::print(".SH NAME\nunbraid \\- take a recording apart into its instruments\n");
   fmt::print(".SH SYNOPSIS\n.B unbraid\n[\\fIoptions\\fR] \\fIverb\\fR [\\fIarguments\\fR]\n");
   fmt::print(".SH DESCRIPTION\n{}\n", sentence(program.get_description()));
