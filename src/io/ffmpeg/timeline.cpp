@@ -64,7 +64,7 @@ std::optional<std::uint64_t> packet_frames(const AVStream& stream, const AVPacke
   const AVRational base = stream.time_base;
   const bool exact = base.num == 1 && base.den % stream.codecpar->sample_rate == 0;
   // HE-AAC in MP4 may count at half the rate that it is played at; every packet is then still whole.
-  const bool half = base.num == 1 && 2 * base.den == stream.codecpar->sample_rate;
+  const bool half = base.num == 1 && 2 * std::int64_t{base.den} == stream.codecpar->sample_rate;
   if ((!exact && !half) || packet.duration <= 0) return std::nullopt;
   const std::uint64_t frames = to_frames(stream, packet.duration);
   if (frames > kMaxPacketFrames) return std::nullopt;
