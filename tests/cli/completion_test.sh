@@ -43,7 +43,7 @@ completes "soft" unbraid separate -m hpss --param mask = s
 completes "" unbraid separate -m lowpass --param kernel_f
 completes "flac" unbraid separate --format = f
 completes "--stems" unbraid separate song.wav --ste
-completes "ls info" unbraid models ""
+completes "ls info parity" unbraid models ""
 completes "" unbraid nonsense --nonsense=
 [[ " $(unbraid complete -- "" | cut -f1 | tr '\n' ' ') " != *" complete "* ]] || fail "a hidden verb is offered"
 
