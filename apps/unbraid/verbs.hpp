@@ -27,6 +27,7 @@ void add_synth(CLI::App& program, Session& session);
 void add_evaluate(CLI::App& program, Session& session);
 void add_compare(CLI::App& program, Session& session);
 void add_mix(CLI::App& program, Session& session);
+void add_inspect(CLI::App& program, Session& session);
 void add_completion(CLI::App& program, Session& session);
 void add_man(CLI::App& program, Session& session);
 

@@ -27,7 +27,7 @@ namespace unbraid::evaluate {
 namespace {
 
 constexpr double kNotApplicable = std::numeric_limits<double>::quiet_NaN();
-constexpr double kStretchSeconds = 30;  ///< read at a time while BSS Eval streams
+constexpr double kStretchSeconds = 8;  ///< read at a time while BSS Eval streams
 
 struct Target {
   std::string name;
@@ -251,7 +251,6 @@ void score_alone(const Target& target, const AudioBuffer& mixture, std::uint64_t
   }
   if (result.not_applicable.empty() && silent(s))
     result.not_applicable = "the reference is silent throughout";
-  if (result.not_applicable.empty() && frames == 0) result.not_applicable = "no samples";
   const bool apply = !silent(s) && frames > 0;
   const auto set = [&](std::string_view metric, const std::string& name, const auto& compute) {
     if (wants(options, metric)) result.metrics[name] = apply ? compute() : kNotApplicable;
@@ -374,7 +373,12 @@ TrackResult evaluate_track(const data::Track& reference, const data::Track& esti
     if (mixture.frames() != frames || mixture.channels() != targets[0].reference->info().channels)
       throw Error{ErrorCode::kFormat, "the mixture is shorter than its stems or has other channels", reference.name};
   }
-  for (std::size_t i = 0; i < targets.size(); ++i) {
+  if (frames == 0)
+    for (TargetResult& target : result.targets) target.not_applicable = "no samples";
+  const bool alone = options.pictures || std::ranges::any_of(options.metrics, [](const std::string& metric) {
+                       return !metric.starts_with("bsseval") && metric != "scale" && metric != "projection";
+                     });
+  for (std::size_t i = 0; alone && i < targets.size(); ++i) {
     run.cancel.check();
     score_alone(targets[i], mixture, frames, result.sample_rate, options, result.targets[i], run);
   }

@@ -211,8 +211,8 @@ double BlockToeplitz::residual(std::span<const double> d, std::span<const double
 }
 
 double BlockToeplitz::solve(std::span<double> columns, std::size_t count) const {
-  // A residual of kGood is rounding. A factor that does not get there is none of T's, so the next ridge is tried.
-  constexpr double kGood = 1e-12, kAcceptable = 1e-8;
+  // Below kExact nothing is left to refine. A factor that does not get to kGood is none of T's: the next ridge is tried.
+  constexpr double kExact = 1e-13, kGood = 1e-12, kAcceptable = 1e-8;
   constexpr int kRefinements = 40;
   const std::size_t n = size();
   for (std::size_t c = 0; c < count; ++c)
@@ -235,7 +235,7 @@ double BlockToeplitz::solve(std::span<double> columns, std::size_t count) const 
         best = error;
         std::ranges::copy(x, columns.begin());
       }
-      if (!(error < 0.5 * before)) break;
+      if (best <= kExact || !(error < 0.5 * before)) break;
       before = error;
     }
     if (best <= kGood) break;

@@ -1,6 +1,7 @@
 #include "metrics/correlation.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <complex>
 
@@ -10,8 +11,40 @@ namespace unbraid::metrics {
 
 namespace {
 
-constexpr std::size_t kBatch = 16;   ///< blocks transformed before their products are summed: spectra stay in cache
-constexpr std::size_t kTile = 128;   ///< bins summed at a time: one pair's tile stays in registers and L1
+constexpr std::size_t kBatch = 8;  ///< blocks transformed before their products are summed: spectra stay in cache
+constexpr std::size_t kTile = 64;  ///< bins summed at a time: the sums of four pairs stay in L1
+
+/// A row of a tile: real parts, then imaginary ones.
+struct TileRow {
+  const double* values;
+  double re(std::size_t k) const { return values[k]; }
+  double im(std::size_t k) const { return values[kTile + k]; }
+};
+
+/// The sums over blocks of x·y* for two rows x and two rows y, so that what is loaded is used twice.
+class FourSums {
+ public:
+  void add(const std::array<TileRow, 2>& x, const std::array<TileRow, 2>& y) {
+    for (std::size_t k = 0; k < kTile; ++k) {
+      for (std::size_t i = 0; i < 2; ++i) {
+        for (std::size_t j = 0; j < 2; ++j) {
+          re_[2 * i + j][k] += x[i].re(k) * y[j].re(k) + x[i].im(k) * y[j].im(k);
+          im_[2 * i + j][k] += x[i].im(k) * y[j].re(k) - x[i].re(k) * y[j].im(k);
+        }
+      }
+    }
+  }
+
+  void add_to(std::size_t pair, double* re, double* im) const {
+    for (std::size_t k = 0; k < kTile; ++k) {
+      re[k] += re_[pair][k];
+      im[k] += im_[pair][k];
+    }
+  }
+
+ private:
+  alignas(64) std::array<std::array<double, kTile>, 4> re_{}, im_{};
+};
 
 }  // namespace
 
@@ -21,7 +54,7 @@ LagCorrelator::LagCorrelator(std::size_t signals, std::size_t delayed, std::size
       lags_(lags),
       fft_(8 * std::bit_ceil(lags)),  // an eighth of each FFT is history; larger ones leave the cache
       block_(fft_.size() - lags),
-      bins_(padded_bins(fft_.bins())),
+      bins_((fft_.bins() + kTile - 1) / kTile * kTile),
       staged_(signals * (lags + kBatch * block_)),
       spectra_(kBatch * (signals + delayed) * 2 * bins_),
       sums_(signals * delayed * 2 * bins_) {}
@@ -60,22 +93,29 @@ void LagCorrelator::process(ThreadPool& pool) {
       std::fill_n(time.begin(), lags_ - history, 0.0);
       std::copy_n(from, block_ + history, time.begin() + static_cast<std::ptrdiff_t>(lags_ - history));
       fft_.forward(time, bins);
-      double* re = spectra_.data() + i * 2 * bins_;
-      split(bins, re, re + bins_);
+      for (std::size_t tile = 0; tile < bins_ / kTile; ++tile) {
+        double* const out = spectra_.data() + (tile * kBatch * rows + i) * 2 * kTile;
+        const std::size_t count = std::min(kTile, fft_.bins() - tile * kTile);
+        split(std::span(bins).subspan(tile * kTile, count), out, out + kTile);
+      }
     }
   });
 
   // Each thread owns a range of bins, so sums are formed in the same order whatever the number of threads.
-  const std::size_t tiles = (bins_ + kTile - 1) / kTile;
-  pool.parallel_for(tiles, [&](std::size_t tile) {
-    const std::size_t first = tile * kTile, count = std::min(kTile, bins_ - first);
-    for (std::size_t x = 0; x < signals_; ++x) {
-      for (std::size_t y = 0; y < delayed_; ++y) {
-        double* sum = sums_.data() + (x * delayed_ + y) * 2 * bins_ + first;
-        for (std::size_t block = 0; block < blocks; ++block) {
-          const double* xs = spectra_.data() + (block * rows + x) * 2 * bins_ + first;
-          const double* ys = spectra_.data() + (block * rows + signals_ + y) * 2 * bins_ + first;
-          multiply_conjugate_add({xs, xs + bins_}, {ys, ys + bins_}, sum, sum + bins_, count);
+  pool.parallel_for(bins_ / kTile, [&](std::size_t tile) {
+    const double* const spectra = spectra_.data() + tile * kBatch * rows * 2 * kTile;
+    const auto row_of = [&](std::size_t block, std::size_t row) { return TileRow{spectra + (block * rows + row) * 2 * kTile}; };
+    for (std::size_t x = 0; x < signals_; x += 2) {
+      for (std::size_t y = 0; y < delayed_; y += 2) {
+        const std::size_t x2 = std::min(x + 1, signals_ - 1), y2 = std::min(y + 1, delayed_ - 1);
+        FourSums sums;
+        for (std::size_t block = 0; block < blocks; ++block)
+          sums.add({row_of(block, x), row_of(block, x2)}, {row_of(block, signals_ + y), row_of(block, signals_ + y2)});
+        for (std::size_t i = 0; i <= x2 - x; ++i) {
+          for (std::size_t j = 0; j <= y2 - y; ++j) {
+            double* const re = sums_.data() + ((x + i) * delayed_ + y + j) * 2 * bins_ + tile * kTile;
+            sums.add_to(2 * i + j, re, re + bins_);
+          }
         }
       }
     }

@@ -60,10 +60,10 @@ class LagCorrelator {
   std::size_t lags_;
   dsp::RealFft<double> fft_;
   std::size_t block_;   ///< frames per block: the FFT's size without the history
-  std::size_t bins_;    ///< the FFT's bins, rounded up to whole SIMD registers
+  std::size_t bins_;    ///< the FFT's bins, rounded up to whole tiles
   std::size_t filled_ = 0;                       ///< frames staged
   dsp::AlignedVector<double> staged_;            ///< [signal][lags of history + kBatch blocks]
-  dsp::AlignedVector<double> spectra_;           ///< [block][signal, then delayed signal][re, im][bin]
+  dsp::AlignedVector<double> spectra_;           ///< [tile][block][signal, then delayed signal][re, im][bin of the tile]
   dsp::AlignedVector<double> sums_;              ///< [signal][delayed][re, im][bin]
 };
 

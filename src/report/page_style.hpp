@@ -5,9 +5,9 @@ namespace unbraid::report {
 
 inline constexpr const char* kPageStyle = R"css(
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1b1f24; --soft: #5c6670; --line: #d8dde3; --band: #f4f6f8;
-  --accent: #0b62a4; }
+  --accent: #0b62a4; --middle: #08306b; }
 @media (prefers-color-scheme: dark) {
-  :root { --paper: #14181d; --ink: #e6e9ed; --soft: #9aa5b1; --line: #313a44; --band: #1c232a; --accent: #6db3f2; } }
+  :root { --paper: #14181d; --ink: #e6e9ed; --soft: #9aa5b1; --line: #313a44; --band: #1c232a; --accent: #6db3f2; --middle: #1f78d1; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 70rem; padding: 1rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
@@ -25,7 +25,7 @@ th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descendi
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; }
 .plots figure, figure { margin: 0; max-width: 100%; overflow-x: auto; }
 svg { max-width: none; } svg text { fill: var(--ink); } svg [fill="#666"] { fill: var(--soft); }
-svg [stroke="#333"] { stroke: var(--ink); } svg [stroke="#ddd"] { stroke: var(--line); }
+svg [stroke="#333"] { stroke: var(--ink); } svg [stroke="#08306b"] { stroke: var(--middle); } svg [stroke="#ddd"] { stroke: var(--line); }
 details { border-top: 1px solid var(--line); padding: .5rem 0; } summary { cursor: pointer; font-weight: 600; }
 .triptych { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); gap: .6rem; }
 .triptych img { width: 100%; image-rendering: auto; display: block; border-radius: 3px; }

@@ -13,7 +13,7 @@
 // `not_applicable` says why. Different lengths are cut to the shortest with a warning, or refused when strict. Different
 // sample rates or channel counts are refused (kFormat): a score across a conversion would score the conversion.
 //
-// BSS Eval v4 is streamed: with the default metrics memory holds half a minute of every stem, one whole reference with
+// BSS Eval v4 is streamed: with the default metrics memory holds some seconds of every stem, one whole reference with
 // its estimate and mixture, and the filters. The other metrics hold what their headers say.
 
 #include <cstddef>
