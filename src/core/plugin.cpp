@@ -18,7 +18,8 @@ std::filesystem::path own_folder() {
   return std::filesystem::path(info.dli_fname).parent_path();
 }
 
-[[noreturn]] void fail(const std::string& file, const std::string& reason) {
+[[noreturn]] void fail(const std::string& file, std::string reason) {
+  if (reason.starts_with(file + ": ")) reason.erase(0, file.size() + 2);  // the loader names it, the error does too
   throw Error{ErrorCode::kUnsupported,
               "cannot open this part of Unbraid (install it beside libunbraid): " + reason, file};
 }
