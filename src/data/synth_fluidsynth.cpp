@@ -63,6 +63,11 @@ FluidSynth::FluidSynth() {
   // The library must not write to standard error; what matters comes back as an error code.
   for (const int level : {FLUID_PANIC, FLUID_ERR, FLUID_WARN, FLUID_INFO, FLUID_DBG})
     fluid_set_log_function(level, say_nothing, nullptr);
+  // The first synthesiser fills the library's tables and default modulators, and another thread's may be made before
+  // it is done, without them. So the first one is made here, while everybody waits.
+  fluid_settings_t* settings = new_fluid_settings();
+  if (fluid_synth_t* synth = new_fluid_synth(settings)) delete_fluid_synth(synth);
+  delete_fluid_settings(settings);
 }
 
 }  // namespace unbraid::data
