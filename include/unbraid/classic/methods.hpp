@@ -26,6 +26,7 @@ Method rpca_method();       ///< background, foreground; whole track
 Method timbre_method();     ///< source1, source2, …; whole track
 Method duet_method();       ///< source1, source2, …; whole track; needs two channels
 Method spatial_method();    ///< source1, source2, …; whole track; needs two channels
+Method projet_method();     ///< source1, source2, …; whole track; needs two channels
 Method ica_method();        ///< source1, source2, … as many as channels; whole track; needs two channels
 
 /// All of them, the default first: what a catalog lists.
