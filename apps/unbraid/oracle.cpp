@@ -71,7 +71,7 @@ void draw_pictures(const Arguments& arguments, const data::Dataset& dataset, con
     fs::create_directories(folder);
     evaluate::oracle_pictures(dataset.track(i), options, kPlotSeconds, run, [&](const evaluate::OraclePicture& picture) {
       const report::Image image = report::heat_map(picture.values, picture.frames, picture.bins, {.low = picture.low, .high = picture.high});
-      write_file_atomically(folder / (picture.name + ".png"), report::encode_png(image));
+      write_file_atomically(folder / (evaluate::path_component(picture.name) + ".png"), report::encode_png(image));
     });
   }
 }

@@ -71,10 +71,11 @@ std::optional<OracleResult> stored_result(const fs::path& file, const OracleOpti
 OracleResult oracle_to_files(const data::Track& track, const OracleOptions& options, const fs::path& folder, RunContext& run) {
   std::map<fs::path, std::unique_ptr<io::Writer>> writers;
   OracleResult result = oracle(track, options, run, [&](const std::string& mask, const std::string& stem, AudioView block) {
-    std::unique_ptr<io::Writer>& writer = writers[fs::path(mask) / (stem + ".wav")];
+    const fs::path file = folder / mask / (path_component(stem) + ".wav");
+    std::unique_ptr<io::Writer>& writer = writers[file];
     if (!writer) {
-      fs::create_directories(folder / mask);
-      writer = io::create_writer(folder / mask / (stem + ".wav"),
+      fs::create_directories(file.parent_path());
+      writer = io::create_writer(file,
                                  {.sample_rate = track.sample_rate, .channels = block.channels(), .overwrite = true});
     }
     writer->write(block);
@@ -85,8 +86,14 @@ OracleResult oracle_to_files(const data::Track& track, const OracleOptions& opti
 
 }  // namespace
 
+std::string path_component(std::string name) {
+  std::ranges::replace_if(name, [](char c) { return c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20; }, '_');
+  return name == "." || name == ".." || name.empty() ? "_" + name : name;
+}
+
 fs::path oracle_track_folder(const fs::path& folder, const data::Dataset& dataset, std::size_t track) {
-  return folder / dataset.split(track) / dataset.track_name(track);
+  const std::string split = dataset.split(track);
+  return (split.empty() ? folder : folder / path_component(split)) / path_component(dataset.track_name(track));
 }
 
 OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options, const OracleRunOptions& how, RunContext& run) {

@@ -67,8 +67,8 @@ std::string oracle_text(const OracleResult& result) {
   fmt::format_to(out, "{} stems loaded\n", result.stems.size());
   for (const std::string& stem : result.stems) fmt::format_to(out, "  {}\n", stem);
   for (const auto& [stem, reason] : result.skipped) fmt::format_to(out, "  {} skipped: {}\n", stem, reason);
-  fmt::format_to(out, "\nThe sum of the stems against the mixture: correlation {:.12f}, residual {:.1f} dB{}\n\n", result.correlation,
-                 result.residual_db, result.correlation > 0.99 ? "" : "  WARNING: the stems do not sum to the mixture");
+  fmt::format_to(out, "\nThe sum of the stems against the mixture: correlation {:.12f}, residual {}{}\n\n", result.correlation,
+                 std::isinf(result.residual_db) ? "none" : fmt::format("{:.1f} dB", result.residual_db), result.correlation > 0.99 ? "" : "  WARNING: the stems do not sum to the mixture");
 
   std::vector<Column> columns{{"SI-SDR (dB)"}};
   for (const OracleMask& mask : result.masks) columns.push_back({mask.name, Align::kRight});

@@ -37,6 +37,9 @@ struct OracleRun {
 OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options, const OracleRunOptions& how,
                      RunContext& run);
 
+/// A name from a dataset as one component of a path: slashes become underscores, "." and ".." get one in front.
+std::string path_component(std::string name);
+
 /// The folder of a track's files.
 std::filesystem::path oracle_track_folder(const std::filesystem::path& folder, const data::Dataset& dataset, std::size_t track);
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 
@@ -11,6 +12,7 @@
 #include "unbraid/data/slakh.hpp"
 #include "unbraid/data/summary.hpp"
 #include "unbraid/data/verify.hpp"
+#include "unbraid/io/stem_writer.hpp"
 #include "unbraid/io/writer.hpp"
 
 namespace unbraid::data {
@@ -126,6 +128,39 @@ TEST(OpenDataset, LabelFoldersWithAndWithoutCommonTitles) {
   EXPECT_EQ(pools->format(), "stem_pools");
   EXPECT_EQ(names(*pools), (std::vector<std::string>{"/1", "/2"}));
   EXPECT_EQ(pools->track(1).stem_names(), (std::vector<std::string>{"drums"}));
+}
+
+TEST(OpenDataset, StemFilesAreReadDirectlyAndInStep) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> streams{"mixture", "drums", "bass", "other", "vocals"};
+  fs::create_directories(folder / "train");
+  // Clicks at other places in every stem survive AAC well enough to tell where they are.
+  constexpr std::size_t kFrames = 44100;
+  std::vector<AudioBuffer> audio(5, AudioBuffer(2, kFrames));
+  for (std::size_t s = 1; s < 5; ++s) {
+    for (std::size_t c = 0; c < 2; ++c) {
+      for (AudioBuffer* buffer : {&audio[0], &audio[s]}) buffer->channel(c)[8000 * s] = 0.9f;
+    }
+  }
+  const auto writer = io::create_stem_writer(folder / "train" / "A - B.stem.mp4", streams,
+                                             {.container = io::Container::kStemMp4, .sample_rate = 44100, .channels = 2});
+  writer->write(std::vector<AudioView>(audio.begin(), audio.end()));
+  writer->finish();
+
+  const DatasetPtr dataset = open_dataset(folder.path());
+  EXPECT_EQ(dataset->format(), "musdb18");
+  ASSERT_EQ(names(*dataset), std::vector<std::string>{"train/A - B"});
+  const Track track = dataset->track(0);
+  EXPECT_EQ(track.stem_names(), (std::vector<std::string>{"drums", "bass", "other", "vocals"}));
+  EXPECT_EQ(track.mixture->info().frames, kFrames);
+  for (std::size_t s = 1; s < 5; ++s) {
+    const AudioBuffer stem = track.stems[s - 1].audio->read();
+    ASSERT_EQ(stem.frames(), kFrames);
+    const auto samples = stem.channel(1);
+    EXPECT_EQ(std::ranges::max_element(samples) - samples.begin(), 8000 * static_cast<std::ptrdiff_t>(s)) << streams[s];
+    // An excerpt is the same samples as the whole.
+    EXPECT_EQ(testing::largest_difference(track.stems[s - 1].audio->read(20'000, 5000), AudioBuffer(stem.view().slice(20'000, 5000))), 0);
+  }
 }
 
 TEST(OpenDataset, Manifests) {

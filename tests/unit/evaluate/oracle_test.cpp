@@ -232,6 +232,13 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
   EXPECT_EQ(to_json(first)["schema"], "unbraid.oracle/1");
 }
 
+TEST(OracleRunTest, NamesStayInsideTheFolder) {
+  EXPECT_EQ(path_component("../a/b"), ".._a_b");
+  EXPECT_EQ(path_component(".."), "_..");
+  EXPECT_EQ(path_component(""), "_");
+  EXPECT_EQ(path_component("S03_Synth Pad"), "S03_Synth Pad");
+}
+
 TEST(OraclePictures, OnePerSpectrogramAndMask) {
   ThreadPool pool(1);
   RunContext run{pool};
