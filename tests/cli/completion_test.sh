@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Completion and the manual page: what the shells are offered for a half-typed command.
 set -euo pipefail
+
+# grep that reads to the end: one that stops early can break the pipe, and pipefail would call that a failure.
+has() { grep "$@" | cat >/dev/null; }
 program=$(realpath "$1")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -17,7 +20,7 @@ fail() {
 for shell in bash zsh fish; do unbraid completion $shell >"$folder/$shell"; done
 bash -n "$folder/bash" || fail "the bash script does not parse"
 source "$folder/bash"
-complete -p unbraid | grep -q -- '-F _unbraid' || fail "bash does not know the completion function"
+complete -p unbraid | has -- '-F _unbraid' || fail "bash does not know the completion function"
 
 completes() { # completes "expected words" word…: the last word is the one being typed
   local expected=$1

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # unbraid dataset: listings and verification of a synthetic dataset, then of a damaged one; one clear line per mistake.
 set -euo pipefail
+
+# grep that reads to the end: one that stops early can break the pipe, and pipefail would call that a failure.
+has() { grep "$@" | cat >/dev/null; }
 program=$(realpath "$1")
 [ -f /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || { echo "no FluidR3_GM.sf2 (apt install fluid-soundfont-gm)"; exit 77; }
 folder=$(mktemp -d)
@@ -31,15 +34,15 @@ print(value)' "$1"
 
 # ls and info
 [ "$("$program" dataset ls songs | grep -c '^Track')" = 3 ] || fail "ls does not show three tracks"
-"$program" dataset ls songs | grep -q '3 tracks, 0.00 h, format slakh' || fail "no last line of ls"
+"$program" dataset ls songs | has '3 tracks, 0.00 h, format slakh' || fail "no last line of ls"
 "$program" dataset ls songs --split test --json >ls.json
 [ "$(value schema <ls.json)" = unbraid.dataset/1 ] || fail "no schema"
 [ "$(value tracks.0.split <ls.json)" = test ] || fail "--split does not select"
 [ "$(value tracks.0.sample_rate <ls.json)" = 8000.0 ] || fail "no sample rate"
 name=$(value tracks.0.track <ls.json)
-"$program" dataset info songs | grep -q '^train' || fail "info does not count the splits"
-"$program" dataset info songs --track "$name" | grep -q 'uuid: ' || fail "info of a track lacks its metadata"
-"$program" dataset info "songs/test/$name" | grep -q '^S00 ' || fail "a track's own folder is not read"
+"$program" dataset info songs | has '^train' || fail "info does not count the splits"
+"$program" dataset info songs --track "$name" | has 'uuid: ' || fail "info of a track lacks its metadata"
+"$program" dataset info "songs/test/$name" | has '^S00 ' || fail "a track's own folder is not read"
 
 # pick
 first=$("$program" dataset pick songs --random --seed 4 --json | value tracks.0.track)
@@ -73,7 +76,7 @@ cp fast/Track00001/stems/S00.wav 'odd/Ünï "quoted", song/ドラム.wav'
 head -c 44 fast/Track00001/stems/S00.wav >'odd/Ünï "quoted", song/empty.wav'
 refuses 1 '1 of 1 tracks have problems' dataset verify odd
 grep -q 'Hz' out.txt || fail "mixed rates are not noticed: $(cat out.txt)"
-"$program" dataset ls odd | grep -q 'Ünï "quoted", song' || fail "an odd name is not shown"
+"$program" dataset ls odd | has 'Ünï "quoted", song' || fail "an odd name is not shown"
 
 # What is no dataset, and damaged metadata.
 mkdir -p nothing/inside damaged/Track00001

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # What `make install` puts down works where it lies: program, library, headers, manual page, completion.
 set -euo pipefail
+
+# grep that reads to the end: one that stops early can break the pipe, and pipefail would call that a failure.
+has() { grep "$@" | cat >/dev/null; }
 program=$(realpath "$1")
 demo=$(realpath "$(dirname "$0")/../../demo/mixture.flac")
 build=$(dirname "$(dirname "$program")")
@@ -14,8 +17,8 @@ fail() {
 
 cmake --install "$build" --prefix "$folder/prefix" >/dev/null
 cd "$folder"
-"prefix/bin/unbraid" --version | grep -qE '^[0-9]+\.[0-9]+\.[0-9]+$' || fail "the installed program does not run"
-ldd prefix/bin/unbraid | grep -q "libunbraid.*$folder/prefix" || fail "the installed program loads another library"
+"prefix/bin/unbraid" --version | has -E '^[0-9]+\.[0-9]+\.[0-9]+$' || fail "the installed program does not run"
+ldd prefix/bin/unbraid | has "libunbraid.*$folder/prefix" || fail "the installed program loads another library"
 # Compressed formats come from a plugin, which has to be found where it was installed.
 prefix/bin/unbraid separate "$demo" -m lowpass --format m4a -o stems -q >/dev/null || fail "the installed program does not separate"
 [ -s stems/mixture/low.m4a ] || fail "the installed program writes no stem"
@@ -24,7 +27,7 @@ for file in share/man/man1/unbraid.1 share/bash-completion/completions/unbraid s
   [ -s "prefix/$file" ] || fail "$file is missing"
 done
 
-if ldd "$program" | grep -q libasan; then
+if ldd "$program" | has libasan; then
   echo "install: fine (not compiled against: this build needs the sanitizer's run-time library)"
   exit 0
 fi
