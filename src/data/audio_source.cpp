@@ -47,7 +47,8 @@ class FileSource final : public AudioSource {
 
 class MemorySource final : public AudioSource {
  public:
-  MemorySource(AudioBuffer samples, double sample_rate) : samples_(std::move(samples)), sample_rate_(sample_rate) {}
+  MemorySource(AudioBuffer samples, double sample_rate)
+      : samples_(std::move(samples)), sample_rate_(sample_rate) {}
 
   SourceInfo info() const override { return {sample_rate_, samples_.channels(), samples_.frames()}; }
 
@@ -71,8 +72,9 @@ class SumSource final : public AudioSource {
     for (const SourcePtr& source : sources_) {
       const SourceInfo one = source->info();
       if (one.sample_rate != sum.sample_rate || one.channels != sum.channels) {
-        throw Error{ErrorCode::kFormat, fmt::format("stems differ: {} Hz with {} channels beside {} Hz with {}",
-                                                    sum.sample_rate, sum.channels, one.sample_rate, one.channels)};
+        throw Error{ErrorCode::kFormat,
+                    fmt::format("stems differ: {} Hz with {} channels beside {} Hz with {}", sum.sample_rate,
+                                sum.channels, one.sample_rate, one.channels)};
       }
       sum.frames = std::max(sum.frames, one.frames);
     }

@@ -25,19 +25,24 @@ Entry folder_entry(const fs::path& folder) {
   fs::path mixture;
   StemFiles stems;
   for (const fs::path& file : audio_in(folder)) {
-    if (mixture.empty() && names_a_mixture(title_of(file))) mixture = file;
-    else stems.emplace_back(title_of(file), file);
+    if (mixture.empty() && names_a_mixture(title_of(file)))
+      mixture = file;
+    else
+      stems.emplace_back(title_of(file), file);
   }
   return {title_of(folder), {}, [mixture, stems] { return track_of_files(mixture, stems); }};
 }
 
-bool has_extension(const fs::path& path, const char* suffix) { return path.filename().string().ends_with(suffix); }
+bool has_extension(const fs::path& path, const char* suffix) {
+  return path.filename().string().ends_with(suffix);
+}
 
 /// Native Instruments' stem file: one audio stream per stem behind the mixture.
 Track stem_mp4_track(const fs::path& path) {
   const io::AudioInfo info = io::probe(path);
   if (info.streams < 2) {
-    throw Error{ErrorCode::kFormat, "one audio stream only: a .stem.mp4 holds the mixture and its stems", path.string()};
+    throw Error{ErrorCode::kFormat, "one audio stream only: a .stem.mp4 holds the mixture and its stems",
+                path.string()};
   }
   // The order of MUSDB18, whose files name no stream.
   static constexpr std::array kMusdb{"mixture", "drums", "bass", "other", "vocals"};
@@ -66,7 +71,8 @@ Listing list_slakh(const fs::path& path) {
   add(path);
   if (!listing.entries.empty()) return listing;
   for (const fs::path& folder : folders_in(path)) add(folder);
-  // A track that lost its metadata must not vanish from a set of numbered tracks: loading it says what is wrong.
+  // A track that lost its metadata must not vanish from a set of numbered tracks: loading it says what is
+  // wrong.
   if (!listing.entries.empty()) {
     for (const fs::path& folder : folders_in(path)) {
       if (!fs::exists(folder / "metadata.yaml") && folder.filename().string().starts_with("Track")) {
@@ -87,7 +93,8 @@ Listing list_dsd100(const fs::path& path) {
     for (const fs::path& folder : folders_in(split)) {
       const fs::path stems_folder = sources / split.filename() / folder.filename();
       const auto load = [mixture = folder / "mixture.wav", stems_folder] {
-        if (!fs::is_directory(stems_folder)) throw Error{ErrorCode::kNotFound, "no folder of sources", stems_folder.string()};
+        if (!fs::is_directory(stems_folder))
+          throw Error{ErrorCode::kNotFound, "no folder of sources", stems_folder.string()};
         StemFiles stems;
         for (const fs::path& file : audio_in(stems_folder)) stems.emplace_back(title_of(file), file);
         return track_of_files(mixture, stems);
@@ -108,7 +115,8 @@ Listing list_musdb18(const fs::path& path) {
     std::vector<fs::path> files;
     for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
       const bool hidden = entry.path().filename().string().front() == '.';
-      if (!hidden && entry.is_regular_file() && has_extension(entry.path(), ".stem.mp4")) files.push_back(entry.path());
+      if (!hidden && entry.is_regular_file() && has_extension(entry.path(), ".stem.mp4"))
+        files.push_back(entry.path());
     }
     std::ranges::sort(files);
     for (const fs::path& file : files) add(file);
@@ -118,11 +126,12 @@ Listing list_musdb18(const fs::path& path) {
   return listing;
 }
 
-/// mix/<title>.wav beside <label>/<title>.wav, where equal titles are one track; or foreground/<label>/<title>.wav.
-/// Folders that share no title are pools of single stems.
+/// mix/<title>.wav beside <label>/<title>.wav, where equal titles are one track; or
+/// foreground/<label>/<title>.wav. Folders that share no title are pools of single stems.
 Listing list_label_folders(const fs::path& path) {
-  static const std::set<std::string> kLabels{"vocals", "drums", "bass", "other", "guitar", "piano", "instrumental",
-                                             "accompaniment", "speech", "music", "effects", "background"};
+  static const std::set<std::string> kLabels{"vocals", "drums", "bass",         "other",
+                                             "guitar", "piano", "instrumental", "accompaniment",
+                                             "speech", "music", "effects",      "background"};
   if (!fs::is_directory(path)) return {};
   std::vector<fs::path> folders;
   for (const fs::path& folder : folders_in(path)) {
@@ -132,8 +141,10 @@ Listing list_label_folders(const fs::path& path) {
       folders.push_back(folder);
     }
   }
-  const bool has_mixtures = std::ranges::any_of(folders, [](const fs::path& f) { return names_a_mixture(f.filename().string()); });
-  const bool has_labels = std::ranges::any_of(folders, [](const fs::path& f) { return kLabels.contains(f.filename().string()); });
+  const bool has_mixtures =
+      std::ranges::any_of(folders, [](const fs::path& f) { return names_a_mixture(f.filename().string()); });
+  const bool has_labels =
+      std::ranges::any_of(folders, [](const fs::path& f) { return kLabels.contains(f.filename().string()); });
   if (!has_mixtures && !has_labels) return {};
 
   struct Files {
@@ -146,14 +157,17 @@ Listing list_label_folders(const fs::path& path) {
     const std::string label = folder.filename().string();
     for (const fs::path& file : audio_in(folder)) {
       Files& files = tracks[title_of(file)];
-      if (names_a_mixture(label)) files.mixture = file;
-      else files.stems.emplace_back(label, file);
+      if (names_a_mixture(label))
+        files.mixture = file;
+      else
+        files.stems.emplace_back(label, file);
       aligned = aligned || files.stems.size() > 1;
     }
   }
   Listing listing{aligned ? "mixture_sources" : "stem_pools", {}};
   for (const auto& [title, files] : tracks) {
-    listing.entries.push_back({title, {}, [files = files] { return track_of_files(files.mixture, files.stems); }});
+    listing.entries.push_back(
+        {title, {}, [files = files] { return track_of_files(files.mixture, files.stems); }});
   }
   return listing;
 }

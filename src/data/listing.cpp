@@ -15,12 +15,14 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
 bool is_audio(const fs::path& path) {
-  static constexpr std::array kExtensions{".wav", ".flac", ".aif", ".aiff", ".ogg", ".opus", ".mp3", ".m4a", ".aac"};
+  static constexpr std::array kExtensions{".wav",  ".flac", ".aif", ".aiff", ".ogg",
+                                          ".opus", ".mp3",  ".m4a", ".aac"};
   const std::string extension = lower(path.extension().string());
   return std::ranges::find(kExtensions, extension) != kExtensions.end();
 }
@@ -60,7 +62,9 @@ class ListedDataset final : public Dataset {
 
 }  // namespace
 
-DatasetPtr listed(Listing listing) { return std::make_shared<ListedDataset>(std::move(listing)); }
+DatasetPtr listed(Listing listing) {
+  return std::make_shared<ListedDataset>(std::move(listing));
+}
 
 std::vector<fs::path> folders_in(const fs::path& folder) {
   return entries_in(folder, [](const fs::directory_entry& entry) { return entry.is_directory(); });
@@ -98,7 +102,8 @@ Track track_of_files(const fs::path& mixture, const std::vector<std::pair<std::s
   Track track;
   for (const auto& [name, path] : stems) {
     if (track.find(name)) {
-      track.warnings.push_back(fmt::format("there are several files for {}; {} is left out", name, path.filename().string()));
+      track.warnings.push_back(
+          fmt::format("there are several files for {}; {} is left out", name, path.filename().string()));
       continue;
     }
     if (!fs::exists(path)) {
@@ -112,7 +117,8 @@ Track track_of_files(const fs::path& mixture, const std::vector<std::pair<std::s
   if (expected && fs::exists(mixture)) {
     track.mixture = file_source(mixture);
   } else {
-    if (expected) track.warnings.push_back("there is no " + mixture.string() + "; the sum of the stems stands in");
+    if (expected)
+      track.warnings.push_back("there is no " + mixture.string() + "; the sum of the stems stands in");
     sum_stems_as_mixture(track, expected ? mixture.string() : "track");
   }
   if (track.has_mixture_file) {

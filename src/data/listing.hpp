@@ -1,6 +1,6 @@
 #pragma once
-// How readers describe what they found: entries that know how to load one track each. A reader is a function from a
-// folder to entries, empty when the folder is not of its kind.
+// How readers describe what they found: entries that know how to load one track each. A reader is a function
+// from a folder to entries, empty when the folder is not of its kind.
 
 #include <filesystem>
 #include <functional>

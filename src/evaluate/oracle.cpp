@@ -56,13 +56,17 @@ struct Plan {
   std::size_t window, hop, frames;
   dsp::RealFft<double> fft;
   std::vector<double> analysis, synthesis, interior_norm;
-  std::vector<mask::IdealMask> masks;         ///< distinct ones
-  std::vector<std::size_t> mask_of_request;   ///< index into masks for every name asked for
+  std::vector<mask::IdealMask> masks;        ///< distinct ones
+  std::vector<std::size_t> mask_of_request;  ///< index into masks for every name asked for
   std::uint64_t samples;
 
-  Plan(const OracleOptions& options, std::size_t window_samples, std::size_t hop_samples, std::uint64_t sample_count)
-      : window(window_samples), hop(hop_samples), frames((sample_count + hop_samples - 1) / hop_samples + 1),
-        fft(window_samples), samples(sample_count) {
+  Plan(const OracleOptions& options, std::size_t window_samples, std::size_t hop_samples,
+       std::uint64_t sample_count)
+      : window(window_samples),
+        hop(hop_samples),
+        frames((sample_count + hop_samples - 1) / hop_samples + 1),
+        fft(window_samples),
+        samples(sample_count) {
     const std::vector<double> shape = dsp::make_window({.length = window});
     double sum = 0;
     for (const double w : shape) sum += w;
@@ -105,22 +109,28 @@ struct Plan {
 class Task {
  public:
   Task(const Plan& plan, std::size_t stems)
-      : plan_(plan), stems_(stems), time_(plan.window), spectra_(stems + 1, Row(plan.fft.bins())),
-        product_(plan.fft.bins()), gains_(stems, std::vector<double>(plan.fft.bins())),
-        overlap_(plan.masks.size() * stems, std::vector<double>(plan.window)), norm_(plan.hop),
-        block_(plan.hop), reference_(plan.hop) {
+      : plan_(plan),
+        stems_(stems),
+        time_(plan.window),
+        spectra_(stems + 1, Row(plan.fft.bins())),
+        product_(plan.fft.bins()),
+        gains_(stems, std::vector<double>(plan.fft.bins())),
+        overlap_(plan.masks.size() * stems, std::vector<double>(plan.window)),
+        norm_(plan.hop),
+        block_(plan.hop),
+        reference_(plan.hop) {
     for (std::size_t i = 0; i < stems; ++i) {
       sources_.emplace_back(spectra_[i]);
       gain_rows_.emplace_back(gains_[i]);
     }
   }
 
-  /// signals: one channel of every stem, then of the mixture; signals[s][n] is sample origin + n. Adds to products
-  /// (mask · stems + stem). `out`, where given, takes the estimates: out(mask, stem) is a row whose element n is
-  /// sample origin + n.
+  /// signals: one channel of every stem, then of the mixture; signals[s][n] is sample origin + n. Adds to
+  /// products (mask · stems + stem). `out`, where given, takes the estimates: out(mask, stem) is a row whose
+  /// element n is sample origin + n.
   template <class Out>
-  void run(std::span<const std::span<const float>> signals, std::int64_t origin, std::size_t first, std::size_t last,
-           std::span<Products> products, const Out& out) {
+  void run(std::span<const std::span<const float>> signals, std::int64_t origin, std::size_t first,
+           std::size_t last, std::span<Products> products, const Out& out) {
     const std::size_t overlap = plan_.window / plan_.hop;
     for (std::vector<double>& ring : overlap_) std::ranges::fill(ring, 0.0);
     const std::size_t start = first < overlap - 1 ? 0 : first - (overlap - 1);
@@ -141,9 +151,11 @@ class Task {
     const std::int64_t shift = begin_of(m) - origin;
     for (std::size_t s = 0; s <= stems_; ++s) {
       const std::span<const float> signal = signals[s];
-      const auto from = static_cast<std::size_t>(std::clamp<std::int64_t>(-shift, 0, static_cast<std::int64_t>(plan_.window)));
-      const auto to = static_cast<std::size_t>(std::clamp<std::int64_t>(
-          static_cast<std::int64_t>(signal.size()) - shift, static_cast<std::int64_t>(from), static_cast<std::int64_t>(plan_.window)));
+      const auto from = static_cast<std::size_t>(
+          std::clamp<std::int64_t>(-shift, 0, static_cast<std::int64_t>(plan_.window)));
+      const auto to = static_cast<std::size_t>(
+          std::clamp<std::int64_t>(static_cast<std::int64_t>(signal.size()) - shift,
+                                   static_cast<std::int64_t>(from), static_cast<std::int64_t>(plan_.window)));
       std::fill(time_.begin(), time_.begin() + static_cast<std::ptrdiff_t>(from), 0.0);
       std::fill(time_.begin() + static_cast<std::ptrdiff_t>(to), time_.end(), 0.0);
       const float* const samples = signal.data() + shift;
@@ -168,12 +180,13 @@ class Task {
   }
 
   template <class Out>
-  void finish_hop(std::span<const std::span<const float>> signals, std::int64_t origin, std::size_t m, bool wanted,
-                  std::span<Products> products, const Out& out) {
+  void finish_hop(std::span<const std::span<const float>> signals, std::int64_t origin, std::size_t m,
+                  bool wanted, std::span<Products> products, const Out& out) {
     const std::size_t slot = m % (plan_.window / plan_.hop);
     const std::int64_t begin = begin_of(m);
     const std::int64_t low = std::max<std::int64_t>(begin, 0);
-    const std::int64_t high = std::min(begin + static_cast<std::int64_t>(plan_.hop), static_cast<std::int64_t>(plan_.samples));
+    const std::int64_t high =
+        std::min(begin + static_cast<std::int64_t>(plan_.hop), static_cast<std::int64_t>(plan_.samples));
     const bool inside = wanted && low < high;
     const std::size_t skip = static_cast<std::size_t>(std::max<std::int64_t>(low - begin, 0));
     const std::size_t count = inside ? static_cast<std::size_t>(high - low) : 0;
@@ -181,7 +194,8 @@ class Task {
     for (std::size_t s = 0; s < stems_; ++s) {
       const std::span<const double> reference(reference_.data(), count);
       const std::size_t at = static_cast<std::size_t>(low - origin);
-      for (std::size_t n = 0; n < count; ++n) reference_[n] = at + n < signals[s].size() ? signals[s][at + n] : 0.0f;
+      for (std::size_t n = 0; n < count; ++n)
+        reference_[n] = at + n < signals[s].size() ? signals[s][at + n] : 0.0f;
       for (std::size_t k = 0; k < plan_.masks.size(); ++k) {
         double* const ring = overlap_[k * stems_ + s].data() + slot * plan_.hop;
         for (std::size_t n = 0; n < count; ++n) block_[n] = ring[skip + n] * norm_[skip + n];
@@ -210,7 +224,11 @@ class Task {
 }  // namespace
 
 OracleOptions OracleOptions::seed() {
-  return {.masks = {"ibm", "irm", "wiener2", "wiener1"}, .trim_s = 10, .window = 1024, .hop = 256, .seed_arithmetic = true};
+  return {.masks = {"ibm", "irm", "wiener2", "wiener1"},
+          .trim_s = 10,
+          .window = 1024,
+          .hop = 256,
+          .seed_arithmetic = true};
 }
 
 void OracleOptions::validate() const {
@@ -220,24 +238,32 @@ void OracleOptions::validate() const {
   if (window > 0 && hop > 0 && (window % hop != 0 || 2 * hop > window)) {
     throw Error{ErrorCode::kUsage, "the hop divides the window and is at most half of it", "hop"};
   }
-  if (window % 2 != 0 || (window == 0 && hop > 0)) throw Error{ErrorCode::kUsage, "the window has an even length", "window"};
+  if (window % 2 != 0 || (window == 0 && hop > 0))
+    throw Error{ErrorCode::kUsage, "the window has an even length", "window"};
 }
 
-OracleResult oracle(const data::Track& track, const OracleOptions& options, RunContext& run, const OracleSink& sink) {
+OracleResult oracle(const data::Track& track, const OracleOptions& options, RunContext& run,
+                    const OracleSink& sink) {
   options.validate();
   const OracleSources sources(track, options.trim_s);
-  OracleResult result{.track = track.name, .sample_rate = sources.info().sample_rate, .channels = sources.info().channels,
-                      .samples = sources.info().frames, .trim_s = options.trim_s,
-                      .seed_arithmetic = options.seed_arithmetic, .stems = sources.labels(),
+  OracleResult result{.track = track.name,
+                      .sample_rate = sources.info().sample_rate,
+                      .channels = sources.info().channels,
+                      .samples = sources.info().frames,
+                      .trim_s = options.trim_s,
+                      .seed_arithmetic = options.seed_arithmetic,
+                      .stems = sources.labels(),
                       .skipped = sources.skipped()};
-  const std::size_t window = window_samples(options, result.sample_rate), hop = options.hop ? options.hop : window / 4;
+  const std::size_t window = window_samples(options, result.sample_rate),
+                    hop = options.hop ? options.hop : window / 4;
   const Plan plan(options, window, hop, result.samples);
   result.window = window;
   result.hop = hop;
   result.frames = plan.frames;
 
   const std::size_t stems = result.stems.size(), scores = plan.masks.size() * stems;
-  const std::size_t hops = (result.samples + window / 2 + hop - 1) / hop;  // the last one holds the last sample
+  const std::size_t hops =
+      (result.samples + window / 2 + hop - 1) / hop;  // the last one holds the last sample
   const std::size_t segment_hops = std::max<std::size_t>(kSegment / hop / kTaskHops, 1) * kTaskHops;
   std::vector<Products> totals(scores);
   OracleSums sums(stems);
@@ -248,14 +274,20 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
     const std::size_t last = std::min(first + segment_hops, hops);
     // Samples of the hops themselves, and of all frames that reach into them.
     const auto half = static_cast<std::int64_t>(window / 2);
-    const std::int64_t begin = std::max<std::int64_t>(static_cast<std::int64_t>(first * hop) - half - static_cast<std::int64_t>(window), 0);
-    const std::int64_t end = std::min<std::int64_t>(static_cast<std::int64_t>(last * hop) + half, static_cast<std::int64_t>(result.samples));
-    const std::vector<AudioBuffer> audio = sources.read(static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end - begin), run.pool);
+    const std::int64_t begin = std::max<std::int64_t>(
+        static_cast<std::int64_t>(first * hop) - half - static_cast<std::int64_t>(window), 0);
+    const std::int64_t end = std::min<std::int64_t>(static_cast<std::int64_t>(last * hop) + half,
+                                                    static_cast<std::int64_t>(result.samples));
+    const std::vector<AudioBuffer> audio =
+        sources.read(static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end - begin), run.pool);
 
     // Each sample counts once, in the segment whose hops hold it.
     const std::int64_t own_begin = std::max<std::int64_t>(static_cast<std::int64_t>(first * hop) - half, 0);
-    const std::int64_t own_end = std::min<std::int64_t>(static_cast<std::int64_t>(last * hop) - half, static_cast<std::int64_t>(result.samples));
-    if (own_end > own_begin) sums.add(audio, static_cast<std::size_t>(own_begin - begin), static_cast<std::size_t>(own_end - own_begin));
+    const std::int64_t own_end = std::min<std::int64_t>(static_cast<std::int64_t>(last * hop) - half,
+                                                        static_cast<std::int64_t>(result.samples));
+    if (own_end > own_begin)
+      sums.add(audio, static_cast<std::size_t>(own_begin - begin),
+               static_cast<std::size_t>(own_end - own_begin));
 
     std::vector<AudioBuffer> estimates;
     if (sink) estimates.assign(scores, AudioBuffer(result.channels, static_cast<std::size_t>(end - begin)));
@@ -264,7 +296,8 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
     run.pool.parallel_ranges(tasks * result.channels, 1, [&](std::size_t from, std::size_t to) {
       Task task(plan, stems);
       for (std::size_t item = from; item < to; ++item) {
-        const std::size_t channel = item % result.channels, task_first = first + item / result.channels * kTaskHops;
+        const std::size_t channel = item % result.channels,
+                          task_first = first + item / result.channels * kTaskHops;
         std::vector<std::span<const float>> signals;
         for (const AudioBuffer& buffer : audio) signals.push_back(buffer.channel(channel));
         task.run(signals, begin, task_first, std::min(task_first + kTaskHops, last),
@@ -272,7 +305,8 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
                  [&](std::size_t k, std::size_t s, std::size_t at, std::span<const double> estimate) {
                    if (!sink) return;
                    const std::span<float> target = estimates[k * stems + s].channel(channel);
-                   for (std::size_t n = 0; n < estimate.size(); ++n) target[at + n] = static_cast<float>(estimate[n]);
+                   for (std::size_t n = 0; n < estimate.size(); ++n)
+                     target[at + n] = static_cast<float>(estimate[n]);
                  });
       }
     });
@@ -282,9 +316,11 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
     }
     if (own_end > own_begin) {
       for (std::size_t i = 0; i < estimates.size(); ++i) {
-        const AudioView own = estimates[i].view().slice(static_cast<std::size_t>(own_begin - begin), static_cast<std::size_t>(own_end - own_begin));
+        const AudioView own = estimates[i].view().slice(static_cast<std::size_t>(own_begin - begin),
+                                                        static_cast<std::size_t>(own_end - own_begin));
         for (std::size_t name = 0; name < options.masks.size(); ++name) {
-          if (plan.mask_of_request[name] == i / stems) sink(options.masks[name], result.stems[i % stems], own);
+          if (plan.mask_of_request[name] == i / stems)
+            sink(options.masks[name], result.stems[i % stems], own);
         }
       }
       run.progress.advance(static_cast<std::uint64_t>(own_end - own_begin));
@@ -298,7 +334,8 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
     std::size_t scored = 0;
     for (std::size_t s = 0; s < stems; ++s) {
       const double reference = sums.reference(s);
-      const double score = si_sdr_db(totals[plan.mask_of_request[name] * stems + s], reference, options.seed_arithmetic);
+      const double score =
+          si_sdr_db(totals[plan.mask_of_request[name] * stems + s], reference, options.seed_arithmetic);
       mask.si_sdr_db.push_back(score);
       if (std::isnan(score)) continue;
       total += score;

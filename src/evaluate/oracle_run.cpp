@@ -20,9 +20,13 @@ using nlohmann::ordered_json;
 
 namespace {
 
-ordered_json finite(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
+ordered_json finite(double value) {
+  return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
+}
 
-double number(const ordered_json& value) { return value.is_null() ? NAN : value.get<double>(); }
+double number(const ordered_json& value) {
+  return value.is_null() ? NAN : value.get<double>();
+}
 
 ordered_json to_json(const OracleOptions& options) {
   return {{"masks", options.masks},
@@ -33,8 +37,11 @@ ordered_json to_json(const OracleOptions& options) {
 }
 
 OracleResult from_json(const ordered_json& json) {
-  OracleResult result{.track = json.at("track"), .sample_rate = json.at("sample_rate"), .channels = json.at("channels"),
-                      .samples = json.at("samples"), .trim_s = json.at("trim_s"),
+  OracleResult result{.track = json.at("track"),
+                      .sample_rate = json.at("sample_rate"),
+                      .channels = json.at("channels"),
+                      .samples = json.at("samples"),
+                      .trim_s = json.at("trim_s"),
                       .seed_arithmetic = json.at("arithmetic") == "seed"};
   const ordered_json& stft = json.at("stft");
   result.window = stft.at("window");
@@ -68,18 +75,20 @@ std::optional<OracleResult> stored_result(const fs::path& file, const OracleOpti
 }
 
 /// The oracle of one track, its estimates written to <folder>/<mask>/<stem>.wav.
-OracleResult oracle_to_files(const data::Track& track, const OracleOptions& options, const fs::path& folder, RunContext& run) {
+OracleResult oracle_to_files(const data::Track& track, const OracleOptions& options, const fs::path& folder,
+                             RunContext& run) {
   std::map<fs::path, std::unique_ptr<io::Writer>> writers;
-  OracleResult result = oracle(track, options, run, [&](const std::string& mask, const std::string& stem, AudioView block) {
-    const fs::path file = folder / mask / (path_component(stem) + ".wav");
-    std::unique_ptr<io::Writer>& writer = writers[file];
-    if (!writer) {
-      fs::create_directories(file.parent_path());
-      writer = io::create_writer(file,
-                                 {.sample_rate = track.sample_rate, .channels = block.channels(), .overwrite = true});
-    }
-    writer->write(block);
-  });
+  OracleResult result =
+      oracle(track, options, run, [&](const std::string& mask, const std::string& stem, AudioView block) {
+        const fs::path file = folder / mask / (path_component(stem) + ".wav");
+        std::unique_ptr<io::Writer>& writer = writers[file];
+        if (!writer) {
+          fs::create_directories(file.parent_path());
+          writer = io::create_writer(
+              file, {.sample_rate = track.sample_rate, .channels = block.channels(), .overwrite = true});
+        }
+        writer->write(block);
+      });
   for (auto& [file, writer] : writers) writer->finish();
   return result;
 }
@@ -87,16 +96,19 @@ OracleResult oracle_to_files(const data::Track& track, const OracleOptions& opti
 }  // namespace
 
 std::string path_component(std::string name) {
-  std::ranges::replace_if(name, [](char c) { return c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20; }, '_');
+  std::ranges::replace_if(
+      name, [](char c) { return c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20; }, '_');
   return name == "." || name == ".." || name.empty() ? "_" + name : name;
 }
 
 fs::path oracle_track_folder(const fs::path& folder, const data::Dataset& dataset, std::size_t track) {
   const std::string split = dataset.split(track);
-  return (split.empty() ? folder : folder / path_component(split)) / path_component(dataset.track_name(track));
+  return (split.empty() ? folder : folder / path_component(split)) /
+         path_component(dataset.track_name(track));
 }
 
-OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options, const OracleRunOptions& how, RunContext& run) {
+OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options, const OracleRunOptions& how,
+                     RunContext& run) {
   options.validate();
   if (how.folder.empty() && (how.resume || how.save_stems)) {
     throw Error{ErrorCode::kUsage, "resuming and saving stems need an output folder", "oracle"};
@@ -112,7 +124,8 @@ OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options,
     }
     try {
       const data::Track track = dataset.track(i);
-      results[i] = how.save_stems ? oracle_to_files(track, options, folder, inner) : oracle(track, options, inner);
+      results[i] =
+          how.save_stems ? oracle_to_files(track, options, folder, inner) : oracle(track, options, inner);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUsage) throw;
       errors[i] = error.what();
@@ -120,7 +133,8 @@ OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options,
     }
     if (folder.empty()) return;
     fs::create_directories(folder);
-    const ordered_json document{{"version", version()}, {"options", to_json(options)}, {"result", evaluate::to_json(*results[i])}};
+    const ordered_json document{
+        {"version", version()}, {"options", to_json(options)}, {"result", evaluate::to_json(*results[i])}};
     write_file_atomically(folder / "oracle.json", document.dump(2) + "\n");
   };
   if (dataset.size() == 1) {
@@ -136,8 +150,10 @@ OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options,
   }
   OracleRun done{.options = options};
   for (std::size_t i = 0; i < dataset.size(); ++i) {
-    if (results[i]) done.results.push_back(std::move(*results[i]));
-    else done.failed.emplace_back(dataset.track_name(i), errors[i]);
+    if (results[i])
+      done.results.push_back(std::move(*results[i]));
+    else
+      done.failed.emplace_back(dataset.track_name(i), errors[i]);
     done.resumed += static_cast<std::size_t>(resumed[i]);
   }
   return done;
@@ -178,7 +194,11 @@ ordered_json to_json(const OracleResult& result) {
                     {"channels", result.channels},
                     {"trim_s", result.trim_s},
                     {"arithmetic", result.seed_arithmetic ? "seed" : "exact"},
-                    {"stft", {{"window", result.window}, {"hop", result.hop}, {"bins", result.window / 2 + 1}, {"frames", result.frames}}},
+                    {"stft",
+                     {{"window", result.window},
+                      {"hop", result.hop},
+                      {"bins", result.window / 2 + 1},
+                      {"frames", result.frames}}},
                     {"stems", result.stems},
                     {"correlation", finite(result.correlation)},
                     {"residual_db", finite(result.residual_db)},
@@ -196,13 +216,19 @@ ordered_json to_json(const OracleResult& result) {
 }
 
 ordered_json to_json(const OracleRun& run) {
-  ordered_json json{{"schema", "unbraid.oracle/1"}, {"options", to_json(run.options)}, {"tracks", ordered_json::array()},
-                    {"failed", ordered_json::object()}, {"aggregate", ordered_json::object()}};
+  ordered_json json{{"schema", "unbraid.oracle/1"},
+                    {"options", to_json(run.options)},
+                    {"tracks", ordered_json::array()},
+                    {"failed", ordered_json::object()},
+                    {"aggregate", ordered_json::object()}};
   for (const OracleResult& result : run.results) json["tracks"].push_back(to_json(result));
   for (const auto& [track, error] : run.failed) json["failed"][track] = error;
   for (const OracleAggregate& a : aggregate(run)) {
-    json["aggregate"][a.mask] = {{"tracks", a.tracks}, {"stems", a.stems}, {"mean", finite(a.mean_db)},
-                                 {"median", finite(a.median_db)}, {"std", finite(a.deviation_db)},
+    json["aggregate"][a.mask] = {{"tracks", a.tracks},
+                                 {"stems", a.stems},
+                                 {"mean", finite(a.mean_db)},
+                                 {"median", finite(a.median_db)},
+                                 {"std", finite(a.deviation_db)},
                                  {"stem_mean", finite(a.stem_mean_db)}};
   }
   return json;

@@ -17,8 +17,8 @@ std::size_t window_samples(const OracleOptions& options, double sample_rate);
 
 class OracleSources {
  public:
-  /// Opens every stem; those that are missing, damaged, empty or of another shape are skipped with the reason. kFormat
-  /// when none is left or the mixture is empty.
+  /// Opens every stem; those that are missing, damaged, empty or of another shape are skipped with the
+  /// reason. kFormat when none is left or the mixture is empty.
   OracleSources(const data::Track& track, double trim_s);
 
   const data::SourceInfo& info() const { return info_; }  ///< of the mixture, after trimming
@@ -26,8 +26,8 @@ class OracleSources {
   const std::vector<std::string>& names() const { return names_; }
   const std::vector<std::pair<std::string, std::string>>& skipped() const { return skipped_; }
 
-  /// The frames [first, first + count) of every stem, then of the mixture; a stem that ends early is silent behind its
-  /// end. kFormat for samples that are not finite.
+  /// The frames [first, first + count) of every stem, then of the mixture; a stem that ends early is silent
+  /// behind its end. kFormat for samples that are not finite.
   std::vector<AudioBuffer> read(std::uint64_t first, std::uint64_t count, ThreadPool& pool) const;
 
  private:
@@ -37,7 +37,8 @@ class OracleSources {
   std::vector<std::pair<std::string, std::string>> skipped_;
 };
 
-/// Sums over all samples and channels: the references' energies, and the mixture against the sum of the stems.
+/// Sums over all samples and channels: the references' energies, and the mixture against the sum of the
+/// stems.
 class OracleSums {
  public:
   explicit OracleSums(std::size_t stems) : references_(stems) {}
@@ -45,7 +46,8 @@ class OracleSums {
   /// As OracleSources::read gives it.
   void add(const std::vector<AudioBuffer>& audio, std::size_t first, std::size_t count);
   double reference(std::size_t stem) const { return references_[stem]; }
-  /// Fills in correlation and residual, and the reason for stems that turned out silent (unless they are scored).
+  /// Fills in correlation and residual, and the reason for stems that turned out silent (unless they are
+  /// scored).
   void finish(OracleResult& result, const OracleSources& sources, bool score_silence) const;
 
  private:

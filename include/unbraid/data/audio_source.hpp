@@ -5,8 +5,8 @@
 //   AudioBuffer second = vocals->read(44100, 44100);              // the second second
 //   data::SourcePtr mix = data::sum_source({vocals, data::file_source("A Song/drums.wav")});
 //
-// A source is immutable: any number of threads may read from it at once. Errors are those of io::open_reader and
-// come at the first info() or read(), not at construction.
+// A source is immutable: any number of threads may read from it at once. Errors are those of io::open_reader
+// and come at the first info() or read(), not at construction.
 
 #include <cstddef>
 #include <cstdint>
@@ -44,8 +44,8 @@ SourcePtr file_source(std::filesystem::path path, std::size_t stream = 0);
 /// Samples in memory.
 SourcePtr memory_source(AudioBuffer samples, double sample_rate);
 
-/// The sum of sources, as long as the longest: the shorter ones end in silence. kFormat when rates or channels
-/// differ, kUsage without any source.
+/// The sum of sources, as long as the longest: the shorter ones end in silence. kFormat when rates or
+/// channels differ, kUsage without any source.
 SourcePtr sum_source(std::vector<SourcePtr> sources);
 
 /// The frames [first, first + count) of a source as a source of their own.

@@ -8,9 +8,9 @@
 //     for (const data::TrackStem& stem : track.stems) use(stem.name, stem.audio->read(0, 160000));
 //   }
 //
-// Opening lists folders and reads nothing else; track(i) reads the track's metadata; audio is read by its sources.
-// Tracks come in the order of their names (bytewise, split after split), so that an index means the same on every
-// machine. Datasets are immutable: any number of threads may ask for tracks at once.
+// Opening lists folders and reads nothing else; track(i) reads the track's metadata; audio is read by its
+// sources. Tracks come in the order of their names (bytewise, split after split), so that an index means the
+// same on every machine. Datasets are immutable: any number of threads may ask for tracks at once.
 
 #include <cstddef>
 #include <filesystem>
@@ -33,13 +33,14 @@ struct TrackStem {
 
 struct Track {
   std::string name;
-  std::string split = {};   ///< "train", "validation", "test", …; empty where the dataset has none
-  double sample_rate = 0;   ///< Hz, of the mixture (of the first stem where there is none)
-  SourcePtr mixture;        ///< the sum of the stems where the dataset has no file for it
+  std::string split = {};  ///< "train", "validation", "test", …; empty where the dataset has none
+  double sample_rate = 0;  ///< Hz, of the mixture (of the first stem where there is none)
+  SourcePtr mixture;       ///< the sum of the stems where the dataset has no file for it
   bool has_mixture_file = true;
   std::vector<TrackStem> stems;
   std::map<std::string, std::string> metadata = {};  ///< the dataset's other fields of the track, as text
-  std::vector<std::string> warnings = {};  ///< what is wrong but survivable, such as a listed stem without a file
+  std::vector<std::string> warnings =
+      {};  ///< what is wrong but survivable, such as a listed stem without a file
   /// Stems that the metadata lists and that have no file, by name, with the reason.
   std::map<std::string, std::string> missing = {};
 
@@ -58,8 +59,8 @@ class Dataset {
   /// Without reading anything.
   virtual std::string track_name(std::size_t index) const = 0;
   virtual std::string split(std::size_t index) const = 0;
-  /// "slakh", "dsd100", "musdb18", "musdb18hq", "mixture_sources", "track_folders", "stem_pools", "manifest"; the
-  /// format of the underlying dataset for views.
+  /// "slakh", "dsd100", "musdb18", "musdb18hq", "mixture_sources", "track_folders", "stem_pools", "manifest";
+  /// the format of the underlying dataset for views.
   virtual std::string format() const = 0;
 };
 
@@ -72,8 +73,8 @@ struct OpenOptions {
   std::filesystem::path split_file = {};
 };
 
-/// A folder of any known layout, a single track of one, or a CSV manifest. kNotFound when there is no such path,
-/// kFormat when it is nothing that a reader knows.
+/// A folder of any known layout, a single track of one, or a CSV manifest. kNotFound when there is no such
+/// path, kFormat when it is nothing that a reader knows.
 DatasetPtr open_dataset(const std::filesystem::path& path, const OpenOptions& options = {});
 
 /// The index of a track by name; kNotFound with a hint.

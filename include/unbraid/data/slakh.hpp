@@ -2,12 +2,13 @@
 // One track of Slakh2100 or BabySlakh: a folder with metadata.yaml, the mix and its stems.
 //
 //   data::SlakhTrack track("babyslakh_16k/Track00010");
-//   for (const data::SlakhStem& stem : track.stems_by_class("Guitar")) play(*track.stem_paths(stem.stem_id).audio);
+//   for (const data::SlakhStem& stem : track.stems_by_class("Guitar"))
+//   play(*track.stem_paths(stem.stem_id).audio);
 //
 // Layout: <Track>/{all_src.mid, metadata.yaml, mix.(wav|flac), MIDI/Sxx.mid, stems/Sxx.(wav|flac)}
 // (Manilow, Wichern, Seetharaman, Le Roux, "Cutting music source separation some Slakh", WASPAA 2019).
-// What metadata.yaml says is taken as it stands; whether a stem can be heard is asked of the disk: audio_rendered is
-// false beside rendered stems in the published data. Immutable after construction.
+// What metadata.yaml says is taken as it stands; whether a stem can be heard is asked of the disk:
+// audio_rendered is false beside rendered stems in the published data. Immutable after construction.
 
 #include <cstddef>
 #include <filesystem>

@@ -5,9 +5,9 @@
 //     if (!check.ok()) report(check.name, check.problems);
 //   }
 //
-// Problems make a track unfit: files that are missing, damaged or empty, another sample rate, channel count or length
-// than the mixture's, values that are not finite, and a sum of stems that is not the mixture. Notes do not: a silent
-// stem, samples at full scale. Memory does not grow with the length of tracks.
+// Problems make a track unfit: files that are missing, damaged or empty, another sample rate, channel count
+// or length than the mixture's, values that are not finite, and a sum of stems that is not the mixture. Notes
+// do not: a silent stem, samples at full scale. Memory does not grow with the length of tracks.
 
 #include <cstdint>
 #include <filesystem>
@@ -22,7 +22,8 @@
 namespace unbraid::data {
 
 struct VerifyOptions {
-  double min_correlation = 0.99;  ///< of the sum of the stems with the mixture; below it is a problem. The notebook's.
+  double min_correlation =
+      0.99;  ///< of the sum of the stems with the mixture; below it is a problem. The notebook's.
   double length_tolerance_s = 0;  ///< how much stems may differ from the mixture in length
 };
 
@@ -38,8 +39,8 @@ struct TrackCheck {
   std::string split;
   SourceInfo mixture;  ///< of the first stem where there is no file of the mixture
   std::vector<StemCheck> stems;
-  /// Pearson's, over all channels and samples, of the sum of the stems with the mixture. NaN when there is no file of
-  /// the mixture, when no stem fits it, or when either is constant. Blind to gain: see residual_db.
+  /// Pearson's, over all channels and samples, of the sum of the stems with the mixture. NaN when there is no
+  /// file of the mixture, when no stem fits it, or when either is constant. Blind to gain: see residual_db.
   double correlation = std::numeric_limits<double>::quiet_NaN();
   /// 10·log10(Σ(sum − mix)² / Σ mix²); −∞ when the sum is the mixture.
   double residual_db = std::numeric_limits<double>::quiet_NaN();
@@ -49,11 +50,12 @@ struct TrackCheck {
   bool ok() const { return problems.empty(); }
 };
 
-/// One check per track, in the dataset's order; tracks run in parallel. A track that cannot be loaded is a check with
-/// that problem, not an exception.
+/// One check per track, in the dataset's order; tracks run in parallel. A track that cannot be loaded is a
+/// check with that problem, not an exception.
 std::vector<TrackCheck> verify(const Dataset& dataset, const VerifyOptions& options, RunContext& run);
 
-/// Files that macOS leaves behind ("._mix.wav") anywhere below a folder, sorted. Readers skip them; other programs trip.
+/// Files that macOS leaves behind ("._mix.wav") anywhere below a folder, sorted. Readers skip them; other
+/// programs trip.
 std::vector<std::filesystem::path> macos_files(const std::filesystem::path& folder);
 
 }  // namespace unbraid::data

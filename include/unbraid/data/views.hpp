@@ -32,14 +32,15 @@ struct ExcerptOptions {
   double start_s = 0;   ///< where the first excerpt of a track begins, ≥ 0
   double length_s = 0;  ///< > 0
   double hop_s = 0;     ///< from one excerpt to the next; 0: one excerpt per track
-  /// Of several excerpts per track, whether the last one may be shorter than length_s. A track's only excerpt may.
+  /// Of several excerpts per track, whether the last one may be shorter than length_s. A track's only excerpt
+  /// may.
   bool keep_short_tail = false;
 
   void validate() const;
 };
 
-/// Every track cut into excerpts; with hop_s > 0 the items are named "<track>@<start in seconds>". Opens every
-/// track once to learn its length when hop_s > 0.
+/// Every track cut into excerpts; with hop_s > 0 the items are named "<track>@<start in seconds>". Opens
+/// every track once to learn its length when hop_s > 0.
 DatasetPtr excerpts(DatasetPtr dataset, const ExcerptOptions& options);
 
 /// Only these stems, in this order; a track without one of them is kNotFound when it is asked for.
@@ -63,8 +64,8 @@ struct SubmixRecipe {
   static SubmixRecipe four_stems();
 };
 
-/// Stems summed by a recipe. Every part exists in every track, silent where nothing plays it, then "residuals" with
-/// what no part asked for.
+/// Stems summed by a recipe. Every part exists in every track, silent where nothing plays it, then
+/// "residuals" with what no part asked for.
 DatasetPtr submixed(DatasetPtr dataset, SubmixRecipe recipe);
 
 struct CacheOptions {

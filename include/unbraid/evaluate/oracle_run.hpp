@@ -1,8 +1,8 @@
 #pragma once
 // The oracle over a whole dataset: tracks in parallel, resumable, as documents.
 //
-//   evaluate::OracleRun done = evaluate::oracle_run(*dataset, options, {.folder = "bounds", .resume = true}, run);
-//   write_file_atomically("bounds/oracle.json", evaluate::to_json(done).dump(2));
+//   evaluate::OracleRun done = evaluate::oracle_run(*dataset, options, {.folder = "bounds", .resume = true},
+//   run); write_file_atomically("bounds/oracle.json", evaluate::to_json(done).dump(2));
 //
 // Files: <folder>/[<split>/]<track>/oracle.json for every finished track, and with save_stems
 // <folder>/[<split>/]<track>/<mask>/<stem>.wav (32-bit float, nothing scaled or clipped).
@@ -22,13 +22,13 @@ namespace unbraid::evaluate {
 
 struct OracleRunOptions {
   std::filesystem::path folder = {};  ///< empty: nothing is written
-  bool resume = false;      ///< takes over tracks whose file was made with the same options
-  bool save_stems = false;  ///< needs a folder
+  bool resume = false;                ///< takes over tracks whose file was made with the same options
+  bool save_stems = false;            ///< needs a folder
 };
 
 struct OracleRun {
   OracleOptions options;
-  std::vector<OracleResult> results;                        ///< of the tracks that succeeded, in the dataset's order
+  std::vector<OracleResult> results;  ///< of the tracks that succeeded, in the dataset's order
   std::vector<std::pair<std::string, std::string>> failed;  ///< track and error of the others
   std::size_t resumed = 0;                                  ///< how many were taken over
 };
@@ -37,20 +37,22 @@ struct OracleRun {
 OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options, const OracleRunOptions& how,
                      RunContext& run);
 
-/// A name from a dataset as one component of a path: slashes become underscores, "." and ".." get one in front.
+/// A name from a dataset as one component of a path: slashes become underscores, "." and ".." get one in
+/// front.
 std::string path_component(std::string name);
 
 /// The folder of a track's files.
-std::filesystem::path oracle_track_folder(const std::filesystem::path& folder, const data::Dataset& dataset, std::size_t track);
+std::filesystem::path oracle_track_folder(const std::filesystem::path& folder, const data::Dataset& dataset,
+                                          std::size_t track);
 
 /// Over tracks, of one mask.
 struct OracleAggregate {
   std::string mask;
   std::size_t tracks = 0, stems = 0;  ///< with a score
-  double mean_db = 0;         ///< of the tracks' means, as the notebook averages
-  double median_db = 0;       ///< of the tracks' means
-  double deviation_db = 0;    ///< population standard deviation of the tracks' means
-  double stem_mean_db = 0;    ///< of all stems of all tracks alike
+  double mean_db = 0;                 ///< of the tracks' means, as the notebook averages
+  double median_db = 0;               ///< of the tracks' means
+  double deviation_db = 0;            ///< population standard deviation of the tracks' means
+  double stem_mean_db = 0;            ///< of all stems of all tracks alike
 };
 std::vector<OracleAggregate> aggregate(const OracleRun& run);
 

@@ -4,8 +4,8 @@
 //   dsp::Spectrogram<float> vocals = mask::apply(vocal_mask, mixture, pool);       // M · X
 //   dsp::Spectrogram<float> drums = mask::with_phase_of(drum_magnitudes, mixture, pool);   // V · X / |X|
 //
-// Shapes must agree; a mask or magnitude with one channel serves all channels of the mixture (kInternal otherwise).
-// Thread-safe. T is float or double.
+// Shapes must agree; a mask or magnitude with one channel serves all channels of the mixture (kInternal
+// otherwise). Thread-safe. T is float or double.
 
 #include "unbraid/core/thread_pool.hpp"
 #include "unbraid/dsp/time_frequency.hpp"
@@ -18,7 +18,8 @@ dsp::Spectrogram<T> apply(const dsp::Mask<T>& mask, const dsp::Spectrogram<T>& m
 
 /// A complex mask times the mixture.
 template <class T>
-dsp::Spectrogram<T> apply(const dsp::Spectrogram<T>& mask, const dsp::Spectrogram<T>& mixture, ThreadPool& pool);
+dsp::Spectrogram<T> apply(const dsp::Spectrogram<T>& mask, const dsp::Spectrogram<T>& mixture,
+                          ThreadPool& pool);
 
 /// The magnitudes with the mixture's phase; phase 0 where the mixture is 0.
 template <class T>

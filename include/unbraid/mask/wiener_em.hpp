@@ -1,13 +1,13 @@
 #pragma once
-// Multichannel Wiener filtering with expectation maximisation: refines magnitude estimates by where sources sit
-// between the channels.
+// Multichannel Wiener filtering with expectation maximisation: refines magnitude estimates by where sources
+// sit between the channels.
 //
 //   std::vector<dsp::Spectrogram<float>> stems =
 //       mask::wiener_em<float>(magnitudes, mixture, {.iterations = 1, .residual = true}, pool);
 //
 // Duong, Vincent, Gribonval, "Under-determined reverberant audio source separation using a full-rank spatial
-// covariance model" (IEEE TASLP 18(7), 2010) in the form of Nugraha, Liutkus, Vincent (IEEE/ACM TASLP 24(9), 2016,
-// eq. 2–8), as the public programs norbert and open-unmix compute it: per bin and source
+// covariance model" (IEEE TASLP 18(7), 2010) in the form of Nugraha, Liutkus, Vincent (IEEE/ACM TASLP 24(9),
+// 2016, eq. 2–8), as the public programs norbert and open-unmix compute it: per bin and source
 //   v_j[t] = mean over channels of |y_j[t]|²,     R_j = Σ_t y_j y_jᴴ / (ε + Σ_t v_j)
 //   y_j[t] = v_j R_j (Σ_k v_k R_k + √ε I)⁻¹ x[t]
 // After EM the sources no longer add up to the mixture exactly (relative error about √ε).
@@ -25,25 +25,27 @@ namespace unbraid::mask {
 
 struct WienerEmOptions {
   std::size_t iterations = 1;  ///< 0 leaves the first estimate as it is
-  bool softmask = true;        ///< start from v_j / (ε + Σ v) · x; otherwise from v_j with the mixture's phase
-  bool residual = false;       ///< appends a source for what the first estimates leave over (open-unmix)
-  double epsilon = 1e-10;      ///< > 0; norbert takes 2.2e−16 for double
-  double scale = 10;           ///< the mixture's peak magnitude is brought down to this before EM, for the sake of ε
+  bool softmask = true;    ///< start from v_j / (ε + Σ v) · x; otherwise from v_j with the mixture's phase
+  bool residual = false;   ///< appends a source for what the first estimates leave over (open-unmix)
+  double epsilon = 1e-10;  ///< > 0; norbert takes 2.2e−16 for double
+  double scale = 10;  ///< the mixture's peak magnitude is brought down to this before EM, for the sake of ε
 
   void validate() const;
 };
 
-/// magnitudes: one per source, of the mixture's shape or with one channel that serves all. kInternal when shapes
-/// differ, kUsage without a source.
+/// magnitudes: one per source, of the mixture's shape or with one channel that serves all. kInternal when
+/// shapes differ, kUsage without a source.
 template <class T>
 std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> magnitudes,
                                            const dsp::Spectrogram<T>& mixture, const WienerEmOptions& options,
                                            ThreadPool& pool);
 
 /// What is left of the mixture, max(0, |x|^alpha − Σ v_j), as a further source (norbert's residual_model).
-/// With autoscale the v_j are first scaled in place, bin by bin, to fit the mixture in the least-squares sense.
+/// With autoscale the v_j are first scaled in place, bin by bin, to fit the mixture in the least-squares
+/// sense.
 template <class T>
-dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>> magnitudes, const dsp::Spectrogram<T>& mixture,
-                                       double alpha, bool autoscale, ThreadPool& pool);
+dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>> magnitudes,
+                                       const dsp::Spectrogram<T>& mixture, double alpha, bool autoscale,
+                                       ThreadPool& pool);
 
 }  // namespace unbraid::mask

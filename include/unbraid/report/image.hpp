@@ -22,16 +22,17 @@ struct Image {
 };
 
 struct HeatMapOptions {
-  float low = 0;                  ///< value of the darkest colour
-  float high = 1;                 ///< value of the brightest colour, > low
-  std::size_t max_width = 2000;   ///< pixels; more columns are merged, each pixel showing its largest value
+  float low = 0;                 ///< value of the darkest colour
+  float high = 1;                ///< value of the brightest colour, > low
+  std::size_t max_width = 2000;  ///< pixels; more columns are merged, each pixel showing its largest value
   std::size_t max_height = 800;
 };
 
-/// values[column · rows + row]: column 0 at the left, row 0 at the bottom, as a spectrogram is drawn. NaN is grey.
-/// The colours rise evenly in lightness from black through purple and orange to pale yellow, so that the picture
-/// reads the same in grey and with any colour vision. kUsage for an empty grid or low ≥ high.
-Image heat_map(std::span<const float> values, std::size_t columns, std::size_t rows, const HeatMapOptions& options);
+/// values[column · rows + row]: column 0 at the left, row 0 at the bottom, as a spectrogram is drawn. NaN is
+/// grey. The colours rise evenly in lightness from black through purple and orange to pale yellow, so that
+/// the picture reads the same in grey and with any colour vision. kUsage for an empty grid or low ≥ high.
+Image heat_map(std::span<const float> values, std::size_t columns, std::size_t rows,
+               const HeatMapOptions& options);
 
 /// The bytes of a PNG file.
 std::string encode_png(const Image& image);

@@ -10,8 +10,8 @@
 
 namespace unbraid::report {
 
-/// One track, section by section as the oracle notebook: settings, stems, correlation, scores per mask and stem,
-/// summary, and what the numbers mean.
+/// One track, section by section as the oracle notebook: settings, stems, correlation, scores per mask and
+/// stem, summary, and what the numbers mean.
 std::string oracle_text(const evaluate::OracleResult& result);
 
 /// Tracks as rows and masks as columns, then means, medians and standard deviations.

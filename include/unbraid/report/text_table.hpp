@@ -5,8 +5,8 @@
 //   table.add_row({"Track00001", "4.18"});
 //   fmt::print("{}", table.to_string());
 //
-// Columns are as wide as their widest cell, two spaces apart; widths count code points, so that names in any script
-// line up (double-width characters excepted).
+// Columns are as wide as their widest cell, two spaces apart; widths count code points, so that names in any
+// script line up (double-width characters excepted).
 
 #include <string>
 #include <vector>

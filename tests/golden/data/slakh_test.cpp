@@ -22,10 +22,15 @@ json optional(const std::optional<T>& value) {
 json as_json(const SlakhStem& stem) {
   json loudness = optional(stem.integrated_loudness);
   if (stem.integrated_loudness && std::isinf(*stem.integrated_loudness)) loudness = "-inf";
-  return {{"stem_id", stem.stem_id}, {"inst_class", optional(stem.inst_class)},
-          {"midi_program_name", optional(stem.midi_program_name)}, {"program_num", optional(stem.program_num)},
-          {"is_drum", stem.is_drum}, {"integrated_loudness", loudness}, {"plugin_name", optional(stem.plugin_name)},
-          {"audio_rendered", stem.audio_rendered}, {"midi_saved", stem.midi_saved}};
+  return {{"stem_id", stem.stem_id},
+          {"inst_class", optional(stem.inst_class)},
+          {"midi_program_name", optional(stem.midi_program_name)},
+          {"program_num", optional(stem.program_num)},
+          {"is_drum", stem.is_drum},
+          {"integrated_loudness", loudness},
+          {"plugin_name", optional(stem.plugin_name)},
+          {"audio_rendered", stem.audio_rendered},
+          {"midi_saved", stem.midi_saved}};
 }
 
 std::vector<std::string> ids(const std::vector<SlakhStem>& stems) {
@@ -41,10 +46,12 @@ TEST(SlakhGolden, TheNotebooksWholeApi) {
     SCOPED_TRACE(name);
     const SlakhTrack track(testing::fixtures() / "slakh" / name);
     const SlakhInfo& info = track.info();
-    EXPECT_EQ((json{{"uuid", optional(info.uuid)}, {"normalized", optional(info.normalized)},
+    EXPECT_EQ((json{{"uuid", optional(info.uuid)},
+                    {"normalized", optional(info.normalized)},
                     {"overall_gain", optional(info.overall_gain)},
                     {"normalization_factor", optional(info.normalization_factor)},
-                    {"target_peak", optional(info.target_peak)}, {"num_stems", info.num_stems}}),
+                    {"target_peak", optional(info.target_peak)},
+                    {"num_stems", info.num_stems}}),
               want["get_track_info"]);
     ASSERT_EQ(track.stems().size(), want["stems_in_file_order"].size());
     for (std::size_t i = 0; i < track.stems().size(); ++i) {
@@ -55,7 +62,8 @@ TEST(SlakhGolden, TheNotebooksWholeApi) {
     EXPECT_EQ(json(ids(track.drum_stems())), want["drum_stems"]);
     EXPECT_EQ(json(ids(track.stems_by_class("Guitar"))), want["guitar_stems"]);
     EXPECT_EQ(track.stem("S99"), nullptr);
-    EXPECT_EQ(track.to_string(), "SlakhTrack(uuid='" + *info.uuid + "', stems=" + std::to_string(info.num_stems) + ")");
+    EXPECT_EQ(track.to_string(),
+              "SlakhTrack(uuid='" + *info.uuid + "', stems=" + std::to_string(info.num_stems) + ")");
     EXPECT_TRUE(std::filesystem::exists(track.mix_path()));
     for (const auto& [file, audio] : want["audio"].items()) {
       const auto path = file == "mix" ? track.mix_path() : track.stem_paths(file.substr(6)).audio;
@@ -82,7 +90,8 @@ TEST(SlakhGolden, VerifiesAndCorrelatesAsTheNotebook) {
   for (const TrackCheck& check : verify(*dataset, {}, run)) {
     EXPECT_TRUE(check.ok()) << check.name << ": " << check.problems.front();
     // Twelve digits are what the notebook prints.
-    EXPECT_NEAR(check.correlation, runs[check.name + "|trim=None"]["correlation_stems_vs_mix"].get<double>(), 5e-13);
+    EXPECT_NEAR(check.correlation, runs[check.name + "|trim=None"]["correlation_stems_vs_mix"].get<double>(),
+                5e-13);
     EXPECT_LT(check.residual_db, -60);  // ten stems rounded to 16 bits each
   }
 }

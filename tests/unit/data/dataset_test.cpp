@@ -29,9 +29,13 @@ void write_text(const fs::path& path, const std::string& text) {
 void write_audio(const fs::path& path, const AudioBuffer& audio, double rate = 8000) {
   fs::create_directories(path.parent_path());
   const io::Container container = io::container_for(path);
-  const auto format = container == io::Container::kFlac ? io::SampleFormat::kPcm16 : io::SampleFormat::kFloat32;
-  auto writer = io::create_writer(path, {.container = container, .format = format, .sample_rate = rate,
-                                         .channels = audio.channels(), .overwrite = true});
+  const auto format =
+      container == io::Container::kFlac ? io::SampleFormat::kPcm16 : io::SampleFormat::kFloat32;
+  auto writer = io::create_writer(path, {.container = container,
+                                         .format = format,
+                                         .sample_rate = rate,
+                                         .channels = audio.channels(),
+                                         .overwrite = true});
   writer->write(audio);
   writer->finish();
 }
@@ -47,7 +51,8 @@ struct Pair {
 
 std::vector<std::string> names(const Dataset& dataset) {
   std::vector<std::string> out;
-  for (std::size_t i = 0; i < dataset.size(); ++i) out.push_back(dataset.split(i) + "/" + dataset.track_name(i));
+  for (std::size_t i = 0; i < dataset.size(); ++i)
+    out.push_back(dataset.split(i) + "/" + dataset.track_name(i));
   return out;
 }
 
@@ -99,7 +104,8 @@ TEST(OpenDataset, MusdbHqTrackFoldersAndSplits) {
   const Track track = any->track(0);
   EXPECT_EQ(track.stem_names(), (std::vector<std::string>{"lead synth", "鼓"}));
   EXPECT_FALSE(track.has_mixture_file);
-  EXPECT_LT(testing::largest_difference(track.mixture->read(), pair.mix), 1e-4);  // flac holds 24 bits at most, 16 here
+  EXPECT_LT(testing::largest_difference(track.mixture->read(), pair.mix),
+            1e-4);  // flac holds 24 bits at most, 16 here
   const DatasetPtr single = open_dataset(folder / "any" / "song 1");
   EXPECT_EQ(names(*single), (std::vector<std::string>{"/song 1"}));
 }
@@ -142,8 +148,9 @@ TEST(OpenDataset, StemFilesAreReadDirectlyAndInStep) {
       for (AudioBuffer* buffer : {&audio[0], &audio[s]}) buffer->channel(c)[8000 * s] = 0.9f;
     }
   }
-  const auto writer = io::create_stem_writer(folder / "train" / "A - B.stem.mp4", streams,
-                                             {.container = io::Container::kStemMp4, .sample_rate = 44100, .channels = 2});
+  const auto writer =
+      io::create_stem_writer(folder / "train" / "A - B.stem.mp4", streams,
+                             {.container = io::Container::kStemMp4, .sample_rate = 44100, .channels = 2});
   writer->write(std::vector<AudioView>(audio.begin(), audio.end()));
   writer->finish();
 
@@ -157,9 +164,12 @@ TEST(OpenDataset, StemFilesAreReadDirectlyAndInStep) {
     const AudioBuffer stem = track.stems[s - 1].audio->read();
     ASSERT_EQ(stem.frames(), kFrames);
     const auto samples = stem.channel(1);
-    EXPECT_EQ(std::ranges::max_element(samples) - samples.begin(), 8000 * static_cast<std::ptrdiff_t>(s)) << streams[s];
+    EXPECT_EQ(std::ranges::max_element(samples) - samples.begin(), 8000 * static_cast<std::ptrdiff_t>(s))
+        << streams[s];
     // An excerpt is the same samples as the whole.
-    EXPECT_EQ(testing::largest_difference(track.stems[s - 1].audio->read(20'000, 5000), AudioBuffer(stem.view().slice(20'000, 5000))), 0);
+    EXPECT_EQ(testing::largest_difference(track.stems[s - 1].audio->read(20'000, 5000),
+                                          AudioBuffer(stem.view().slice(20'000, 5000))),
+              0);
   }
 }
 
@@ -168,7 +178,9 @@ TEST(OpenDataset, Manifests) {
   const Pair pair;
   write_audio(folder / "m.wav", pair.mix);
   write_audio(folder / "a, b.wav", pair.a);
-  write_text(folder / "tracks.csv", "\xEF\xBB\xBFtrack,split,mixture,lead,pad\r\n\"One, two\",train,m.wav,\"a, b.wav\",\r\nThree,,,m.wav,gone.wav\r\n");
+  write_text(folder / "tracks.csv",
+             "\xEF\xBB\xBFtrack,split,mixture,lead,pad\r\n\"One, two\",train,m.wav,\"a, "
+             "b.wav\",\r\nThree,,,m.wav,gone.wav\r\n");
   const DatasetPtr tracks = open_dataset(folder / "tracks.csv");
   EXPECT_EQ(names(*tracks), (std::vector<std::string>{"train/One, two", "/Three"}));
   EXPECT_EQ(tracks->track(0).stem_names(), (std::vector<std::string>{"lead"}));
@@ -179,7 +191,8 @@ TEST(OpenDataset, Manifests) {
   write_text(folder / "pool.csv", "instrum,path\nvocals,m.wav\n");
   EXPECT_EQ(open_dataset(folder / "pool.csv")->format(), "stem_pools");
 
-  for (const char* bad : {"", "a,b\n1,2\n", "track,x\nonly\n", "track,x\n\"open,1\n", "track,x\n", "track,x\n,m.wav\n"}) {
+  for (const char* bad :
+       {"", "a,b\n1,2\n", "track,x\nonly\n", "track,x\n\"open,1\n", "track,x\n", "track,x\n,m.wav\n"}) {
     write_text(folder / "bad.csv", bad);
     EXPECT_EQ(code_of([&] { open_dataset(folder / "bad.csv"); }), ErrorCode::kFormat) << bad;
   }
@@ -205,11 +218,15 @@ class SlakhFolder : public ::testing::Test {
     write_audio(folder / name / "stems" / "S00.wav", pair.a);
     write_audio(folder / name / "stems" / "S01.flac", pair.b);
   }
-  static constexpr const char* kGood = "UUID: u\nstems:\n  S00: {inst_class: Piano, program_num: 1}\n  S01: {inst_class: Drums, is_drum: true}\n";
+  static constexpr const char* kGood =
+      "UUID: u\nstems:\n  S00: {inst_class: Piano, program_num: 1}\n  S01: {inst_class: Drums, is_drum: "
+      "true}\n";
 };
 
 TEST_F(SlakhFolder, MissingStemsAndFieldsAreSurvived) {
-  write_track("Track00001", "stems:\n  S00: {integrated_loudness: -.inf}\n  S01: {plugin_name: None}\n  S10: {audio_rendered: true}\n");
+  write_track("Track00001",
+              "stems:\n  S00: {integrated_loudness: -.inf}\n  S01: {plugin_name: None}\n  S10: "
+              "{audio_rendered: true}\n");
   const DatasetPtr dataset = open_dataset(folder.path());
   const Track track = dataset->track(0);
   EXPECT_EQ(track.stem_names(), (std::vector<std::string>{"S00", "S01"}));
@@ -225,7 +242,8 @@ TEST_F(SlakhFolder, MissingStemsAndFieldsAreSurvived) {
 }
 
 TEST_F(SlakhFolder, DamagedMetadataNamesTheLine) {
-  for (const char* bad : {"stems: [", "just text", "stems: 3", "stems:\n  S00: 5\n", "UUID: x\nstems:\n  S00:\n    program_num: many\n"}) {
+  for (const char* bad : {"stems: [", "just text", "stems: 3", "stems:\n  S00: 5\n",
+                          "UUID: x\nstems:\n  S00:\n    program_num: many\n"}) {
     write_text(folder / "T" / "metadata.yaml", bad);
     EXPECT_EQ(code_of([&] { SlakhTrack(folder / "T"); }), ErrorCode::kFormat) << bad;
   }
@@ -238,39 +256,42 @@ TEST_F(SlakhFolder, DamagedMetadataNamesTheLine) {
 }
 
 TEST_F(SlakhFolder, SplitFilesMoveAndOmit) {
-  for (const char* name : {"Track00001", "Track00002", "Track00003"}) write_track(std::string("train/") + name, kGood);
+  for (const char* name : {"Track00001", "Track00002", "Track00003"})
+    write_track(std::string("train/") + name, kGood);
   write_text(folder / "redux.json", R"({"Track00001": {"action": null}, "Track00002": {"action": "omit"},
       "Track00003": {"action": "move", "source_split": "train", "destination_split": "test"}})");
   EXPECT_EQ(names(*open_dataset(folder.path(), {.split_file = folder / "redux.json"})),
             (std::vector<std::string>{"train/Track00001", "test/Track00003"}));
   write_text(folder / "bad.json", R"({"Track00001": {"action": "move"}})");
-  EXPECT_EQ(code_of([&] { open_dataset(folder.path(), {.split_file = folder / "bad.json"}); }), ErrorCode::kFormat);
+  EXPECT_EQ(code_of([&] { open_dataset(folder.path(), {.split_file = folder / "bad.json"}); }),
+            ErrorCode::kFormat);
   write_text(folder / "worse.json", "[");
-  EXPECT_EQ(code_of([&] { open_dataset(folder.path(), {.split_file = folder / "worse.json"}); }), ErrorCode::kFormat);
+  EXPECT_EQ(code_of([&] { open_dataset(folder.path(), {.split_file = folder / "worse.json"}); }),
+            ErrorCode::kFormat);
 }
 
 TEST_F(SlakhFolder, VerifyFindsEveryKindOfDamage) {
   write_track("Track00001", kGood);
-  write_track("Track00002", std::string(kGood) + "  S02: {}\n");                     // listed, missing
+  write_track("Track00002", std::string(kGood) + "  S02: {}\n");  // listed, missing
   write_track("Track00003", kGood);
-  write_audio(folder / "Track00003/stems/S00.wav", pair.a, 16000);                   // wrong rate
+  write_audio(folder / "Track00003/stems/S00.wav", pair.a, 16000);  // wrong rate
   write_track("Track00004", kGood);
-  write_audio(folder / "Track00004/stems/S00.wav", AudioBuffer(1, 0));               // empty
+  write_audio(folder / "Track00004/stems/S00.wav", AudioBuffer(1, 0));  // empty
   write_track("Track00005", kGood);
   write_audio(folder / "Track00005/stems/S00.wav", AudioBuffer(pair.a.view().slice(0, 700)));  // short
   write_track("Track00006", kGood);
   AudioBuffer broken = pair.a;
   broken.channel(0)[5] = std::numeric_limits<float>::quiet_NaN();
-  write_audio(folder / "Track00006/stems/S00.wav", broken);                          // NaN
+  write_audio(folder / "Track00006/stems/S00.wav", broken);  // NaN
   write_track("Track00007", kGood);
-  write_audio(folder / "Track00007/stems/S01.flac", AudioBuffer(2, 800));            // wrong channels
+  write_audio(folder / "Track00007/stems/S01.flac", AudioBuffer(2, 800));  // wrong channels
   write_track("Track00008", kGood);
-  write_audio(folder / "Track00008/mix.wav", testing::noise(1, 800, 9, 0.5));        // another song's mix
-  fs::create_directories(folder / "Track00009");                                     // no metadata
+  write_audio(folder / "Track00008/mix.wav", testing::noise(1, 800, 9, 0.5));  // another song's mix
+  fs::create_directories(folder / "Track00009");                               // no metadata
   write_track("Track00010", kGood);
-  write_text(folder / "Track00010/stems/S00.wav", "RIFF");                           // not audio
+  write_text(folder / "Track00010/stems/S00.wav", "RIFF");  // not audio
   write_track("Track00011", kGood);
-  write_audio(folder / "Track00011/stems/S01.flac", AudioBuffer(1, 800));            // silent: a note
+  write_audio(folder / "Track00011/stems/S01.flac", AudioBuffer(1, 800));  // silent: a note
   write_audio(folder / "Track00011/mix.wav", pair.a);
   write_text(folder / "Track00011/stems/._S00.wav", "mac");
 
@@ -282,8 +303,8 @@ TEST_F(SlakhFolder, VerifyFindsEveryKindOfDamage) {
   EXPECT_TRUE(checks[0].ok());
   EXPECT_GT(checks[0].correlation, 1 - 1e-8);
   EXPECT_LT(checks[0].residual_db, -80);  // S01 is a 16-bit file
-  const char* expected[] = {"S02 is listed", "16000 Hz", "is empty", "700 frames", "not finite", "2 channels",
-                            "do not sum", "metadata.yaml", "S00"};
+  const char* expected[] = {"S02 is listed", "16000 Hz",   "is empty",      "700 frames", "not finite",
+                            "2 channels",    "do not sum", "metadata.yaml", "S00"};
   for (std::size_t i = 0; i < std::size(expected); ++i) {
     SCOPED_TRACE(checks[i + 1].name);
     ASSERT_FALSE(checks[i + 1].ok());

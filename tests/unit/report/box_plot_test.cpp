@@ -15,7 +15,8 @@ std::size_t count(const std::string& text, const std::string& what) {
 }
 
 TEST(BoxPlot, ShowsMedianMeanAndOutliers) {
-  // Quartiles of 1…9 are 3 and 7, so the whiskers reach to −3 and 13 and 40 lies beyond; mean 85/10, median 5.5.
+  // Quartiles of 1…9 are 3 and 7, so the whiskers reach to −3 and 13 and 40 lies beyond; mean 85/10,
+  // median 5.5.
   const std::string svg = box_plot_svg({{"a", {9, 8, 7, 6, 5, 4, 3, 2, 1, 40}}}, "dB");
   EXPECT_NE(svg.find("mean 8.50, median 5.50"), std::string::npos) << svg;
   EXPECT_EQ(count(svg, "<circle"), 1u);
