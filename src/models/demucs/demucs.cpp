@@ -252,7 +252,7 @@ class Demucs : public Model {
   std::shared_ptr<demucs::CrossTransformer> cross_;
 };
 
-/// Options that no published model sets otherwise, and that are not implemented.
+/// For options that every published model leaves as they are: kUnsupported for any other value.
 template <class T>
 void require(const Config& config, std::string_view key, const T& only) {
   if (config.get<T>(key, only) != only) throw Error{ErrorCode::kUnsupported, fmt::format("the option {} has a value that is not supported", key), config.name()};
