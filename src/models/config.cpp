@@ -75,6 +75,13 @@ void Config::fail(std::string_view key) const {
   throw Error{ErrorCode::kFormat, fmt::format("the key {} has a value of the wrong type", key), name_};
 }
 
+std::string Config::text() const { return YAML::Dump(node_); }
+
+void Config::check_range(std::string_view key, std::int64_t value, std::int64_t low, std::int64_t high) const {
+  if (value < low || value > high)
+    throw Error{ErrorCode::kFormat, fmt::format("{} is {}, not in {} … {}", key, value, low, high), name_};
+}
+
 void Config::refuse_others(std::initializer_list<std::string_view> harmless) const {
   std::vector<std::string> unknown;
   for (const auto& item : node_) {

@@ -11,6 +11,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <initializer_list>
 #include <memory>
@@ -33,6 +34,8 @@ class Config {
   /// An empty section when there is none.
   Config section(std::string_view key) const;
   const YAML::Node& node() const { return node_; }
+  /// As YAML that parse() reads again.
+  std::string text() const;
   const std::string& name() const { return name_; }
 
   /// kFormat when the key is missing or its value is not a T.
@@ -45,6 +48,9 @@ class Config {
     const YAML::Node value = child(key, false);
     return value && !value.IsNull() ? convert<T>(key, value) : fallback;
   }
+
+  /// kFormat, naming the key, when the value is not in [low, high]: sizes that a checkpoint may claim.
+  void check_range(std::string_view key, std::int64_t value, std::int64_t low, std::int64_t high) const;
 
   /// kUnsupported, naming the keys, when the section has any that was neither read nor is listed as harmless.
   void refuse_others(std::initializer_list<std::string_view> harmless) const;

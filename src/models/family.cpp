@@ -1,12 +1,16 @@
 #include "models/family.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "models/demucs/demucs.hpp"
+#include "models/mask_inference/mask_inference.hpp"
 #include "models/mdx23c/mdx23c.hpp"
+#include "models/model_file.hpp"
 #include "models/roformer/roformer.hpp"
 #include "models/scnet/scnet.hpp"
 #include "models/state.hpp"
@@ -21,6 +25,9 @@ using checkpoint::TensorMap;
 bool has(const TensorMap& tensors, std::string_view part) {
   return std::ranges::any_of(tensors, [&](const auto& entry) { return entry.first.find(part) != std::string::npos; });
 }
+
+constexpr double kBlockSeconds = 10;  // of our own families, unless inference.chunk_size says otherwise
+constexpr double kBlockFade = 0.1;    // of a block's length, at both ends; they overlap by as much
 
 /// What MSST's configurations say alike for every family.
 ModelTraits msst_traits(const Config& config, std::string family) {
@@ -49,6 +56,35 @@ ModelTraits msst_traits(const Config& config, std::string family) {
   return traits;
 }
 
+/// The same for our own families: MSST's layout with defaults, long blocks that just cross-fade.
+ModelTraits own_traits(const Config& config, std::string family) {
+  const Config audio = config.section("audio");
+  const Config inference = config.section("inference");
+  ModelTraits traits;
+  traits.family = std::move(family);
+  traits.stems = config.section("training").get<std::vector<std::string>>("instruments");
+  traits.sample_rate = audio.get<double>("sample_rate", 44100);
+  traits.channels = audio.get<std::int64_t>("num_channels", 2);
+  traits.normalize = inference.get<bool>("normalize", false);
+  constexpr std::int64_t kMostChannels = 64, kLongestBlock = std::int64_t{1} << 30;
+  audio.check_range("num_channels", traits.channels, 1, kMostChannels);
+  if (!(traits.sample_rate >= 1 && traits.sample_rate <= 1e7)) throw Error{ErrorCode::kFormat, "sample_rate is out of range", audio.name()};
+  if (traits.stems.empty()) throw Error{ErrorCode::kFormat, "training.instruments is empty", config.name()};
+  const auto length = inference.get<std::int64_t>("chunk_size", static_cast<std::int64_t>(kBlockSeconds * traits.sample_rate));
+  inference.check_range("chunk_size", length, 1, kLongestBlock);
+  const auto overlap = inference.get<std::int64_t>("num_overlap", 0);
+  inference.check_range("num_overlap", overlap, 0, 1000);
+  traits.blocks = {
+      .length = static_cast<std::size_t>(length),
+      .overlap = overlap == 0 ? kBlockFade : 1.0 - 1.0 / static_cast<double>(overlap),
+      .window = BlockWindow::kLinearFade,
+      .fade = kBlockFade,
+      .padding = PaddingMode::kReflect,
+      .batch = inference.get<std::size_t>("batch_size", 1),
+  };
+  return traits;
+}
+
 /// The same for the two kinds of Demucs, whose configurations have another shape: plain averages of padded blocks.
 ModelTraits demucs_traits(const Config& config, std::string family) {
   const Config training = config.section("training");
@@ -72,6 +108,10 @@ ModelTraits demucs_traits(const Config& config, std::string family) {
 }
 
 const Family kFamilies[] = {
+    {"mask_inference",
+     [](const TensorMap& tensors) { return has(tensors, "recurrent_stack.rnn.") && has(tensors, "embedding.linear."); },
+     [](const Config& config) { return make_mask_inference(MaskInferenceConfig::of(config), own_traits(config, "mask_inference")); },
+     read_nussl},
     {"mdx23c",
      [](const TensorMap& tensors) { return has(tensors, "first_conv.weight") && has(tensors, "bottleneck_block."); },
      [](const Config& config) { return make_mdx23c(Mdx23cConfig::of(config), msst_traits(config, "mdx23c")); }},
@@ -92,26 +132,57 @@ const Family kFamilies[] = {
      [](const Config& config) { return make_demucs(DemucsConfig::of(config, false), demucs_traits(config, "hdemucs")); }},
 };
 
+std::string known_names() {
+  std::vector<std::string_view> names;
+  for (const Family& family : kFamilies) names.push_back(family.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 }  // namespace
 
 std::span<const Family> families() { return kFamilies; }
 
+std::shared_ptr<Model> make_model(std::string_view name, const Config& config, std::uint64_t seed) {
+  const auto family = std::ranges::find(families(), name, &Family::name);
+  if (family == families().end())
+    throw Error{ErrorCode::kUnsupported, fmt::format("unknown architecture {}; there are {}", name, known_names()), config.name()};
+  // torch initialises from its global generator: it is seeded for the while, and gets its state back.
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  torch::Generator generator = at::detail::getDefaultCPUGenerator();
+  const torch::Tensor before = generator.get_state();
+  generator.set_current_seed(seed);
+  std::shared_ptr<Model> model;
+  try {
+    model = family->build(config);
+  } catch (...) {
+    generator.set_state(before);
+    throw;
+  }
+  generator.set_state(before);
+  model->set_configuration(config.text());
+  model->train();
+  return model;
+}
+
 std::shared_ptr<Model> open_model(const ModelFiles& files) {
   const checkpoint::Checkpoint file = checkpoint::load(files.weights);
-  const auto family = std::ranges::find_if(families(), [&](const Family& f) { return f.recognises(file.tensors); });
-  if (family == families().end())
-    throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows", files.weights.string()};
-  if (files.config.empty())
-    throw Error{ErrorCode::kUsage, fmt::format("a {} checkpoint needs its configuration (--config FILE)", family->name),
-                files.weights.string()};
-  std::shared_ptr<Model> model = family->build(Config::load(files.config));
   try {
-    load_state(*model, file.tensors, files.allow_partial);
+    if (is_model_file(file)) return load_model(file).model;
+    const auto family = std::ranges::find_if(families(), [&](const Family& f) { return f.recognises(file.tensors); });
+    if (family == families().end()) throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows"};
+    if (files.config.empty() && !family->read)
+      throw Error{ErrorCode::kUsage, fmt::format("a {} checkpoint needs its configuration (--config FILE)", family->name)};
+    SelfContained own;
+    if (family->read) own = family->read(file);
+    const Config config = files.config.empty() ? Config::parse(own.configuration, "its own configuration") : Config::load(files.config);
+    std::shared_ptr<Model> model = make_model(family->name, config);
+    load_state(*model, family->read ? own.tensors : file.tensors, files.allow_partial);
+    model->eval();
+    return model;
   } catch (const Error& error) {
     throw Error{error.code(), error.what(), files.weights.string()};
   }
-  model->eval();
-  return model;
 }
 
 }  // namespace unbraid::models

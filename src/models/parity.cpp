@@ -27,6 +27,12 @@ Tensor load(const fs::path& path) { return to_torch(checkpoint::load_npy(path));
 fs::path find_weights(const fs::path& folder) {
   for (const char* name : {"model.ckpt", "model.safetensors", "model.pth", "model.th"})
     if (fs::exists(folder / name)) return folder / name;
+  std::vector<fs::path> others;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const fs::path ending = entry.path().extension();
+    if (ending == ".ckpt" || ending == ".safetensors" || ending == ".pth" || ending == ".th" || ending == ".h5") others.push_back(entry.path());
+  }
+  if (others.size() == 1) return others[0];
   throw Error{ErrorCode::kNotFound, "the folder has no model.ckpt or model.safetensors", folder.string()};
 }
 
@@ -57,7 +63,8 @@ ParityFile compare(std::string name, const Tensor& actual, const Tensor& expecte
 
 std::vector<ParityFile> run_parity(const fs::path& folder, double tolerance, RunContext& run) {
   if (!fs::is_directory(folder)) throw Error{ErrorCode::kNotFound, "no such folder", folder.string()};
-  const std::shared_ptr<Model> model = open_model({.weights = find_weights(folder), .config = folder / "config.yaml"});
+  const std::shared_ptr<Model> model = open_model(
+      {.weights = find_weights(folder), .config = fs::exists(folder / "config.yaml") ? folder / "config.yaml" : fs::path{}});
   const c10::InferenceMode no_gradient;
   std::vector<ParityFile> files;
 
