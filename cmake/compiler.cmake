@@ -9,7 +9,8 @@ if(UNBRAID_NATIVE)
   target_compile_options(unbraid_options INTERFACE -march=native)
 endif()
 if(UNBRAID_SANITIZE)
-  target_compile_options(unbraid_options INTERFACE -fsanitize=${UNBRAID_SANITIZE} -fno-omit-frame-pointer
+  # -O1: at -O2 GCC takes minutes over a file full of Eigen expressions with a check at every access.
+  target_compile_options(unbraid_options INTERFACE -O1 -g1 -fsanitize=${UNBRAID_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
   target_link_options(unbraid_options INTERFACE -fsanitize=${UNBRAID_SANITIZE})
 endif()

@@ -112,7 +112,7 @@ void write_results(std::vector<evaluate::TrackResult>& tracks, const EvaluateArg
                         report::evaluation_page(tracks, {.title = arguments.estimate.filename().string()}));
   for (const auto& track : tracks)
     if (!track.window_start_s.empty())
-      write_file_atomically(arguments.output / "museval" / file_name_of(track.name), report::museval_json(track));
+      write_file_atomically(arguments.output / "museval" / "test" / file_name_of(track.name), report::museval_json(track));
 }
 
 void evaluate_all(EvaluateArguments& arguments, const Session& session) {

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "progress_bar.hpp"
+#include "unbraid/core/error.hpp"
 #include "unbraid/core/thread_pool.hpp"
 #include "unbraid/data/dataset.hpp"
 #include "unbraid/evaluate/inspect.hpp"
@@ -76,14 +78,21 @@ void inspect_stems(const InspectArguments& arguments, const Session& session) {
   RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
   const evaluate::Inspection inspection = evaluate::inspect(stems, mixture, run);
   bar.clear();
-  if (session.json) print_json(inspection);
-  else print_table(inspection);
+  if (session.json)
+    print_json(inspection);
+  else
+    print_table(inspection);
+  std::size_t faults = 0;
+  const auto count = [&](const evaluate::Check& check) { faults += check.verdict == evaluate::Verdict::kBad; };
+  for (const auto& stem : inspection.stems) std::ranges::for_each(stem.checks, count);
+  std::ranges::for_each(inspection.together, count);
+  if (faults > 0) throw Error{ErrorCode::kFormat, fmt::format("{} fault{} found", faults, faults == 1 ? "" : "s")};
 }
 
 }  // namespace
 
 void add_inspect(CLI::App& program, Session& session) {
-  CLI::App* const verb = program.add_subcommand("inspect", "check stems for faults, without references");
+  CLI::App* const verb = program.add_subcommand("inspect", "check stems for faults, without references (exit status 1 when there are any)");
   const auto arguments = std::make_shared<InspectArguments>();
   verb->add_option("stems", arguments->stems, "audio files of one track, or its folder")->type_name("PATH")->required();
   verb->add_option("--mix", arguments->mixture, "the mixture that they should add up to")->type_name("FILE");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -91,11 +92,13 @@ void print_summary(const SeparationReport& report, std::FILE* out) {
     fmt::print(out, "  sum of the stems − mixture: {:.1f} dB against the mixture\n", report.residual_db);
 }
 
-void warn_of_clipping(const SeparationReport& report) {
+void warn_of_clipping(const SeparationReport& report, double gain_db) {
+  double loudest_db = 0.0;
+  for (const StemReport& stem : report.stems) loudest_db = std::max(loudest_db, stem.peak_db);
   for (const StemReport& stem : report.stems)
     if (stem.clipped_samples > 0)
-      fmt::print(stderr, "unbraid: warning: {}: {} samples clipped; --bit-depth 32f keeps them\n",
-                 stem.file.string(), stem.clipped_samples);
+      fmt::print(stderr, "unbraid: warning: {}: {} samples clipped; --bit-depth 32f keeps them, --gain {:.1f} makes room\n",
+                 stem.file.string(), stem.clipped_samples, gain_db - std::ceil(10.0 * loudest_db) / 10.0);
 }
 
 void print_plans(const std::vector<std::pair<fs::path, SeparationPlan>>& plans, bool json) {
@@ -176,7 +179,7 @@ void separate_all(const Arguments& arguments, const Session& session) {
       reports.push_back(separate_file(input.file, folder, method, options, run));
       bar.clear();
       if (!session.json) print_summary(reports.back(), to_standard_output ? stderr : stdout);
-      if (!session.quiet) warn_of_clipping(reports.back());
+      if (!session.quiet) warn_of_clipping(reports.back(), options.gain_db);
     } catch (const Error& error) {
       bar.clear();
       const bool concerns_all = error.code() == ErrorCode::kUsage || error.code() == ErrorCode::kCancelled;
@@ -241,6 +244,9 @@ void add_separate(CLI::App& program, Session& session) {
   verb->add_option("--bit-depth", a.bit_depth, "sample format of the stems")
       ->check(CLI::IsMember({"same", "16", "24", "32f"}))
       ->capture_default_str();
+  verb->add_option("--gain", o.gain_db, "one gain for all stems, in dB (nothing is ever scaled unasked)")
+      ->type_name("DB")
+      ->check(CLI::Range(-120.0, 60.0));
   verb->add_flag("--dither", o.dither, "dither when going to integers");
   verb->add_option("--overlap", a.overlap,
                    "share of a block that the next one repeats (default: the method's)")

@@ -99,7 +99,7 @@ std::uint64_t common_frames(const std::vector<Target>& targets, const data::Trac
                     reference.name};
       if (info.channels != first.channels)
         throw Error{ErrorCode::kFormat,
-                    fmt::format("{} has {} channels, reference {} has {}; they must agree", what, info.channels,
+                    fmt::format("{} has {} channel{}, reference {} has {}; they must agree", what, info.channels, info.channels == 1 ? "" : "s",
                                 targets[0].name, first.channels),
                     reference.name};
       if (info.frames != frames && options.strict)

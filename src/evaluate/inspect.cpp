@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "evaluate/bleed_meter.hpp"
 #include "evaluate/stem_meter.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -15,7 +16,8 @@ namespace {
 
 constexpr std::uint64_t kBlock = 1 << 18;  ///< frames read at a time
 constexpr double kSilentDb = -80, kOffset = 1e-3, kFullBand = 0.8;
-constexpr double kGoodResidualDb = -40, kBadResidualDb = -10, kSimilar = 0.3, kSame = 0.9;
+constexpr double kGoodResidualDb = -40, kBadResidualDb = -10, kSimilar = 0.3, kSame = 0.9,
+                 kAudibleBleedDb = -15;
 
 double power_db(double ratio) { return 10 * std::log10(ratio); }
 
@@ -24,7 +26,7 @@ std::vector<Check> checks_of(const StemMeter& meter, double sample_rate) {
   const auto count = [](std::uint64_t n) { return static_cast<double>(n); };
   checks.push_back({"not finite", meter.not_finite() > 0 ? Verdict::kBad : Verdict::kOk, count(meter.not_finite()),
                     "samples",
-                    meter.not_finite() > 0 ? fmt::format("{} samples are NaN or infinite", meter.not_finite())
+                    meter.not_finite() > 0 ? fmt::format("{} NaN or infinite", meter.not_finite() == 1 ? "1 sample is" : fmt::format("{} samples are", meter.not_finite()))
                                            : "every sample is a number"});
   const double level = power_db(meter.mean_square());
   checks.push_back({"silence", level < kSilentDb ? Verdict::kNote : Verdict::kOk, level, "dB",
@@ -62,6 +64,8 @@ double dot(const AudioBuffer& a, const AudioBuffer& b) {
   return sum;
 }
 
+std::string bleed_text(double db) { return db < -60 ? "below -60 dB" : fmt::format("{:.1f} dB", db); }
+
 }  // namespace
 
 std::string_view to_string(Verdict verdict) {
@@ -89,6 +93,7 @@ Inspection inspect(const std::vector<NamedSource>& stems, const data::SourcePtr&
 
   const std::size_t count = stems.size();
   std::vector<StemMeter> meters(count, StemMeter(first.channels));
+  BleedMeter bleed(count);
   std::vector<double> products(count * count);
   double residual = 0, total = 0;
   run.progress.start("inspect", first.frames, "frames");
@@ -100,6 +105,7 @@ Inspection inspect(const std::vector<NamedSource>& stems, const data::SourcePtr&
       meters[i].add(block);
       blocks[i] = finite_part(block);
     });
+    bleed.add(blocks, run.pool);
     run.pool.parallel_for(count * count, [&](std::size_t pair) {
       const std::size_t i = pair / count, j = pair % count;
       if (i <= j) products[pair] += dot(blocks[i], blocks[j]);
@@ -126,11 +132,17 @@ Inspection inspect(const std::vector<NamedSource>& stems, const data::SourcePtr&
   }
   for (std::size_t i = 0; i < count; ++i) {
     for (std::size_t j = i + 1; j < count; ++j) {
-      const double r = products[i * count + j] / std::sqrt(products[i * count + i] * products[j * count + j]);
-      const double size = std::abs(r);
+      const double energies = products[i * count + i] * products[j * count + j];
+      if (energies <= 0) continue;  // silence resembles nothing
+      const double r = products[i * count + j] / std::sqrt(energies), size = std::abs(r);
       result.together.push_back({"similarity", size > kSame ? Verdict::kBad : size > kSimilar ? Verdict::kNote : Verdict::kOk,
                                  r, "",
                                  fmt::format("{} and {}: correlation {:+.3f}", stems[i].name, stems[j].name, r)});
+      const double there = power_db(bleed.share(i, j)), back = power_db(bleed.share(j, i)), louder = std::max(there, back);
+      if (std::isnan(louder)) continue;
+      result.together.push_back({"bleed", louder > kAudibleBleedDb ? Verdict::kNote : Verdict::kOk, louder, "dB",
+                                 fmt::format("{} in {}: {}, {} in {}: {}", stems[i].name, stems[j].name, bleed_text(there),
+                                             stems[j].name, stems[i].name, bleed_text(back))});
     }
   }
   return result;

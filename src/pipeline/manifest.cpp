@@ -63,6 +63,7 @@ Json request_of(const Method& method, const SeparateOptions& options) {
           {"consistent", separation.consistent},
           {"format", options.container ? to_string(*options.container) : "same"},
           {"bit_depth", options.sample_format ? to_string(*options.sample_format) : "same"},
+          {"gain_db", options.gain_db},
           {"dither", options.dither}};
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cmath>
 #include <memory>
 #include <utility>
 
@@ -77,6 +78,17 @@ std::vector<AudioView> parts_of_mixture(const SeparatedBlock& block, const Stems
   return parts;
 }
 
+/// One gain for all, so that the stems keep their balance and their sum.
+void amplify(AudioBuffer& mix, Stems& stems, double gain_db) {
+  const auto gain = static_cast<float>(std::pow(10.0, gain_db / 20.0));
+  const auto scale = [gain](AudioBuffer& audio) {
+    for (std::size_t channel = 0; channel < audio.channels(); ++channel)
+      for (float& sample : audio.channel(channel)) sample *= gain;
+  };
+  scale(mix);
+  for (std::size_t i = 0; i < stems.size(); ++i) scale(stems[i].audio);
+}
+
 /// What an earlier run left in the folder: finished work to take over, leftovers to replace, or files in the
 /// way.
 struct Before {
@@ -138,9 +150,10 @@ std::uint64_t flow(Job& job, const SeparateOptions& options, SeparationOptions s
   Milliseconds progress(run.progress, job.info);
   const auto drain = [&] {
     while (stream.ready()) {
-      const SeparatedBlock block = stream.take(inner);
-      const Stems stems = job.mixer.apply(block.mix, block.stems);
+      SeparatedBlock block = stream.take(inner);
+      Stems stems = job.mixer.apply(block.mix, block.stems);
       residual.add(block.mix, parts_of_mixture(block, stems, options.selection));
+      if (options.gain_db != 0.0) amplify(block.mix, stems, options.gain_db);
       files.write(block.mix, stems, run.pool);
       progress.advance(block.mix.frames());
     }
@@ -212,6 +225,8 @@ void SeparateOptions::validate() const {
     throw Error{ErrorCode::kUsage, "not a format that can be written", "format"};
   if (sample_format == io::SampleFormat::kLossy || (container && sample_format && io::is_lossy(*container)))
     throw Error{ErrorCode::kUsage, "lossy formats have no bit depth", "bit depth"};
+  if (!(gain_db >= -120.0 && gain_db <= 60.0))
+    throw Error{ErrorCode::kUsage, "lies between -120 and 60 dB", "gain"};
   if (!selection.two_stems.empty() && !selection.stems.empty())
     throw Error{ErrorCode::kUsage, "choose stems or two stems, not both", "stems"};
 }

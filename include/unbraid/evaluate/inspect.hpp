@@ -17,6 +17,10 @@
 //   residual     level of (sum of the stems − mixture) against the mixture             ok below −40 dB, bad above −10 dB
 //   similarity   the correlation of every two stems: r² is the share of one's energy that could have come from the
 //                other                                                                 a note above 0.3, bad above 0.9
+//   bleed        the share of one's energy that the other, filtered, could have made: their coherence over 0.7 s, louder
+//                direction (src/evaluate/bleed_meter.hpp). Instruments that play the same notes in time are coherent,
+//                too, so this is never bad                                             a note above −15 dB
+// Pairs with a silent stem are left out of the last two.
 // Verdicts are about the files, not the music: a quiet bridge is no fault, a stem that repeats another is.
 //
 // Streamed in blocks: memory does not grow with the track. kFormat when rates, channels or lengths differ.

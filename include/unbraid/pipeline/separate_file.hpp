@@ -7,8 +7,8 @@
 // Writes <folder>/<stem>.<ext> for every stem (of a .stem.mp4 one file named like the folder) and, last, <folder>/manifest.json: what went in (SHA-256), what
 // was asked, what came out. Stems have the sample rate, the channels, the length, the container and the bit
 // depth of the input unless asked otherwise (what cannot be written becomes WAV), and its tags and pictures.
-// All or nothing: on an error, or when cancelled, no file and no folder is left behind. Samples that are
-// written are not scaled.
+// All or nothing: on an error, or when cancelled, no file and no folder is left behind. Samples are
+// written as they are, unless one common gain is asked for.
 //
 // Errors: those of io::Reader and io::Writer; kFormat for samples that are no numbers and for files without a
 // single frame; kIo when a target exists; kResource when the memory allowed is not enough, before anything is
@@ -40,6 +40,7 @@ struct SeparateOptions {
   StemSelection selection = {};
   std::optional<io::Container> container = {};         ///< nothing: that of the input
   std::optional<io::SampleFormat> sample_format = {};  ///< nothing: that of the input, or the nearest to it
+  double gain_db = 0.0;                                ///< of every stem as it is written, −120 to 60
   bool dither = false;                                 ///< when going to integers; seeded by separation.seed
   std::size_t max_memory_bytes = 0;                    ///< 0: no limit
   bool overwrite = false;                              ///< replace files that exist

@@ -47,7 +47,7 @@ struct WholeTrack {};
 /// The separator sees blocks of a fixed length; memory does not depend on the track.
 struct Chunked {
   std::size_t length = 0;  ///< frames per block, > 0
-  double overlap = 0.5;    ///< share of a block that the next one repeats, 0 ≤ overlap < 1
+  double overlap = 0.5;    ///< share of a block (what `context` leaves of it) that the next one repeats, 0 ≤ overlap < 1
   BlockWindow window = BlockWindow::kHann;
   double fade = 0.1;         ///< of the length, for kLinearFade; 0 < fade ≤ 0.5
   std::size_t context = 0;   ///< frames at each end of a block whose output is thrown away; 2·context < length.

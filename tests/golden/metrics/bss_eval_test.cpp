@@ -8,6 +8,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -243,6 +244,55 @@ TEST_F(BssEvalGolden, MirEvalsMultichannelData) {
 }
 
 // Music Delta's "80s Rock" of MUSDB18: the numbers that museval itself writes.
+/// One target of museval's JSON, whose scores are rounded to 1e-5.
+void expect_frames(const json& target, const BssSourceScores& got, const std::string& run_name) {
+  ASSERT_EQ(target["frames"].size(), got.sdr.size());
+  for (std::size_t w = 0; w < got.sdr.size(); ++w) {
+    const json& m = target["frames"][w]["metrics"];
+    const std::string what = run_name + " " + target["name"].get<std::string>() + " " + std::to_string(w);
+    expect_score(number(m["SDR"]), got.sdr[w], 2e-5, what);
+    expect_score(number(m["ISR"]), got.isr[w], 2e-5, what);
+    expect_score(number(m["SIR"]), got.sir[w], 2e-5, what);
+    expect_score(number(m["SAR"]), got.sar[w], 2e-5, what);
+  }
+}
+
+std::vector<AudioBuffer> vocals_and_accompaniment() {
+  std::vector<AudioBuffer> two{testing::load_audio("metrics/museval/vocals.flac"),
+                               testing::load_audio("metrics/museval/bass.flac")};
+  for (const std::string stem : {"drums", "other"})
+    add_scaled(testing::load_audio("metrics/museval/" + stem + ".flac"), 1, two[1]);
+  return two;
+}
+
+// museval's own regression test: noise in [0, 1) for estimates, all of the vocals first.
+TEST_F(BssEvalGolden, MuseValRandomEstimates) {
+  UNBRAID_NEEDS_FIXTURE("metrics/museval/museval_random_float64.json");
+  const std::vector<AudioBuffer> references = vocals_and_accompaniment();
+  std::mt19937 generator(0);  // NOLINT(cert-msc32-c,cert-msc51-cpp): NumPy's seed 0 is the point
+  const auto uniform = [&] {
+    const double high = static_cast<double>(generator() >> 5), low = static_cast<double>(generator() >> 6);
+    return (high * 67108864.0 + low) / 9007199254740992.0;
+  };
+  std::vector<AudioBuffer> exact, sixteen_bits;
+  for (const std::string name : {"vocals", "accompaniment"}) {
+    AudioBuffer& noise = exact.emplace_back(2, references[0].frames());
+    for (std::size_t n = 0; n < noise.frames(); ++n)
+      for (std::size_t c = 0; c < 2; ++c) noise.channel(c)[n] = static_cast<float>(uniform());
+    sixteen_bits.push_back(testing::load_audio("metrics/museval/random16_" + name + ".flac"));
+  }
+  EXPECT_FLOAT_EQ(exact[0].channel(1)[0], 0.7151893663724195F);  // the recipe's second value
+  const auto check = [&](const std::vector<AudioBuffer>& estimates, const std::string& file) {
+    const auto scores = bss_eval(views(references), views(estimates), BssEvalOptions::v4(44100), run);
+    const json expected = load_json("metrics/museval/" + file);
+    ASSERT_EQ(expected["targets"].size(), 2u);
+    for (std::size_t i = 0; i < 2; ++i) expect_frames(expected["targets"][i], scores.sources[i], file);
+  };
+  check(exact, "museval_random_float64.json");
+  check(exact, "repo_expected_random.json");
+  check(sixteen_bits, "museval_random16.json");
+}
+
 TEST_F(BssEvalGolden, MuseValJson) {
   UNBRAID_NEEDS_FIXTURE("metrics/museval/summary.json");
   const json summary = load_json("metrics/museval/summary.json");
@@ -271,15 +321,7 @@ TEST_F(BssEvalGolden, MuseValJson) {
       const std::string name = target["name"];
       const auto at = static_cast<std::size_t>(std::ranges::find(stems, name) - stems.begin());
       const BssSourceScores& got = name == "vocals" ? two.sources[0] : at == 4 ? two.sources[1] : four.sources[at];
-      ASSERT_EQ(target["frames"].size(), got.sdr.size());
-      for (std::size_t w = 0; w < got.sdr.size(); ++w) {
-        const json& m = target["frames"][w]["metrics"];
-        const std::string what = run_name + " " + name + " " + std::to_string(w);
-        expect_score(number(m["SDR"]), got.sdr[w], 2e-5, what);  // museval rounds to 1e-5
-        expect_score(number(m["ISR"]), got.isr[w], 2e-5, what);
-        expect_score(number(m["SIR"]), got.sir[w], 2e-5, what);
-        expect_score(number(m["SAR"]), got.sar[w], 2e-5, what);
-      }
+      expect_frames(target, got, run_name);
     }
     if (run_name == "irm") {
       expect_scores(summary["irm_unrounded_4src_order_drums_bass_other_vocals"], four, 1e-5, "unrounded v4");

@@ -105,6 +105,29 @@ TEST_F(Inspect, ComparesStemsWithTheMixtureAndEachOther) {
   EXPECT_EQ(check(bad.together, "similarity").verdict, Verdict::kNote);
 }
 
+// White noise and a delayed copy of it below other noise: the waveforms do not correlate, but of 1.25 parts of power
+// 0.25 come from the first in every bin, so the coherence is 0.2 both ways (0.25 dB: the delay leaves 37 of 2048 samples
+// of a window out, and 10 s average 13 stretches of 1025 bins).
+TEST_F(Inspect, FindsBleedThatDoesNotCorrelate) {
+  Rng rng(11);
+  constexpr std::size_t kFrames = 441'000;
+  AudioBuffer a(1, kFrames), b(1, kFrames), silence(1, kFrames);
+  for (float& x : a.channel(0)) x = static_cast<float>(0.1 * rng.normal());
+  for (float& x : b.channel(0)) x = static_cast<float>(0.1 * rng.normal());
+  const auto pair = [&](const AudioBuffer& first, const AudioBuffer& second) {
+    return inspect({{"a", data::memory_source(first, kRate)}, {"b", data::memory_source(second, kRate)}}, nullptr, run);
+  };
+  const Check apart = check(pair(a, b).together, "bleed");
+  EXPECT_LT(apart.value, -25);
+  EXPECT_EQ(apart.verdict, Verdict::kOk);
+  for (std::size_t n = 37; n < b.frames(); ++n) b.channel(0)[n] += 0.5f * a.channel(0)[n - 37];
+  const Inspection leaked = pair(a, b);
+  EXPECT_LT(std::abs(check(leaked.together, "similarity").value), 0.05);
+  EXPECT_NEAR(check(leaked.together, "bleed").value, 10 * std::log10(0.2), 0.25);
+  EXPECT_EQ(check(leaked.together, "bleed").verdict, Verdict::kNote);
+  EXPECT_TRUE(pair(a, silence).together.empty());
+}
+
 TEST_F(Inspect, RefusesWhatDoesNotBelongTogether) {
   const auto a = data::memory_source(tone(440, 6, 100), kRate);
   EXPECT_THROW(inspect({}, nullptr, run), Error);

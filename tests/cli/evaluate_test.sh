@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# unbraid evaluate, compare and inspect from the outside: documents and files, awkward signals, mistakes.
+set -euo pipefail
+
+# grep that reads to the end: one that stops early can break the pipe, and pipefail would call that a failure.
+has() { grep "$@" | cat >/dev/null; }
+unbraid=$(realpath "$1")
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+fail() {
+  echo "FAILED: $1"
+  sed 's/^/  stderr: /' stderr 2>/dev/null || true
+  exit 1
+}
+works() { # works arguments…
+  "$unbraid" "$@" >stdout 2>stderr || fail "'$*' exits with $?"
+}
+refuses() { # refuses STATUS "part of the message" arguments…: the last line says it, and nothing is written
+  local status=0 expected=$1 message=$2
+  shift 2
+  "$unbraid" "$@" -q >stdout 2>stderr || status=$?
+  [ "$status" = "$expected" ] || fail "'$*' exits with $status, not $expected"
+  [ "$(wc -l <stderr)" = 1 ] || fail "'$*' does not print one line"
+  grep -qF -- "$message" stderr || fail "'$*' does not say '$message'"
+}
+
+# Two stems of noise, 5 s, and what can be wrong with estimates of them.
+python3 - <<'END'
+import os, random, struct, wave
+
+def stem(folder, name, rate, channels):
+    os.makedirs(folder, exist_ok=True)
+    with wave.open(f"{folder}/{name}.wav", "wb") as f:
+        f.setnchannels(len(channels)), f.setsampwidth(2), f.setframerate(rate)
+        f.writeframes(b"".join(struct.pack("<h", round(32767 * c[i])) for i in range(len(channels[0])) for c in channels))
+
+random.seed(3)
+noise = lambda n: [random.uniform(-0.3, 0.3) for _ in range(n)]
+n, rate = 40000, 8000
+vocals, drums = [noise(n), noise(n)], [noise(n), noise(n)]
+mixed = lambda a, b: [[x + 0.1 * y for x, y in zip(p, q)] for p, q in zip(a, b)]
+silence = [[0.0] * n] * 2
+for folder, stems in {
+    "true": {"vocals": vocals, "drums": drums},
+    "close": {"vocals": mixed(vocals, drums), "drums": mixed(drums, vocals)},
+    "far": {"vocals": mixed(drums, vocals), "drums": mixed(vocals, drums)},
+    "half silent": {"vocals": vocals, "drums": silence},
+    "mono": {"vocals": vocals[:1], "drums": drums[:1]},
+    "cut": {"vocals": [c[:30000] for c in vocals], "drums": [c[:30000] for c in drums]},
+    "other names": {"vocals": vocals, "bass": drums},
+    "short": {"vocals": [c[:2400] for c in mixed(vocals, drums)], "drums": [c[:2400] for c in drums]},
+    "short true": {"vocals": [c[:2400] for c in vocals], "drums": [c[:2400] for c in drums]},
+    "one": {"vocals": [[0.5]], "drums": [[0.25]]},
+    "none": {"vocals": [[]], "drums": [[]]},
+}.items():
+    for name, channels in stems.items():
+        stem(folder, name, rate, channels)
+for name in ("vocals", "drums"):
+    stem("faster", name, 16000, vocals)
+END
+
+# --- evaluate -------------------------------------------------------------------------------------------------------
+works evaluate -r true -e close -o one --metrics bsseval_v4,si_sdr --accompaniment --json
+cmp -s stdout one/evaluate.json || fail "the file is not the document on standard output"
+for file in scores.csv summary.md report.html museval/test/true.json; do
+  [ -s "one/$file" ] || fail "no $file"
+done
+python3 - <<'END' || fail "the JSON documents"
+import json, math
+d = json.load(open("one/evaluate.json"))
+assert d["schema"] == "unbraid.evaluate/1" and d["conformance"] >= 1
+(track,) = d["tracks"]
+targets = {t["name"]: t["metrics"] for t in track["targets"]}
+assert set(targets) == {"vocals", "drums", "accompaniment"}, targets
+for name in ("vocals", "drums"):  # the other stem at -20 dB, equally loud
+    assert abs(targets[name]["si_sdr"] - 20) < 0.3 and abs(targets[name]["bsseval_v4"]["SDR"] - 20) < 0.3, targets
+    assert abs(d["aggregate"][name]["si_sdr"]["median"] - targets[name]["si_sdr"]) < 1e-12
+museval = json.load(open("one/museval/test/true.json"))
+frames = {t["name"]: t["frames"] for t in museval["targets"]}
+assert [f["time"] for f in frames["drums"]] == [0.0, 1.0, 2.0, 3.0, 4.0] and set(frames["drums"][0]["metrics"]) == {"SDR", "SIR", "SAR", "ISR"}
+END
+head -1 one/scores.csv | has '^track,target,metric,value' || fail "the CSV header"
+
+works evaluate -r true -e "half silent"
+has 'drums not applicable: the estimate is silent throughout' stderr || fail "silence is not named"
+works evaluate -r "half silent" -e true --json -q
+python3 - stdout <<'END' || fail "a silent reference has a score"
+import json, sys
+(track,) = json.load(open(sys.argv[1]))["tracks"]
+drums = next(t for t in track["targets"] if t["name"] == "drums")
+assert "silent" in drums["not_applicable"] and drums["metrics"]["bsseval_v4"]["SDR"] is None, drums
+END
+works evaluate -r true -e cut
+has 'cut to 30000 frames' stderr || fail "the cut is not named"
+works evaluate -r true -e "other names"
+has 'no estimate of drums' stderr && has 'no reference for bass' stderr || fail "missing and extra stems are not named"
+works evaluate -r "short true" -e short --metrics bsseval_v4,si_sdr # 0.3 s
+grep '^ *vocals' stdout | has -E '(19|20)\.[0-9]{2}' || fail "0.3 s have no score"
+works evaluate -r one -e one
+works evaluate -r none -e none
+has 'no samples' stderr || fail "empty files are not named"
+
+refuses 1 "estimate drums has 30000 frames" evaluate -r true -e cut --strict
+refuses 1 "1 channel, reference drums has 2" evaluate -r true -e mono
+refuses 1 "16000 Hz, reference drums at 8000 Hz" evaluate -r true -e faster
+refuses 1 "nowhere" evaluate -r nowhere -e close
+refuses 2 "loudness" evaluate -r true -e close --metrics loudness
+
+# --- compare --------------------------------------------------------------------------------------------------------
+works evaluate -r true -e far -o two --metrics bsseval_v4,si_sdr --accompaniment -q
+works compare one two --json
+python3 - stdout <<'END' || fail "the comparison"
+import json, sys
+d = json.load(open(sys.argv[1]))
+assert d["schema"] == "unbraid.compare/1"
+rows = {(c["target"], c["metric"]): c for c in d["comparisons"]}
+# From +20 to −20 dB, give or take what 40000 random samples correlate by chance (0.005 against 0.1: 0.4 dB).
+assert abs(rows["vocals", "si_sdr"]["mean_difference"] + 40) < 1.2, rows["vocals", "si_sdr"]
+END
+works compare one two
+has 'drums *si_sdr *1 ' stdout || fail "the table"
+refuses 1 "no results of an evaluation" compare one nowhere
+
+# --- inspect --------------------------------------------------------------------------------------------------------
+works inspect true
+has 'bleed' stdout || fail "no bleed"
+works inspect true --json
+has '"schema": "unbraid.inspect/1"' stdout || fail "the document"
+refuses 1 "1 fault found" inspect true/vocals.wav true/drums.wav --mix true/vocals.wav # the sum is not the mixture
+refuses 1 "not stems of one track" inspect true/vocals.wav mono/drums.wav
+refuses 1 "no such file" inspect missing.wav
