@@ -133,7 +133,7 @@ void add_oracle(CLI::App& program, Session& session) {
       ->required()
       ->type_name("DIR");
   verb->add_option("--masks", arguments->masks,
-                   "ibm, ibm_threshold, irm, irm_root, wiener<p>, psm, psm_unclipped, psa (default "
+                   "ibm, ibm_threshold, irm, irm_root, wiener<p>, psm, psm_unclipped, psa, cirm, mwf (default "
                    "ibm,irm,wiener1,wiener2,psm)")
       ->delimiter(',')
       ->type_name("LIST");

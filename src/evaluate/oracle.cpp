@@ -7,10 +7,16 @@
 #include <bit>
 #include <cmath>
 #include <complex>
+#include <limits>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "evaluate/oracle_sources.hpp"
+#include "evaluate/oracle_wiener.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/dsp/fft.hpp"
 #include "unbraid/dsp/window.hpp"
@@ -40,6 +46,18 @@ struct Products {
   double estimate_reference = 0, estimate_estimate = 0;
 };
 
+Products products_of(AudioView estimate, AudioView reference) {
+  Products sums;
+  for (std::size_t c = 0; c < estimate.channels(); ++c) {
+    for (std::size_t n = 0; n < estimate.frames(); ++n) {
+      const double e = estimate.channel(c)[n];
+      sums.estimate_reference += e * reference.channel(c)[n];
+      sums.estimate_estimate += e * e;
+    }
+  }
+  return sums;
+}
+
 /// NaN where reference or estimate is silent, unless the seed's ε decides.
 double si_sdr_db(const Products& p, double reference, bool seed) {
   if (!seed && (reference == 0 || p.estimate_estimate == 0)) return std::numeric_limits<double>::quiet_NaN();
@@ -51,13 +69,37 @@ double si_sdr_db(const Products& p, double reference, bool seed) {
   return 10 * std::log10((target + epsilon) / (residual + epsilon));
 }
 
+constexpr double kComplexLimit = 10;  ///< of a complex mask's magnitude, as its inventors compress it
+
+/// A mask that works bin by bin: a real one, or the complex ratio.
+struct BinMask {
+  mask::IdealMask real = {};
+  bool complex = false;
+  bool operator==(const BinMask& other) const {
+    return complex == other.complex && real.kind == other.real.kind && real.power == other.real.power &&
+           real.clip == other.real.clip;
+  }
+};
+
+BinMask bin_mask(const std::string& name) {
+  if (name == kComplexRatioMask) return {.complex = true};
+  try {
+    return {.real = mask::ideal_mask(name)};
+  } catch (const Error& error) {
+    throw Error{error.code(), fmt::format("{}, {}, {}", error.message(), kComplexRatioMask, kMultichannelWiener), name};
+  }
+}
+
 /// The transform and the masks, shared by all tasks.
 struct Plan {
+  static constexpr std::size_t kBehindMasks = std::numeric_limits<std::size_t>::max();
+
   std::size_t window, hop, frames;
   dsp::RealFft<double> fft;
   std::vector<double> analysis, synthesis, interior_norm;
-  std::vector<mask::IdealMask> masks;        ///< distinct ones
-  std::vector<std::size_t> mask_of_request;  ///< index into masks for every name asked for
+  std::vector<BinMask> masks;                ///< distinct ones
+  bool multichannel = false;                 ///< the multichannel Wiener filter as well, behind the masks
+  std::vector<std::size_t> mask_of_request;  ///< index into masks, or behind them, for every name asked for
   std::uint64_t samples;
 
   Plan(const OracleOptions& options, std::size_t window_samples, std::size_t hop_samples,
@@ -78,15 +120,22 @@ struct Plan {
       interior_norm[n % hop] += shape[n] * shape[n];
     }
     for (const std::string& name : options.masks) {
-      mask::IdealMask wanted = mask::ideal_mask(name);
-      if (options.seed_arithmetic) wanted.epsilon = kSeedEpsilon;
-      const auto found = std::ranges::find_if(masks, [&](const mask::IdealMask& m) {
-        return m.kind == wanted.kind && m.power == wanted.power && m.clip == wanted.clip;
-      });
+      if (name == kMultichannelWiener) {
+        multichannel = true;
+        mask_of_request.push_back(kBehindMasks);
+        continue;
+      }
+      BinMask wanted = bin_mask(name);
+      if (options.seed_arithmetic) wanted.real.epsilon = kSeedEpsilon;
+      const auto found = std::ranges::find(masks, wanted);
       mask_of_request.push_back(static_cast<std::size_t>(found - masks.begin()));
       if (found == masks.end()) masks.push_back(wanted);
     }
+    std::ranges::replace(mask_of_request, kBehindMasks, masks.size());
   }
+
+  /// Estimates per stem: of every mask, then of the multichannel filter.
+  std::size_t filters() const { return masks.size() + (multichannel ? 1 : 0); }
 
   /// 1 / Σ w² for the hop that starts at sample m·hop − window/2: the overlap-add of the frames that exist.
   void inverse_norm(std::size_t m, std::span<double> out) const {
@@ -165,10 +214,13 @@ class Task {
     const Row& mixture = spectra_[stems_];
     const std::size_t slot = m % (plan_.window / plan_.hop);
     for (std::size_t k = 0; k < plan_.masks.size(); ++k) {
-      mask::ideal_masks_of_frame<double>(plan_.masks[k], sources_, mixture, gain_rows_);
+      const BinMask& mask = plan_.masks[k];
+      if (!mask.complex) mask::ideal_masks_of_frame<double>(mask.real, sources_, mixture, gain_rows_);
       for (std::size_t s = 0; s < stems_; ++s) {
-        const std::vector<double>& gains = gains_[s];
-        for (std::size_t b = 0; b < product_.size(); ++b) product_[b] = gains[b] * mixture[b];
+        if (mask.complex)
+          limit(spectra_[s], mixture);
+        else
+          for (std::size_t b = 0; b < product_.size(); ++b) product_[b] = gains_[s][b] * mixture[b];
         plan_.fft.inverse(product_, time_);
         // The ring holds one window of sums; the frame's first sample belongs at hop m.
         double* const ring = overlap_[k * stems_ + s].data();
@@ -176,6 +228,14 @@ class Task {
         for (std::size_t n = 0; n < wrap; ++n) ring[slot * plan_.hop + n] += plan_.synthesis[n] * time_[n];
         for (std::size_t n = wrap; n < plan_.window; ++n) ring[n - wrap] += plan_.synthesis[n] * time_[n];
       }
+    }
+  }
+
+  /// The complex ratio mask S / X, its magnitude limited, times X.
+  void limit(const Row& source, const Row& mixture) {
+    for (std::size_t b = 0; b < product_.size(); ++b) {
+      const double size = std::abs(source[b]), largest = kComplexLimit * std::abs(mixture[b]);
+      product_[b] = size <= largest ? source[b] : source[b] * (largest / size);
     }
   }
 
@@ -232,7 +292,8 @@ OracleOptions OracleOptions::seed() {
 }
 
 void OracleOptions::validate() const {
-  for (const std::string& name : masks) mask::ideal_mask(name);
+  for (const std::string& name : masks)
+    if (name != kMultichannelWiener) bin_mask(name);
   if (masks.empty()) throw Error{ErrorCode::kUsage, "at least one mask is needed", "masks"};
   if (!(trim_s >= 0)) throw Error{ErrorCode::kUsage, "a track is trimmed to 0 s (whole) or more", "trim"};
   if (window > 0 && hop > 0 && (window % hop != 0 || 2 * hop > window)) {
@@ -262,10 +323,11 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
   result.frames = plan.frames;
 
   const std::size_t stems = result.stems.size(), scores = plan.masks.size() * stems;
+  const std::size_t all_scores = plan.filters() * stems;
   const std::size_t hops =
       (result.samples + window / 2 + hop - 1) / hop;  // the last one holds the last sample
   const std::size_t segment_hops = std::max<std::size_t>(kSegment / hop / kTaskHops, 1) * kTaskHops;
-  std::vector<Products> totals(scores);
+  std::vector<Products> totals(all_scores);
   OracleSums sums(stems);
   run.progress.start("oracle", result.samples, "frames");
 
@@ -290,7 +352,7 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
                static_cast<std::size_t>(own_end - own_begin));
 
     std::vector<AudioBuffer> estimates;
-    if (sink) estimates.assign(scores, AudioBuffer(result.channels, static_cast<std::size_t>(end - begin)));
+    if (sink) estimates.assign(all_scores, AudioBuffer(result.channels, static_cast<std::size_t>(end - begin)));
     const std::size_t tasks = (last - first + kTaskHops - 1) / kTaskHops;
     std::vector<Products> partial(tasks * result.channels * scores);
     run.pool.parallel_ranges(tasks * result.channels, 1, [&](std::size_t from, std::size_t to) {
@@ -315,12 +377,21 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
       totals[i % scores].estimate_estimate += partial[i].estimate_estimate;
     }
     if (own_end > own_begin) {
+      const auto skip = static_cast<std::size_t>(own_begin - begin), own = static_cast<std::size_t>(own_end - own_begin);
+      if (plan.multichannel) {
+        std::vector<AudioBuffer> filtered = wiener_estimates(audio, window, hop, run.pool);
+        for (std::size_t s = 0; s < stems; ++s) {
+          const Products sums_here = products_of(filtered[s].view().slice(skip, own), audio[s].view().slice(skip, own));
+          totals[scores + s].estimate_reference += sums_here.estimate_reference;
+          totals[scores + s].estimate_estimate += sums_here.estimate_estimate;
+          if (sink) estimates[scores + s] = std::move(filtered[s]);
+        }
+      }
       for (std::size_t i = 0; i < estimates.size(); ++i) {
-        const AudioView own = estimates[i].view().slice(static_cast<std::size_t>(own_begin - begin),
-                                                        static_cast<std::size_t>(own_end - own_begin));
+        const AudioView part = estimates[i].view().slice(skip, own);
         for (std::size_t name = 0; name < options.masks.size(); ++name) {
           if (plan.mask_of_request[name] == i / stems)
-            sink(options.masks[name], result.stems[i % stems], own);
+            sink(options.masks[name], result.stems[i % stems], part);
         }
       }
       run.progress.advance(static_cast<std::uint64_t>(own_end - own_begin));

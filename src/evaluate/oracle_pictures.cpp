@@ -44,6 +44,7 @@ void oracle_pictures(const data::Track& track, const OracleOptions& options, dou
   draw(picture_of("mix", mixture, peak));
   for (std::size_t s = 0; s < spectra.size(); ++s) draw(picture_of(sources.labels()[s], spectra[s], peak));
   for (const std::string& name : options.masks) {
+    if (name == kComplexRatioMask || name == kMultichannelWiener) continue;  // not a picture of gains
     const auto masks = mask::ideal_masks<float>(mask::ideal_mask(name), spectra, mixture, run.pool);
     for (std::size_t s = 0; s < masks.size(); ++s) {
       run.cancel.check();

@@ -22,6 +22,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,8 +31,13 @@
 
 namespace unbraid::evaluate {
 
+/// Filters beside the real masks of mask::ideal_mask(): the complex ratio mask S / X with magnitudes up to 10, and the
+/// multichannel Wiener filter (mask/wiener_em.hpp, one iteration from the true magnitudes, anew for every stretch of
+/// 2^18 frames).
+inline constexpr std::string_view kComplexRatioMask = "cirm", kMultichannelWiener = "mwf";
+
 struct OracleOptions {
-  /// Names of mask::ideal_mask(). Equal masks under two names ("irm", "wiener1") are computed once.
+  /// Names of mask::ideal_mask(), and the two above. Equal masks under two names ("irm", "wiener1") are computed once.
   std::vector<std::string> masks = {"ibm", "irm", "wiener1", "wiener2", "psm"};
   double trim_s = 0;  ///< only so many seconds from the start; 0: the whole track
   std::size_t window =
