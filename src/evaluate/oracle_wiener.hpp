@@ -1,5 +1,5 @@
 #pragma once
-// The oracle's multichannel Wiener filter: EM (mask/wiener_em.hpp) that starts from the true magnitudes.
+// The oracle's multichannel Wiener filter: the true sources' powers and places, applied to the mixture.
 
 #include <cstddef>
 #include <vector>
@@ -10,7 +10,7 @@
 namespace unbraid::evaluate {
 
 /// audio: every stem, then the mixture, of one stretch of a track over which sources are taken to stand still (open-unmix
-/// takes some seconds). One iteration from the soft mask. Estimates of all stems, as long as the stretch.
+/// takes some seconds). Estimates of all stems, as long as the stretch.
 std::vector<AudioBuffer> wiener_estimates(const std::vector<AudioBuffer>& audio, std::size_t window, std::size_t hop,
                                           ThreadPool& pool);
 

@@ -257,8 +257,17 @@ std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> m
   require_source(magnitudes.size());
   for (const dsp::Magnitudes<T>& v : magnitudes) require_broadcastable(v, mixture);
   std::vector<dsp::Spectrogram<T>> sources = first_estimates(magnitudes, mixture, options, pool);
-  if (options.iterations == 0) return sources;
+  expectation_maximisation(sources, mixture, options, pool);
+  return sources;
+}
 
+template <class T>
+void expectation_maximisation(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture,
+                              const WienerEmOptions& options, ThreadPool& pool) {
+  options.validate();
+  require_source(sources.size());
+  for (const dsp::Spectrogram<T>& source : sources) require_same_shape(source, mixture);
+  if (options.iterations == 0) return;
   T peak = 0;
   for (const std::complex<T> x : mixture.values()) peak = std::max(peak, std::abs(x));
   const T scale = 1 / std::max(T{1}, peak / static_cast<T>(options.scale));
@@ -268,7 +277,7 @@ std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> m
       for (std::size_t i = 0; i < options.iterations; ++i)
         iterate_wide(sources, mixture, scale, epsilon, bin);
     });
-    return sources;
+    return;
   }
   pool.parallel_for((mixture.bins() + kLanes - 1) / kLanes, [&](std::size_t block) {
     const std::size_t bin = block * kLanes, count = std::min(kLanes, mixture.bins() - bin);
@@ -280,7 +289,6 @@ std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> m
     else
       run(NarrowEm<T, 2>(sources, mixture, scale, epsilon, bin, count));
   });
-  return sources;
 }
 
 template <class T>
@@ -321,6 +329,8 @@ dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>> magnitudes,
 #define UNBRAID_INSTANTIATE(T)                                                                               \
   template std::vector<dsp::Spectrogram<T>> wiener_em(                                                       \
       std::span<const dsp::Magnitudes<T>>, const dsp::Spectrogram<T>&, const WienerEmOptions&, ThreadPool&); \
+  template void expectation_maximisation(std::vector<dsp::Spectrogram<T>>&, const dsp::Spectrogram<T>&,      \
+                                         const WienerEmOptions&, ThreadPool&);                                \
   template dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>>, const dsp::Spectrogram<T>&, \
                                                   double, bool, ThreadPool&);
 UNBRAID_INSTANTIATE(float)

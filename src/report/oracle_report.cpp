@@ -32,6 +32,8 @@ std::string title_of(const std::string& mask) {
   if (mask == "psm_unclipped") return "Phase-sensitive mask, unclipped";
   if (mask == "psa") return "Phase-sensitive ratio mask (PSA)";
   if (mask.starts_with("wiener")) return "Wiener mask (p = " + mask.substr(6) + ")";
+  if (mask == "cirm") return "Complex ideal ratio mask (cIRM)";
+  if (mask == "mwf") return "Multichannel Wiener filter (MWF)";
   return mask;
 }
 

@@ -32,8 +32,8 @@
 namespace unbraid::evaluate {
 
 /// Filters beside the real masks of mask::ideal_mask(): the complex ratio mask S / X with magnitudes up to 10, and the
-/// multichannel Wiener filter (mask/wiener_em.hpp, one iteration from the true magnitudes, anew for every stretch of
-/// 2^18 frames).
+/// multichannel Wiener filter from the true powers and places (mask::expectation_maximisation), anew for every
+/// stretch of 2^18 frames.
 inline constexpr std::string_view kComplexRatioMask = "cirm", kMultichannelWiener = "mwf";
 
 struct OracleOptions {

@@ -40,6 +40,13 @@ std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> m
                                            const dsp::Spectrogram<T>& mixture, const WienerEmOptions& options,
                                            ThreadPool& pool);
 
+/// The EM iterations alone, in place, from complex first estimates of the sources (norbert's
+/// expectation_maximization); residual and softmask do not count. One iteration from the true sources is the oracle
+/// multichannel Wiener filter: their own powers and places, applied to the mixture.
+template <class T>
+void expectation_maximisation(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture,
+                              const WienerEmOptions& options, ThreadPool& pool);
+
 /// What is left of the mixture, max(0, |x|^alpha − Σ v_j), as a further source (norbert's residual_model).
 /// With autoscale the v_j are first scaled in place, bin by bin, to fit the mixture in the least-squares
 /// sense.

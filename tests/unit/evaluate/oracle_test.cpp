@@ -216,13 +216,9 @@ TEST(Oracle, MultichannelWienerIsThatOfTheMaskLibrary) {
   std::vector<double> mix;
   const auto mixture = forward(*track.mixture, mix);
   std::vector<std::vector<double>> references(3);
-  std::vector<dsp::Magnitudes<double>> magnitudes;
-  for (std::size_t s = 0; s < 3; ++s) {
-    const auto spectrum = forward(*track.stems[s].audio, references[s]);
-    auto& magnitude = magnitudes.emplace_back(2, spectrum.frames(), spectrum.bins());
-    for (std::size_t i = 0; i < spectrum.values().size(); ++i) magnitude.values()[i] = std::abs(spectrum.values()[i]);
-  }
-  const auto stems = mask::wiener_em<double>(magnitudes, mixture, {.iterations = 1}, pool);
+  std::vector<dsp::Spectrogram<double>> stems;
+  for (std::size_t s = 0; s < 3; ++s) stems.push_back(forward(*track.stems[s].audio, references[s]));
+  mask::expectation_maximisation(stems, mixture, {.iterations = 1}, pool);
   for (std::size_t s = 0; s < 3; ++s) {
     std::vector<double> estimate(18000);
     stft.inverse(stems[s], {estimate.data(), 2, 9000, 9000}, pool);
