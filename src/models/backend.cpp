@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "models/family.hpp"
+#include "models/model_file.hpp"
 #include "models/parity.hpp"
 #include "models/torch_separator.hpp"
 #include "unbraid/core/plugin.hpp"
@@ -13,6 +16,36 @@ UNBRAID_PLUGIN()
 namespace unbraid::models {
 
 namespace {
+
+class OpenedModel : public NeuralModel {
+ public:
+  OpenedModel(LoadedModel opened, torch::Device device) : model_(std::move(opened.model)), device_(device) {
+    model_->to(device_);
+    parameters_ = model_->settings();
+    const ModelTraits& traits = model_->traits();
+    facts_ = {.family = traits.family, .stems = traits.stems, .sample_rate = traits.sample_rate,
+              .channels = static_cast<std::size_t>(traits.channels)};
+    for (const auto& parameter : model_->parameters()) facts_.parameters += static_cast<std::uint64_t>(parameter.numel());
+    facts_.details = std::move(opened.card.more);
+    for (const auto& [key, value] : {std::pair{"name", opened.card.name}, {"description", opened.card.description},
+                                     {"author", opened.card.author}, {"licence", opened.card.licence},
+                                     {"source", opened.card.source}, {"training", opened.card.training},
+                                     {"configuration", model_->configuration()}})
+      if (!value.empty()) facts_.details[key] = value;
+  }
+
+  const ModelFacts& facts() const override { return facts_; }
+  const std::vector<Parameter>& parameters() const override { return parameters_; }
+  std::unique_ptr<Separator> separator(const StreamFormat& format, const ParameterValues& values) const override {
+    return make_separator(model_, device_, format, values);
+  }
+
+ private:
+  std::shared_ptr<Model> model_;
+  torch::Device device_;
+  std::vector<Parameter> parameters_;
+  ModelFacts facts_;
+};
 
 class TorchBackend : public NeuralBackend {
  public:
@@ -27,17 +60,10 @@ class TorchBackend : public NeuralBackend {
     return names;
   }
 
-  ModelFacts facts(const ModelFiles& files) const override {
-    const std::shared_ptr<Model> model = open_model(files);
-    const ModelTraits& traits = model->traits();
-    ModelFacts facts{.family = traits.family, .stems = traits.stems, .sample_rate = traits.sample_rate,
-                     .channels = static_cast<std::size_t>(traits.channels)};
-    for (const auto& parameter : model->parameters()) facts.parameters += static_cast<std::uint64_t>(parameter.numel());
-    return facts;
-  }
+  ModelFacts facts(const ModelFiles& files) const override { return OpenedModel(open_with_card(files), torch::kCPU).facts(); }
 
-  std::unique_ptr<Separator> open(const ModelFiles& files, const NeuralRuntime& runtime) const override {
-    return make_separator(open_model(files), runtime);
+  std::shared_ptr<const NeuralModel> open(const ModelFiles& files, const NeuralRuntime& runtime) const override {
+    return std::make_shared<OpenedModel>(open_with_card(files), choose_device(runtime.device));
   }
 
   std::vector<ParityFile> parity(const std::filesystem::path& folder, double tolerance, RunContext& run) const override {

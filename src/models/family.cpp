@@ -7,10 +7,12 @@
 #include <mutex>
 #include <utility>
 
+#include "models/deepconvsep/deepconvsep.hpp"
 #include "models/demucs/demucs.hpp"
 #include "models/mask_inference/mask_inference.hpp"
 #include "models/mdx23c/mdx23c.hpp"
 #include "models/model_file.hpp"
+#include "models/open_unmix/open_unmix.hpp"
 #include "models/roformer/roformer.hpp"
 #include "models/scnet/scnet.hpp"
 #include "models/state.hpp"
@@ -112,6 +114,14 @@ const Family kFamilies[] = {
      [](const TensorMap& tensors) { return has(tensors, "recurrent_stack.rnn.") && has(tensors, "embedding.linear."); },
      [](const Config& config) { return make_mask_inference(MaskInferenceConfig::of(config), own_traits(config, "mask_inference")); },
      read_nussl},
+    {"open_unmix",
+     [](const TensorMap& tensors) { return has(tensors, "input_mean") && has(tensors, "lstm.weight_ih_l0"); },
+     [](const Config& config) { return make_open_unmix(OpenUnmixConfig::of(config), own_traits(config, "open_unmix")); },
+     [](const checkpoint::Checkpoint&, const std::filesystem::path& path) { return read_open_unmix(path); }},
+    {"deepconvsep",
+     [](const TensorMap& tensors) { return has(tensors, "vertical_convolution/") && has(tensors, "single_dense_"); },
+     [](const Config& config) { return make_deepconvsep(DeepConvSepConfig::of(config), own_traits(config, "deepconvsep")); },
+     read_keras_deepconvsep},
     {"mdx23c",
      [](const TensorMap& tensors) { return has(tensors, "first_conv.weight") && has(tensors, "bottleneck_block."); },
      [](const Config& config) { return make_mdx23c(Mdx23cConfig::of(config), msst_traits(config, "mdx23c")); }},
@@ -165,22 +175,33 @@ std::shared_ptr<Model> make_model(std::string_view name, const Config& config, s
   return model;
 }
 
-std::shared_ptr<Model> open_model(const ModelFiles& files) {
-  const checkpoint::Checkpoint file = checkpoint::load(files.weights);
+std::shared_ptr<Model> open_model(const ModelFiles& files) { return open_with_card(files).model; }
+
+LoadedModel open_with_card(const ModelFiles& files) {
   try {
-    if (is_model_file(file)) return load_model(file).model;
-    const auto family = std::ranges::find_if(families(), [&](const Family& f) { return f.recognises(file.tensors); });
-    if (family == families().end()) throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows"};
-    if (files.config.empty() && !family->read)
-      throw Error{ErrorCode::kUsage, fmt::format("a {} checkpoint needs its configuration (--config FILE)", family->name)};
+    const bool folder = std::filesystem::is_directory(files.weights);
+    checkpoint::Checkpoint file;
     SelfContained own;
-    if (family->read) own = family->read(file);
+    std::string_view family_name = "open_unmix";
+    if (folder) {
+      own = read_open_unmix(files.weights);
+    } else {
+      file = checkpoint::load(files.weights);
+      if (is_model_file(file)) return load_model(file);
+      const auto family = std::ranges::find_if(families(), [&](const Family& f) { return f.recognises(file.tensors); });
+      if (family == families().end()) throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows"};
+      if (files.config.empty() && !family->read)
+        throw Error{ErrorCode::kUsage, fmt::format("a {} checkpoint needs its configuration (--config FILE)", family->name)};
+      family_name = family->name;
+      own = family->read ? family->read(file, files.weights) : SelfContained{.tensors = file.tensors};
+    }
     const Config config = files.config.empty() ? Config::parse(own.configuration, "its own configuration") : Config::load(files.config);
-    std::shared_ptr<Model> model = make_model(family->name, config);
-    load_state(*model, family->read ? own.tensors : file.tensors, files.allow_partial);
-    model->eval();
-    return model;
+    LoadedModel result{.model = make_model(family_name, config), .card = {.source = files.weights.filename().string()}};
+    load_state(*result.model, own.tensors, files.allow_partial);
+    result.model->eval();
+    return result;
   } catch (const Error& error) {
+    if (!error.context().empty() && error.context().starts_with(files.weights.string())) throw;
     throw Error{error.code(), error.what(), files.weights.string()};
   }
 }

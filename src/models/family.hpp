@@ -6,6 +6,7 @@
 //   auto trained = open_model({.weights = "best.safetensors"});
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,7 +32,7 @@ struct Family {
   /// The untrained module. kUnsupported for options that it does not know.
   std::shared_ptr<Model> (*build)(const Config& config);
   /// For families whose files carry their configuration; nullptr for those that need one beside them.
-  SelfContained (*read)(const checkpoint::Checkpoint& file) = nullptr;
+  SelfContained (*read)(const checkpoint::Checkpoint& file, const std::filesystem::path& path) = nullptr;
 };
 
 std::span<const Family> families();
@@ -43,7 +44,7 @@ std::span<const Family> families();
 std::shared_ptr<Model> make_model(std::string_view family, const Config& config, std::uint64_t seed = 0);
 
 /// A model from its files, in evaluation mode on the CPU: our own model files, published checkpoints that say what they
-/// are, or published checkpoints with their configuration; the family is told by the tensors.
+/// are, published checkpoints with their configuration, or a folder of Open-Unmix; the family is told by the tensors.
 std::shared_ptr<Model> open_model(const ModelFiles& files);
 
 }  // namespace unbraid::models

@@ -24,6 +24,8 @@
 #include <vector>
 
 #include "unbraid/core/error.hpp"
+#include "unbraid/core/parameter.hpp"
+#include "unbraid/core/run_context.hpp"
 #include "unbraid/separator/separator.hpp"
 
 namespace unbraid::models {
@@ -48,9 +50,20 @@ class Model : public torch::nn::Module {
   const std::string& configuration() const noexcept { return configuration_; }
   void set_configuration(std::string yaml) { configuration_ = std::move(yaml); }
 
-  /// float32 [batch, channels, frames] → [batch, stems, channels, frames'] with frames' ≤ frames where the published
-  /// model shortens its output. Differentiable; in training mode with dropout and the statistics of the batch.
+  /// float32 [batch, channels, frames] → [batch, stems, channels, frames'], where frames' is less than frames if
+  /// the published model shortens its output, and more if it gives whole excerpts: both start together. Differentiable; in training mode with dropout and the statistics of the batch.
   virtual torch::Tensor forward(const torch::Tensor& mix) = 0;
+
+  // For separating: what a user may set, and what the reference implementation does around its network.
+  virtual std::vector<Parameter> settings() const { return {}; }
+  /// The stems under these values: usually traits().stems.
+  virtual std::vector<std::string> stems(const ParameterValues& /*values*/) const { return traits_.stems; }
+  /// As forward(), in evaluation mode: [batch, channels, frames] → [batch, stems(values), channels, frames'].
+  virtual torch::Tensor separate(const torch::Tensor& mix, const ParameterValues& /*values*/, RunContext& /*run*/) {
+    return forward(mix);
+  }
+  /// Settings under which separate() equals the reference implementation, where the defaults are not.
+  virtual std::map<std::string, std::string> reference_settings() const { return {}; }
 
   // For losses on spectrograms; models that work in time, or on complex values, have none.
   virtual bool has_magnitudes() const { return false; }

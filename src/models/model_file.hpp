@@ -23,6 +23,7 @@
 
 #include "models/model.hpp"
 #include "unbraid/checkpoint/checkpoint.hpp"
+#include "unbraid/separator/neural.hpp"
 
 namespace unbraid::models {
 
@@ -52,5 +53,8 @@ void save_model(const std::filesystem::path& path, const Model& model, const Mod
 /// newer version.
 LoadedModel load_model(const std::filesystem::path& path);
 LoadedModel load_model(const checkpoint::Checkpoint& file);
+
+/// open_model() of family.hpp with the card, which for published checkpoints only says where the model comes from.
+LoadedModel open_with_card(const ModelFiles& files);
 
 }  // namespace unbraid::models

@@ -13,12 +13,12 @@ namespace {
 
 class TorchSeparator : public Separator {
  public:
-  TorchSeparator(std::shared_ptr<Model> model, torch::Device device) : model_(std::move(model)), device_(device) {
+  TorchSeparator(std::shared_ptr<Model> model, torch::Device device, const StreamFormat& format, ParameterValues values)
+      : model_(std::move(model)), device_(device), values_(std::move(values)) {
     const ModelTraits& traits = model_->traits();
-    model_->to(device_);
-    info_.stems = traits.stems;
+    info_.stems = model_->stems(values_);
     info_.sample_rate = traits.sample_rate;
-    info_.channels = static_cast<std::size_t>(traits.channels);
+    info_.channels = traits.any_channels ? format.channels : static_cast<std::size_t>(traits.channels);
     info_.normalize = traits.normalize;
     info_.blocks = traits.blocks;
     std::size_t weights = 0;
@@ -38,14 +38,14 @@ class TorchSeparator : public Separator {
     run.cancel.check();
     const c10::InferenceMode no_gradient;
     const auto frames = static_cast<std::int64_t>(blocks[0].frames());
-    torch::Tensor mix = torch::empty({static_cast<std::int64_t>(blocks.size()), model_->traits().channels, frames});
+    torch::Tensor mix = torch::empty({static_cast<std::int64_t>(blocks.size()), static_cast<std::int64_t>(info_.channels), frames});
     float* to = mix.data_ptr<float>();
     for (const AudioView& block : blocks)
       for (std::size_t c = 0; c < block.channels(); ++c) to = std::ranges::copy(block.channel(c), to).out;
 
-    const torch::Tensor stems = model_->forward(mix.to(device_)).to(torch::kCPU).contiguous();
+    const torch::Tensor stems = model_->separate(mix.to(device_), values_, run).to(torch::kCPU).contiguous();
     std::vector<Stems> results;
-    const auto given = static_cast<std::size_t>(std::min(stems.size(-1), frames));  // some models shorten their output
+    const auto given = static_cast<std::size_t>(std::min(stems.size(-1), frames));  // some models give less, or whole excerpts
     for (std::int64_t b = 0; b < stems.size(0); ++b) {
       Stems& result = results.emplace_back(info_.stems, info_.channels, blocks[0].frames());
       for (std::size_t s = 0; s < info_.stems.size(); ++s)
@@ -60,6 +60,7 @@ class TorchSeparator : public Separator {
  private:
   std::shared_ptr<Model> model_;
   torch::Device device_;
+  ParameterValues values_;
   SeparatorInfo info_;
 };
 
@@ -81,8 +82,9 @@ torch::Device choose_device(const std::string& name) {
   throw Error{ErrorCode::kUsage, "unknown device; there are: auto, cpu, cuda, cuda:N", name};
 }
 
-std::unique_ptr<Separator> make_separator(std::shared_ptr<Model> model, const NeuralRuntime& runtime) {
-  return std::make_unique<TorchSeparator>(std::move(model), choose_device(runtime.device));
+std::unique_ptr<Separator> make_separator(std::shared_ptr<Model> model, torch::Device device, const StreamFormat& format,
+                                          const ParameterValues& values) {
+  return std::make_unique<TorchSeparator>(std::move(model), device, format, values);
 }
 
 }  // namespace unbraid::models

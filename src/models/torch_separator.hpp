@@ -11,6 +11,8 @@ namespace unbraid::models {
 /// The device of a runtime: "auto" is CUDA where there is one. kUnsupported when it is not there.
 torch::Device choose_device(const std::string& name);
 
-std::unique_ptr<Separator> make_separator(std::shared_ptr<Model> model, const NeuralRuntime& runtime);
+/// model: in evaluation mode, on the device where it is to run.
+std::unique_ptr<Separator> make_separator(std::shared_ptr<Model> model, torch::Device device, const StreamFormat& format,
+                                          const ParameterValues& values);
 
 }  // namespace unbraid::models

@@ -4,8 +4,8 @@
 //   const Method method = catalog::model_method({.weights = "model.ckpt", .config = "config.yaml"}, {.device = "cpu"});
 //   separate_file("song.wav", "stems/song", method, {}, run);
 //
-// The model is loaded once, here, and shared by all separators that the method makes; they must not be used at the same
-// time. The method is called like the file of the weights, and its fingerprint holds the hashes of both files.
+// The model is loaded once, here, and shared by all separators that the method makes. The method is called like the
+// file or folder of the weights, has the model's parameters, and its fingerprint holds the hashes of all files.
 
 #include <filesystem>
 #include <string_view>
@@ -14,7 +14,8 @@
 
 namespace unbraid::catalog {
 
-/// Whether a name means files of a model rather than a method: it has a folder in it, or the ending of a checkpoint.
+/// Whether a name means files of a model rather than a method: it has a folder in it, or the ending of a checkpoint,
+/// or is a folder and no method is called so.
 bool names_model_file(std::string_view name);
 
 /// Errors: those of NeuralBackend::open, and kUnsupported without libunbraid_nn.

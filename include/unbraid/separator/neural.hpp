@@ -2,7 +2,8 @@
 // Neural separators, which live in libunbraid_nn: the part of the library that links libtorch.
 //
 //   const NeuralBackend& neural = catalog::neural_backend();            // opened on first use
-//   auto separator = neural.open({.weights = "model.ckpt", .config = "config.yaml"}, {.device = "cpu"});
+//   auto model = neural.open({.weights = "model.ckpt", .config = "config.yaml"}, {.device = "cpu"});
+//   auto separator = model->separator(format, ParameterValues::resolve(model->parameters()));
 //   Stems stems = separator->process(block, run);
 //
 // No torch type appears here, so that a program without torch can be compiled against it.
@@ -22,7 +23,7 @@ namespace unbraid {
 
 /// A model as it is published.
 struct ModelFiles {
-  std::filesystem::path weights;      ///< .ckpt, .th, .pth, .safetensors, .h5, or a folder of them (Open-Unmix)
+  std::filesystem::path weights;      ///< .ckpt, .th, .pth, .safetensors, .h5, a folder of them (Open-Unmix), or our own .safetensors
   std::filesystem::path config = {};  ///< MSST YAML or splifft JSON; empty when the weights say enough
   bool allow_partial = false;         ///< accept missing and surplus tensors, as a fine-tune may have
 };
@@ -41,7 +42,7 @@ struct ModelFacts {
   double sample_rate = 0;  ///< Hz
   std::size_t channels = 0;
   std::uint64_t parameters = 0;
-  std::map<std::string, std::string> details;  ///< the configuration, for people
+  std::map<std::string, std::string> details = {};  ///< the model's card and its configuration, for people
 };
 
 /// One comparison of `models parity`.
@@ -54,6 +55,17 @@ struct ParityFile {
   std::string note = {};  ///< why it could not be compared; empty otherwise
 };
 
+/// An opened model, in memory and ready to run.
+class NeuralModel {
+ public:
+  virtual ~NeuralModel() = default;
+  virtual const ModelFacts& facts() const = 0;
+  /// What can be set when it separates: "niter" of Open-Unmix, "condition" of a conditioned network.
+  virtual const std::vector<Parameter>& parameters() const = 0;
+  /// Separators share the model's weights and keep them alive. kUsage for a value that does not fit the model.
+  virtual std::unique_ptr<Separator> separator(const StreamFormat& format, const ParameterValues& values) const = 0;
+};
+
 class NeuralBackend {
  public:
   virtual ~NeuralBackend() = default;
@@ -64,8 +76,9 @@ class NeuralBackend {
   // Errors of all three: kNotFound, kFormat (a damaged file; tensors that do not fit the configuration, named),
   // kUnsupported (an unknown family or option).
   virtual ModelFacts facts(const ModelFiles& files) const = 0;
-  virtual std::unique_ptr<Separator> open(const ModelFiles& files, const NeuralRuntime& runtime) const = 0;
-  /// Runs the model of a folder on its input.npy and compares with output.npy, inter_*.npy, demix_*.npy, …
+  virtual std::shared_ptr<const NeuralModel> open(const ModelFiles& files, const NeuralRuntime& runtime) const = 0;
+  /// Runs the model of a folder on its input.npy and compares with output.npy, with inter_*.npy, and with
+  /// output_<settings>.npy under those settings: output_niter2_softmask.npy.
   virtual std::vector<ParityFile> parity(const std::filesystem::path& folder, double tolerance,
                                          RunContext& run) const = 0;
 };

@@ -39,6 +39,6 @@ std::shared_ptr<Model> make_mask_inference(const MaskInferenceConfig& config, Mo
 
 /// nussl's SeparationModel files: state, architecture, STFT and transforms rebuilt from the metadata, none of which is
 /// executed. kUnsupported for networks or transforms of other kinds.
-SelfContained read_nussl(const checkpoint::Checkpoint& file);
+SelfContained read_nussl(const checkpoint::Checkpoint& file, const std::filesystem::path& path);
 
 }  // namespace unbraid::models

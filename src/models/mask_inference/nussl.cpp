@@ -90,7 +90,7 @@ TensorMap tensors_of(const TensorMap& tensors, const std::string& prefix) {
 
 }  // namespace
 
-SelfContained read_nussl(const checkpoint::Checkpoint& file) {
+SelfContained read_nussl(const checkpoint::Checkpoint& file, const std::filesystem::path& /*path*/) {
   const checkpoint::Value* stored = file.document ? file.document->root->find("metadata") : nullptr;
   if (!stored) throw Error{ErrorCode::kFormat, "a nussl checkpoint needs its metadata, which this file lacks"};
   const Config metadata = pickled_config(*stored, "metadata");

@@ -23,7 +23,7 @@ TEST_P(Parity, EqualsTheReference) {
     EXPECT_TRUE(file.pass) << file.file << ": " << file.max_abs_error << " > " << file.tolerance << " " << file.note;
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Parity, ::testing::Values("mdx23c", "mdx23c_groupnorm", "bs_roformer", "mel_band_roformer", "scnet", "htdemucs", "hdemucs", "nussl_mask_inference"));
+INSTANTIATE_TEST_SUITE_P(Families, Parity, ::testing::Values("mdx23c", "mdx23c_groupnorm", "bs_roformer", "mel_band_roformer", "scnet", "htdemucs", "hdemucs", "nussl_mask_inference", "openunmix", "deepconvsep_keras"));
 
 TEST(OpenModel, NamesTheTensorThatDoesNotFit) {
   UNBRAID_NEEDS_FIXTURE("models/mdx23c");
