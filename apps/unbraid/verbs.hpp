@@ -26,6 +26,7 @@ void add_oracle(CLI::App& program, Session& session);
 void add_synth(CLI::App& program, Session& session);
 void add_evaluate(CLI::App& program, Session& session);
 void add_compare(CLI::App& program, Session& session);
+void add_benchmark(CLI::App& program, Session& session);
 void add_mix(CLI::App& program, Session& session);
 void add_inspect(CLI::App& program, Session& session);
 void add_completion(CLI::App& program, Session& session);

@@ -1,0 +1,156 @@
+// unbraid benchmark: many ways to separate, on one dataset, in one report.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "progress_bar.hpp"
+#include "unbraid/catalog/methods.hpp"
+#include "unbraid/catalog/model_method.hpp"
+#include "unbraid/core/atomic_file.hpp"
+#include "unbraid/core/error.hpp"
+#include "unbraid/data/views.hpp"
+#include "unbraid/evaluate/benchmark.hpp"
+#include "unbraid/report/benchmark_report.hpp"
+#include "verbs.hpp"
+
+namespace unbraid::app {
+
+namespace {
+
+namespace fs = std::filesystem;
+using evaluate::Contender;
+
+constexpr const char* kOracles[] = {"ibm", "irm", "wiener2", "psm"};
+
+struct Arguments {
+  fs::path dataset, output;
+  std::string split, device = "auto";
+  std::vector<std::string> methods;
+  std::size_t tracks = 0;
+  evaluate::BenchmarkOptions options;
+  report::BenchmarkReportOptions report;
+};
+
+/// NAME[:key=value…]: a method with parameters, or the weights of a model, whose only key is "config".
+Contender contender_of(const std::string& text, const std::string& device) {
+  std::string name = text;
+  std::map<std::string, std::string> settings;
+  for (std::size_t colon; (colon = name.rfind(':')) != std::string::npos && name.find('=', colon) != std::string::npos;) {
+    const std::size_t equals = name.find('=', colon);
+    settings[name.substr(colon + 1, equals - colon - 1)] = name.substr(equals + 1);
+    name.resize(colon);
+  }
+  if (!catalog::names_model_file(name)) return Contender::of(catalog::find(name), settings);
+  ModelFiles files{.weights = name};
+  if (const auto config = settings.find("config"); config != settings.end()) {
+    files.config = config->second;
+    settings.erase(config);
+  }
+  return Contender::of(catalog::model_method(files, {.device = device}), settings);
+}
+
+/// "all" and "oracle" stand for several; the mixture is always there, in front.
+std::vector<Contender> contenders_of(const Arguments& arguments) {
+  std::vector<Contender> contenders{Contender::mixture()};
+  const auto add = [&](Contender contender) {
+    if (std::ranges::find(contenders, contender.name, &Contender::name) == contenders.end())
+      contenders.push_back(std::move(contender));
+  };
+  for (const std::string& text : arguments.methods) {
+    if (text == "oracle" || text == "all")
+      for (const char* mask : kOracles) add(Contender::oracle(mask));
+    if (text == "all")
+      for (const Method& method : catalog::methods()) add(Contender::of(method));
+    if (text.starts_with("oracle:")) add(Contender::oracle(text.substr(7)));
+    else if (text != "oracle" && text != "all" && text != "mix") add(contender_of(text, arguments.device));
+  }
+  return contenders;
+}
+
+std::size_t half_of_this_machine() {
+  return static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGE_SIZE)) / 2;
+}
+
+void benchmark_all(Arguments arguments, const Session& session) {
+  auto& options = arguments.options;
+  if (options.max_memory_bytes == 0) options.max_memory_bytes = half_of_this_machine();
+  options.folder = arguments.output;
+  data::DatasetPtr dataset = data::open_dataset(arguments.dataset);
+  if (!arguments.split.empty()) dataset = data::with_split(dataset, arguments.split);
+  if (arguments.tracks > 0 && arguments.tracks < dataset->size()) {
+    std::vector<std::size_t> first(arguments.tracks);
+    for (std::size_t i = 0; i < first.size(); ++i) first[i] = i;
+    dataset = data::subset(dataset, first);
+  }
+  arguments.report.dataset = fs::absolute(arguments.dataset).lexically_normal().filename().string();
+  if (arguments.report.dataset.empty()) arguments.report.dataset = dataset->format();
+
+  ThreadPool pool(session.threads);
+  ProgressBar bar(!session.quiet);
+  RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
+  const auto result = evaluate::benchmark(*dataset, contenders_of(arguments), options, run);
+  bar.clear();
+  if (result.entries.empty())
+    throw Error{ErrorCode::kFormat, result.failures.empty() ? "there are no tracks" : result.failures[0].reason,
+                arguments.dataset.string()};
+
+  const std::string json = report::benchmark_json(result, arguments.report) + "\n";
+  if (!arguments.output.empty()) {
+    write_file_atomically(arguments.output / "benchmark.json", json);
+    write_file_atomically(arguments.output / "benchmark.csv", report::benchmark_csv(result));
+    write_file_atomically(arguments.output / "benchmark.md", report::benchmark_markdown(result, arguments.report));
+    write_file_atomically(arguments.output / "report.html", report::benchmark_page(result, arguments.report));
+  }
+  fmt::print("{}", session.json ? json : report::benchmark_text(result, arguments.report));
+  if (session.quiet) return;
+  if (result.resumed > 0) fmt::print(stderr, "unbraid: {} results taken over from an earlier run\n", result.resumed);
+  for (const auto& failure : result.failures)
+    fmt::print(stderr, "unbraid: warning: {} on {}: {}\n", result.contenders[failure.contender].name,
+               result.tracks[failure.track], failure.reason);
+  if (!arguments.output.empty())
+    fmt::print(stderr, "unbraid: report in {}\n", (arguments.output / "report.html").string());
+}
+
+}  // namespace
+
+void add_benchmark(CLI::App& program, Session& session) {
+  CLI::App* const verb =
+      program.add_subcommand("benchmark", "separate and score every track with every method, in one report");
+  const auto arguments = std::make_shared<Arguments>();
+  auto& scores = arguments->options.scores;
+  verb->add_option("dataset", arguments->dataset, "tracks with their true stems")->type_name("DIR")->required();
+  verb->add_option("-m,--methods", arguments->methods,
+                   "methods, NAME[:parameter=value], weights of models, WEIGHTS[:config=FILE], oracle masks, "
+                   "oracle[:MASK]; all: every method and oracle. The mixture itself is always scored, too")
+      ->type_name("METHOD")
+      ->delimiter(',')
+      ->required();
+  verb->add_option("-o,--output", arguments->output, "folder for report.html, benchmark.json, .csv, .md and all results")
+      ->type_name("DIR");
+  verb->add_option("--split", arguments->split, "only this split")->type_name("NAME");
+  verb->add_option("--tracks", arguments->tracks, "only the first so many tracks")->type_name("N");
+  std::vector<std::string> names;
+  for (const auto& metric : evaluate::known_metrics()) names.push_back(metric.name);
+  verb->add_option("--metrics", scores.metrics, "which scores (unbraid evaluate --list-metrics explains them)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
+  verb->add_option("--rank-by", arguments->report.metric, "the score that methods are ranked by")
+      ->type_name("METRIC")
+      ->capture_default_str();
+  verb->add_option("--window", scores.window_s, "BSS Eval's window in s (0: the whole track)")->capture_default_str();
+  verb->add_option("--seed", arguments->options.seed, "of everything random")->type_name("N")->capture_default_str();
+  verb->add_option("--device", arguments->device, "of models: auto, cpu, cuda or cuda:N")->capture_default_str();
+  verb->add_option("--max-memory", arguments->options.max_memory_bytes,
+                   "of all jobs at a time: 500M, 2G (default: half of the machine's)")
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(true));
+  verb->add_flag("--resume", arguments->options.resume, "take over what an earlier run has finished");
+  verb->callback([arguments, &session] { benchmark_all(*arguments, session); });
+}
+
+}  // namespace unbraid::app

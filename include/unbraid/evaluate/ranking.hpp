@@ -1,0 +1,51 @@
+#pragma once
+// Who is better, and whether that is more than chance.
+//
+//   for (const evaluate::Ranking& ranking : evaluate::rank(result, "bsseval_v4.SDR"))
+//     print(ranking.target, ranking.rows[0].contender, ranking.rows[0].median);
+//
+// Methods are ranked by the median over the tracks. p-values are those of Wilcoxon's signed-rank test on the tracks
+// that both have; those against the best are corrected for their number by Holm's step-down procedure ("A simple
+// sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6(2), 1979). Oracles and the
+// mixture are bounds and take no part in the tests.
+
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "unbraid/evaluate/benchmark.hpp"
+#include "unbraid/evaluate/statistics.hpp"
+
+namespace unbraid::evaluate {
+
+struct RankingRow {
+  std::size_t contender = 0;
+  std::size_t rank = 0;    ///< from 1; 0 for bounds
+  std::size_t tracks = 0;  ///< with a finite score
+  bool chosen = false;     ///< its stems were chosen with the truth known
+  double median = std::numeric_limits<double>::quiet_NaN();
+  double mean = std::numeric_limits<double>::quiet_NaN();
+  Interval median_interval = {};                                 ///< 95 %, bootstrap
+  double p_best = std::numeric_limits<double>::quiet_NaN();      ///< against the first, Holm; NaN for the first itself
+  double p_next = std::numeric_limits<double>::quiet_NaN();      ///< against the one ranked above, not corrected
+};
+
+struct Ranking {
+  std::string target, metric;
+  std::vector<RankingRow> rows;    ///< methods, the best first
+  std::vector<RankingRow> bounds;  ///< oracles and the mixture, the best first
+};
+
+/// One for every target, in the order of run.targets(); contenders without a finite score are left out. kUsage when no
+/// entry has that metric.
+std::vector<Ranking> rank(const BenchmarkRun& run, const std::string& metric);
+
+/// p-values after Holm's correction, in the order given; NaN stays and does not count.
+std::vector<double> holm(std::span<const double> p_values);
+
+/// The mean over the targets of a contender's medians: one number for a table. NaN without any.
+double mean_over_targets(const BenchmarkRun& run, std::size_t contender, const std::string& metric);
+
+}  // namespace unbraid::evaluate

@@ -1,0 +1,25 @@
+#pragma once
+// A finished job of a benchmark as a small JSON file, so that an interrupted benchmark can be taken up again.
+//
+//   {"version", "options": {…}, "track", "method", "seconds", "processor_s", "chosen",
+//    "targets": [{"name", "not_applicable", "metrics": {…}}]}
+
+#include <filesystem>
+#include <optional>
+
+#include "unbraid/evaluate/benchmark.hpp"
+
+namespace unbraid::evaluate {
+
+/// The name of a contender's file: characters that paths and shells mind become underscores.
+std::filesystem::path benchmark_file(const std::filesystem::path& folder, const data::Dataset& dataset,
+                                     std::size_t track, const Contender& contender);
+
+void store_entry(const std::filesystem::path& file, const BenchmarkEntry& entry, const Contender& contender,
+                 const BenchmarkOptions& options);
+
+/// Nothing when there is no file, or one of other options, of another version or cut short.
+std::optional<BenchmarkEntry> stored_entry(const std::filesystem::path& file, const Contender& contender,
+                                           const BenchmarkOptions& options);
+
+}  // namespace unbraid::evaluate
