@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 
+#include "parameter_table.hpp"
 #include "unbraid/catalog/methods.hpp"
+#include "unbraid/catalog/model_method.hpp"
 #include "unbraid/report/text_table.hpp"
 #include "verbs.hpp"
 
@@ -18,19 +19,6 @@ namespace unbraid::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json parameter_json(const Parameter& parameter) {
-  const auto limit = [](double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); };
-  return {{"name", parameter.name},
-          {"help", parameter.help},
-          {"unit", parameter.unit},
-          {"type", type_name(parameter.value)},
-          {"default", std::visit([](const auto& value) { return Json(value); }, parameter.value)},
-          {"minimum", limit(parameter.minimum)},
-          {"maximum", limit(parameter.maximum)},
-          {"choices", parameter.choices},
-          {"source", parameter.source}};
-}
 
 void print_json(std::span<const Method> methods) {
   Json list = Json::array();
@@ -55,25 +43,12 @@ void print_list() {
   fmt::print("{}", table.to_string());
 }
 
-/// "1 … 10", "soft, hard" or nothing.
-std::string range_of(const Parameter& parameter) {
-  if (!parameter.choices.empty()) return fmt::format("{}", fmt::join(parameter.choices, ", "));
-  const bool low = std::isfinite(parameter.minimum), high = std::isfinite(parameter.maximum);
-  if (low && high) return fmt::format("{:g} … {:g}", parameter.minimum, parameter.maximum);
-  if (low) return fmt::format("≥ {:g}", parameter.minimum);
-  return high ? fmt::format("≤ {:g}", parameter.maximum) : "";
-}
-
 void print_info(const Method& method) {
   fmt::print("{}: {}\n", method.name, method.summary);
   fmt::print("stems: {}\n", fmt::join(method.stems, ", "));
   fmt::print("memory: {}\n", method.whole_track ? "grows with the track" : "the same for every length");
   if (!method.paper.empty()) fmt::print("from: {}\n", method.paper);
-  if (method.parameters.empty()) return;
-  report::TextTable table({{"parameter"}, {"default"}, {"unit"}, {"range"}, {"what it is"}, {"from"}});
-  for (const Parameter& p : method.parameters)
-    table.add_row({p.name, to_string(p.value), p.unit, range_of(p), p.help, p.source});
-  fmt::print("\n{}", table.to_string());
+  print_parameters(method.parameters);
 }
 
 }  // namespace
@@ -92,10 +67,13 @@ void add_models(CLI::App& program, Session& session) {
   });
   verb->add_subcommand("ls", "the methods of this build, the default first")->callback(list);
 
-  CLI::App* const info = verb->add_subcommand("info", "one method with its parameters");
+  CLI::App* const info = verb->add_subcommand("info", "one method, or a model's file, with its parameters");
   const auto name = std::make_shared<std::string>();
-  info->add_option("method", *name, "which one")->type_name("METHOD")->required();
-  info->callback([name, &session] {
+  const auto config = std::make_shared<std::string>();
+  info->add_option("method", *name, "which one: a name, or a model's weights")->type_name("METHOD")->required();
+  info->add_option("--config", *config, "the configuration that belongs to the weights")->type_name("FILE");
+  info->callback([name, config, &session] {
+    if (catalog::names_model_file(*name)) return print_model_file({.weights = *name, .config = *config}, session.json);
     const Method& method = catalog::find(*name);
     if (session.json)
       print_json({&method, 1});
@@ -103,6 +81,7 @@ void add_models(CLI::App& program, Session& session) {
       print_info(method);
   });
   add_models_parity(*verb, session);
+  add_models_files(*verb, session);
 }
 
 }  // namespace unbraid::app

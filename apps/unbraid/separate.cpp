@@ -37,6 +37,7 @@ struct Arguments {
   ModelFiles model;  ///< where the method is a file
   fs::path output = "stems";
   std::vector<std::string> derive, parameters;
+  std::string condition;
   std::string format = "same", bit_depth = "same", device = "auto", precision = "auto";
   double overlap = -1.0;
   bool plan = false;
@@ -56,6 +57,7 @@ SeparateOptions options_of(const Arguments& arguments) {
       throw Error{ErrorCode::kUsage, "a parameter is given as name=value", setting};
     options.parameters[setting.substr(0, equals)] = setting.substr(equals + 1);
   }
+  if (!arguments.condition.empty()) options.parameters["condition"] = arguments.condition;
   if (arguments.overlap >= 0.0) options.separation.overlap = arguments.overlap;
   if (arguments.format != "same") options.container = io::container_for("x." + arguments.format);
   if (arguments.bit_depth != "same") options.sample_format = kBitDepths.at(arguments.bit_depth);
@@ -238,6 +240,9 @@ void add_separate(CLI::App& program, Session& session) {
       ->type_name("PARAM")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  verb->add_option("--condition", a.condition,
+                   "what a conditioned model is to separate: vocals, or a mix such as vocals=1,bass=0.5")
+      ->type_name("MIX");
   verb->add_option("--format", a.format, "file type of the stems")
       ->check(CLI::IsMember({"same", "wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "stem.mp4"}))
       ->capture_default_str();

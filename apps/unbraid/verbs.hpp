@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "unbraid/core/cancel.hpp"
+#include "unbraid/separator/neural.hpp"
 
 namespace unbraid::app {
 
@@ -21,6 +22,8 @@ struct Session {
 void add_separate(CLI::App& program, Session& session);
 void add_models(CLI::App& program, Session& session);
 void add_models_parity(CLI::App& models, Session& session);
+void add_models_files(CLI::App& models, Session& session);
+void print_model_file(const ModelFiles& files, bool json);
 void add_dataset(CLI::App& program, Session& session);
 void add_oracle(CLI::App& program, Session& session);
 void add_synth(CLI::App& program, Session& session);

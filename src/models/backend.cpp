@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "models/exchange.hpp"
 #include "models/family.hpp"
 #include "models/model_file.hpp"
 #include "models/parity.hpp"
@@ -69,6 +70,13 @@ class TorchBackend : public NeuralBackend {
   std::vector<ParityFile> parity(const std::filesystem::path& folder, double tolerance, RunContext& run) const override {
     return run_parity(folder, tolerance, run);
   }
+
+  void import_model(const ModelFiles& files, const std::filesystem::path& output, const std::map<std::string, std::string>& card,
+                    bool half) const override {
+    models::import_model(files, output, card, half);
+  }
+  void export_model(const ModelFiles& files, const std::filesystem::path& folder) const override { models::export_model(files, folder); }
+  void verify_model(const ModelFiles& files, RunContext& run) const override { models::verify_model(files, run); }
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "models/cunet/cunet.hpp"
 #include "models/deepconvsep/deepconvsep.hpp"
 #include "models/demucs/demucs.hpp"
 #include "models/mask_inference/mask_inference.hpp"
@@ -122,6 +123,9 @@ const Family kFamilies[] = {
      [](const TensorMap& tensors) { return has(tensors, "vertical_convolution/") && has(tensors, "single_dense_"); },
      [](const Config& config) { return make_deepconvsep(DeepConvSepConfig::of(config), own_traits(config, "deepconvsep")); },
      read_keras_deepconvsep},
+    {"cunet",
+     [](const TensorMap& tensors) { return has(tensors, "gamma_beta.weight") && has(tensors, "encoder.0.conv.weight"); },
+     [](const Config& config) { return make_cunet(CunetConfig::of(config), own_traits(config, "cunet")); }},
     {"mdx23c",
      [](const TensorMap& tensors) { return has(tensors, "first_conv.weight") && has(tensors, "bottleneck_block."); },
      [](const Config& config) { return make_mdx23c(Mdx23cConfig::of(config), msst_traits(config, "mdx23c")); }},

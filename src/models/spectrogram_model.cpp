@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace unbraid::models {
 
 using torch::Tensor;
@@ -44,8 +46,9 @@ nn::TorchStft stft_of(const Config& audio, const StftNames& usual) {
   stft.window = nn::window_of(audio.get<std::string>("window", std::string(usual.window)), stft.n_fft);
   const auto scaling = audio.get<std::string>("scaling", std::string(usual.scaling));
   if (scaling == "spectrum") stft.window = stft.window / stft.window.sum();
+  else if (scaling == "unitary") stft.window = stft.window / std::sqrt(static_cast<double>(stft.n_fft));
   else if (scaling != "none")
-    throw Error{ErrorCode::kUnsupported, fmt::format("unknown scaling {}; there are none and spectrum", scaling), audio.name()};
+    throw Error{ErrorCode::kUnsupported, fmt::format("unknown scaling {}; there are none, spectrum and unitary", scaling), audio.name()};
   const auto padding = audio.get<std::string>("padding", std::string(usual.padding));
   if (padding != "reflect" && padding != "zeros")
     throw Error{ErrorCode::kUnsupported, fmt::format("unknown padding {}; there are reflect and zeros", padding), audio.name()};

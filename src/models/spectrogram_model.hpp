@@ -36,7 +36,7 @@ class SpectrogramModel : public Model {
 };
 
 /// The section `audio`: n_fft, hop_length, window (hann), scaling (none; spectrum: divide by the window's sum, as
-/// scipy.signal.stft), padding (reflect; zeros, with the end filled up to whole hops). Defaults from `usual`.
+/// scipy.signal.stft; unitary: by √n_fft), padding (reflect; zeros, with the end filled up to whole hops). Defaults from `usual`.
 struct StftNames {
   std::string_view window = "hann";
   std::string_view scaling = "none";

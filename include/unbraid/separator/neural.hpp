@@ -81,6 +81,15 @@ class NeuralBackend {
   /// output_<settings>.npy under those settings: output_niter2_softmask.npy.
   virtual std::vector<ParityFile> parity(const std::filesystem::path& folder, double tolerance,
                                          RunContext& run) const = 0;
+
+  /// Writes any model that can be read as one file of ours: safetensors that need nothing beside them. card: name,
+  /// description, author, licence, source, training, and whatever else is to be kept. half: weights as float16.
+  virtual void import_model(const ModelFiles& files, const std::filesystem::path& output,
+                            const std::map<std::string, std::string>& card, bool half) const = 0;
+  /// Writes config.yaml and model.safetensors with the tensors by their published names.
+  virtual void export_model(const ModelFiles& files, const std::filesystem::path& folder) const = 0;
+  /// kFormat when a weight, or what the model makes of noise, is not finite.
+  virtual void verify_model(const ModelFiles& files, RunContext& run) const = 0;
 };
 
 }  // namespace unbraid

@@ -1,0 +1,125 @@
+// unbraid models info FILE, import, export, verify: models that are files.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "parameter_table.hpp"
+#include "unbraid/catalog/neural.hpp"
+#include "unbraid/core/error.hpp"
+#include "unbraid/core/thread_pool.hpp"
+#include "verbs.hpp"
+
+namespace unbraid::app {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct Arguments {
+  ModelFiles files;
+  fs::path output;
+  std::map<std::string, std::string> card;
+  std::string precision = "fp32";
+  bool overwrite = false;
+};
+
+void add_files(CLI::App& verb, Arguments& arguments) {
+  verb.add_option("model", arguments.files.weights, "a model file, published weights, or a folder of Open-Unmix")->type_name("FILE")->required();
+  verb.add_option("--config", arguments.files.config, "configuration that published weights may need")->type_name("FILE");
+}
+
+void refuse_existing(const fs::path& path, bool overwrite) {
+  if (!overwrite && fs::exists(path)) throw Error{ErrorCode::kUsage, "is there already; --overwrite replaces it", path.string()};
+}
+
+void report(const Session& session, const char* key, const fs::path& path, const char* done) {
+  if (session.json) fmt::print("{}\n", Json{{"schema", "unbraid.models/1"}, {key, path.string()}}.dump());
+  else if (!session.quiet) fmt::print("{}: {}\n", path.string(), done);
+}
+
+void add_import(CLI::App& models, Session& session) {
+  const auto arguments = std::make_shared<Arguments>();
+  CLI::App* const verb = models.add_subcommand("import", "write any model that can be read as one file of ours");
+  add_files(*verb, *arguments);
+  verb->add_option("-o,--output", arguments->output, "the file to write: NAME.safetensors")->type_name("FILE")->required();
+  for (const char* key : {"name", "description", "author", "licence", "source", "training"})
+    verb->add_option(fmt::format("--{}", key), arguments->card[key], fmt::format("the model's {}, for its card", key))->type_name("TEXT");
+  verb->add_option("--precision", arguments->precision, "of the stored weights")->check(CLI::IsMember({"fp32", "fp16"}))->capture_default_str();
+  verb->add_flag("--overwrite", arguments->overwrite, "replace the file if it is there");
+  verb->callback([arguments, &session] {
+    refuse_existing(arguments->output, arguments->overwrite);
+    std::erase_if(arguments->card, [](const auto& entry) { return entry.second.empty(); });
+    catalog::neural_backend().import_model(arguments->files, arguments->output, arguments->card, arguments->precision == "fp16");
+    report(session, "written", arguments->output, "written");
+  });
+}
+
+void add_export(CLI::App& models, Session& session) {
+  const auto arguments = std::make_shared<Arguments>();
+  CLI::App* const verb = models.add_subcommand("export", "write a model as config.yaml and model.safetensors, for other programs");
+  add_files(*verb, *arguments);
+  verb->add_option("-o,--output", arguments->output, "the folder to write to")->type_name("DIR")->required();
+  verb->add_flag("--overwrite", arguments->overwrite, "replace files that are there");
+  verb->callback([arguments, &session] {
+    for (const char* name : {"config.yaml", "model.safetensors"}) refuse_existing(arguments->output / name, arguments->overwrite);
+    catalog::neural_backend().export_model(arguments->files, arguments->output);
+    report(session, "written", arguments->output, "written");
+  });
+}
+
+void add_verify(CLI::App& models, Session& session) {
+  const auto arguments = std::make_shared<Arguments>();
+  CLI::App* const verb = models.add_subcommand("verify", "whether a model is whole, finite and able to separate");
+  add_files(*verb, *arguments);
+  verb->callback([arguments, &session] {
+    ThreadPool pool(session.threads);
+    RunContext run{.pool = pool, .cancel = session.cancel};
+    catalog::neural_backend().verify_model(arguments->files, run);
+    report(session, "verified", arguments->files.weights, "sound");
+  });
+}
+
+}  // namespace
+
+void print_model_file(const ModelFiles& files, bool json) {
+  const auto model = catalog::neural_backend().open(files, {.device = "cpu"});
+  const ModelFacts& facts = model->facts();
+  if (json) {
+    Json parameters = Json::array();
+    for (const Parameter& parameter : model->parameters()) parameters.push_back(parameter_json(parameter));
+    const Json document{{"schema", "unbraid.models/1"},
+                        {"model",
+                         {{"file", files.weights.string()},
+                          {"family", facts.family},
+                          {"stems", facts.stems},
+                          {"sample_rate", facts.sample_rate},
+                          {"channels", facts.channels},
+                          {"weights", facts.parameters},
+                          {"details", facts.details},
+                          {"parameters", parameters}}}};
+    fmt::print("{}\n", document.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return;
+  }
+  fmt::print("{}: {}, {} weights\n", files.weights.string(), facts.family, facts.parameters);
+  fmt::print("stems: {}\n", fmt::join(facts.stems, ", "));
+  fmt::print("works at: {:g} Hz, {} channel{}\n", facts.sample_rate, facts.channels, facts.channels == 1 ? "" : "s");
+  for (const auto& [key, value] : facts.details)
+    if (key != "configuration") fmt::print("{}: {}\n", key, value);
+  print_parameters(model->parameters());
+  if (const auto configuration = facts.details.find("configuration"); configuration != facts.details.end())
+    fmt::print("\n{}\n", configuration->second);
+}
+
+void add_models_files(CLI::App& models, Session& session) {
+  add_import(models, session);
+  add_export(models, session);
+  add_verify(models, session);
+}
+
+}  // namespace unbraid::app
