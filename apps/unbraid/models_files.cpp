@@ -7,8 +7,11 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "parameter_table.hpp"
+#include "unbraid/catalog/model_method.hpp"
 #include "unbraid/catalog/neural.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/thread_pool.hpp"
@@ -45,14 +48,15 @@ void report(const Session& session, const char* key, const fs::path& path, const
 
 void add_import(CLI::App& models, Session& session) {
   const auto arguments = std::make_shared<Arguments>();
-  CLI::App* const verb = models.add_subcommand("import", "write any model that can be read as one file of ours");
+  CLI::App* const verb = models.add_subcommand("import", "take a model among those on this machine, or with -o write it as one file of ours");
   add_files(*verb, *arguments);
-  verb->add_option("-o,--output", arguments->output, "the file to write: NAME.safetensors")->type_name("FILE")->required();
+  verb->add_option("-o,--output", arguments->output, "the file to write: NAME.safetensors")->type_name("FILE");
   for (const char* key : {"name", "description", "author", "licence", "source", "training"})
     verb->add_option(fmt::format("--{}", key), arguments->card[key], fmt::format("the model's {}, for its card", key))->type_name("TEXT");
   verb->add_option("--precision", arguments->precision, "of the stored weights")->check(CLI::IsMember({"fp32", "fp16"}))->capture_default_str();
   verb->add_flag("--overwrite", arguments->overwrite, "replace the file if it is there");
   verb->callback([arguments, &session] {
+    if (arguments->output.empty()) return import_to_store(arguments->files, arguments->card["name"], session);
     refuse_existing(arguments->output, arguments->overwrite);
     std::erase_if(arguments->card, [](const auto& entry) { return entry.second.empty(); });
     catalog::neural_backend().import_model(arguments->files, arguments->output, arguments->card, arguments->precision == "fp16");
@@ -75,9 +79,14 @@ void add_export(CLI::App& models, Session& session) {
 
 void add_verify(CLI::App& models, Session& session) {
   const auto arguments = std::make_shared<Arguments>();
-  CLI::App* const verb = models.add_subcommand("verify", "whether a model is whole, finite and able to separate");
-  add_files(*verb, *arguments);
-  verb->callback([arguments, &session] {
+  const auto names = std::make_shared<std::vector<std::string>>();
+  CLI::App* const verb = models.add_subcommand(
+      "verify", "whether a file is whole, finite and able to separate; whether models on this machine have their hashes");
+  verb->add_option("model", *names, "a file, or names of models on this machine (default: all of them)")->type_name("FILE");
+  verb->add_option("--config", arguments->files.config, "configuration that published weights may need")->type_name("FILE");
+  verb->callback([arguments, names, &session] {
+    if (names->size() != 1 || !catalog::names_model_file(names->front())) return verify_installed(*names, session);
+    arguments->files.weights = names->front();
     ThreadPool pool(session.threads);
     RunContext run{.pool = pool, .cancel = session.cancel};
     catalog::neural_backend().verify_model(arguments->files, run);

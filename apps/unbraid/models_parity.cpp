@@ -12,6 +12,7 @@
 #include "unbraid/catalog/neural.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/thread_pool.hpp"
+#include "unbraid/pipeline/separate.hpp"
 #include "unbraid/report/text_table.hpp"
 #include "verbs.hpp"
 
@@ -53,7 +54,7 @@ void add_models_parity(CLI::App& models, Session& session) {
   };
   const auto arguments = std::make_shared<Arguments>();
   CLI::App* const verb = models.add_subcommand("parity", "compare a model with its reference's values in a folder");
-  verb->add_option("folder", arguments->folder, "with a configuration, weights, input.npy, output.npy and inter_*.npy")
+  verb->add_option("folder", arguments->folder, "with a configuration, weights, input.npy, output.npy, inter_*.npy, demix_*.npy, …")
       ->type_name("DIR")
       ->required();
   verb->add_option("--tolerance", arguments->tolerance, "largest absolute difference of an output")
@@ -63,7 +64,10 @@ void add_models_parity(CLI::App& models, Session& session) {
   verb->callback([arguments, &session] {
     ThreadPool pool(session.threads);
     RunContext run{.pool = pool, .cancel = session.cancel};
-    const auto files = catalog::neural_backend().parity(arguments->folder, arguments->tolerance, run);
+    const auto track = [](AudioView mix, Separator& separator, RunContext& with) {
+      return separate(mix, separator.info().sample_rate, separator, {}, with);
+    };
+    const auto files = catalog::neural_backend().parity(arguments->folder, arguments->tolerance, track, run);
     const bool pass = std::ranges::all_of(files, &ParityFile::pass);
     if (session.json) print_json(files, pass);
     else print_table(files);

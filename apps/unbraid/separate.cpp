@@ -13,7 +13,10 @@
 #include "progress_bar.hpp"
 #include "unbraid/catalog/device.hpp"
 #include "unbraid/catalog/methods.hpp"
+#include "unbraid/catalog/model_card.hpp"
 #include "unbraid/catalog/model_method.hpp"
+#include "unbraid/catalog/model_store.hpp"
+#include "unbraid/catalog/neural.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/thread_pool.hpp"
 #include "unbraid/io/writer.hpp"
@@ -133,13 +136,13 @@ void print_plans(const std::vector<std::pair<fs::path, SeparationPlan>>& plans, 
 
 /// The method of that name, or the model in that file.
 Method choose_method(const Arguments& arguments) {
-  if (!catalog::names_model_file(arguments.method)) {
-    if (!arguments.model.config.empty())
-      throw Error{ErrorCode::kUsage, "goes with weights: -m FILE --config FILE", "--config"};
-    return catalog::find(arguments.method);
-  }
+  const bool file = catalog::names_model_file(arguments.method);
+  if (!file && !arguments.model.config.empty())
+    throw Error{ErrorCode::kUsage, "goes with weights: -m FILE --config FILE", "--config"};
+  if (const Method* method = file ? nullptr : catalog::find_method(arguments.method)) return *method;
   if (arguments.precision == "bf16")
     throw Error{ErrorCode::kUnsupported, "models compute in fp32 as yet", "--precision bf16"};
+  if (!file) return catalog::installed_method(arguments.method, {.device = arguments.device});
   ModelFiles files = arguments.model;
   files.weights = arguments.method;
   return catalog::model_method(files, {.device = arguments.device});
@@ -151,7 +154,7 @@ void separate_all(const Arguments& arguments, const Session& session) {
   ParameterValues::resolve(method.parameters,
                            options.parameters);  // before any work: unknown names, values out of range
   const bool neural = !method.fingerprint.empty();
-  const catalog::Backend backend = neural ? catalog::Backend{.device = arguments.device, .precision = "fp32"}
+  const catalog::Backend backend = neural ? catalog::Backend{.device = catalog::neural_backend().device(arguments.device), .precision = "fp32"}
                                           : catalog::choose_backend(arguments.device, arguments.precision);
   const std::vector<Input> inputs = find_inputs(arguments.inputs);
   const bool to_standard_output = arguments.output == "-";
@@ -200,8 +203,10 @@ void separate_all(const Arguments& arguments, const Session& session) {
 }
 
 std::string check_method(const std::string& name) try {
-  if (!catalog::names_model_file(name)) catalog::find(name);
-  return "";
+  if (catalog::names_model_file(name) || catalog::find_method(name) || catalog::ModelStore().installed(name)) return "";
+  const auto cards = catalog::model_cards();
+  if (std::ranges::find(cards, name, &catalog::ModelCard::name) == cards.end()) catalog::find(name);
+  return fmt::format("{}: not on this machine; get it with unbraid models pull {}", name, name);
 } catch (const Error& error) {
   return error.what();
 }
@@ -216,11 +221,11 @@ void add_separate(CLI::App& program, Session& session) {
   verb->add_option("input", a.inputs, "audio files, folders with audio files, or - for standard input")
       ->type_name("FILE")
       ->required();
-  verb->add_option("-m,--method", a.method, "how to separate (see unbraid models ls), or a model's weights")
+  verb->add_option("-m,--method", a.method, "how to separate (see unbraid models ls), a model's weights, or a recipe of several (YAML)")
       ->type_name("METHOD")
       ->check(check_method)
       ->capture_default_str();
-  verb->add_option("--config", a.model.config, "the configuration that belongs to the weights (MSST's YAML)")
+  verb->add_option("--config", a.model.config, "the configuration that belongs to the weights (MSST's YAML, splifft's JSON)")
       ->type_name("FILE");
   verb->add_flag("--allow-partial", a.model.allow_partial, "accept weights with missing or surplus tensors");
   verb->add_option("-o,--output", a.output,
@@ -261,6 +266,8 @@ void add_separate(CLI::App& program, Session& session) {
       ->type_name("N")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
+  verb->add_flag("--tta", o.separation.augment,
+                 "average with the runs on the inverted and on the channel-swapped recording");
   verb->add_option("--seed", o.separation.seed, "of everything random")
       ->type_name("N")
       ->capture_default_str();

@@ -39,10 +39,16 @@ std::span<const Method> methods() {
   return all;
 }
 
+const Method* find_method(std::string_view name) {
+  for (const Method& method : methods())
+    if (method.name == name) return &method;
+  return nullptr;
+}
+
 const Method& find(std::string_view name) {
+  if (const Method* method = find_method(name)) return *method;
   std::vector<std::string> alike, known;
   for (const Method& method : methods()) {
-    if (method.name == name) return method;
     known.push_back(method.name);
     const bool begins = name.size() >= 3 && method.name.starts_with(name);
     if (begins || edit_distance(method.name, name) <= kAlike) alike.push_back(method.name);

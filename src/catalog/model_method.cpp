@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
 #include "unbraid/catalog/methods.hpp"
+#include "unbraid/catalog/model_card.hpp"
+#include "unbraid/catalog/model_store.hpp"
 #include "unbraid/catalog/neural.hpp"
+#include "unbraid/catalog/recipe.hpp"
 #include "unbraid/catalog/sha256.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -33,29 +37,97 @@ std::string fingerprint(const ModelFiles& files) {
   return text;
 }
 
+/// A separator of the model with blocks as the user wants them.
+class ReblockedSeparator : public Separator {
+ public:
+  ReblockedSeparator(std::unique_ptr<Separator> inner, SeparatorInfo info) : inner_(std::move(inner)), info_(std::move(info)) {}
+  const SeparatorInfo& info() const override { return info_; }
+  bool keep_only(std::span<const std::string> stems) override {
+    if (!inner_->keep_only(stems)) return false;
+    info_.stems = inner_->info().stems;
+    return true;
+  }
+  Stems process(AudioView block, RunContext& run) override { return inner_->process(block, run); }
+  std::vector<Stems> process_batch(std::span<const AudioView> blocks, RunContext& run) override {
+    return inner_->process_batch(blocks, run);
+  }
+
+ private:
+  std::unique_ptr<Separator> inner_;
+  SeparatorInfo info_;
+};
+
+/// What can be set of how a model's blocks are laid and joined.
+std::vector<Parameter> parameters_of(const SeparatorInfo& info) {
+  const Chunked* const blocks = std::get_if<Chunked>(&info.blocks);
+  if (!blocks) return {};
+  const Parameter segment{.name = "segment", .help = "length of a block; 0: the model's own", .unit = "s",
+                          .value = 0.0, .minimum = 0.0, .maximum = 600.0, .source = "demucs --segment"};
+  if (blocks->policy != BlockPolicy::kDemucs) return {segment};
+  return {segment,
+          {.name = "transition_power", .help = "of the triangles that weight blocks where they overlap", .value = 1.0,
+           .minimum = 1.0, .maximum = 100.0, .source = "demucs apply_model"},
+          {.name = "split", .help = "in blocks; no: the whole track at once", .value = true, .source = "demucs --no-split"}};
+}
+
+SeparatorInfo with(SeparatorInfo info, const ParameterValues& values, const std::string& name) {
+  Chunked* const blocks = std::get_if<Chunked>(&info.blocks);
+  if (!blocks) return info;
+  const bool demucs = blocks->policy == BlockPolicy::kDemucs;
+  if (const double segment = values.number("segment"); segment > 0.0) {
+    const auto frames = static_cast<std::size_t>(segment * info.sample_rate);
+    if (frames == 0) throw Error{ErrorCode::kUsage, "segment: shorter than a sample", name};
+    if (demucs && !blocks->shorten_last && frames > blocks->length)
+      throw Error{ErrorCode::kUsage, fmt::format("segment: this model takes at most {:g} s", static_cast<double>(blocks->length) / info.sample_rate), name};
+    blocks->length = frames;
+  }
+  if (!demucs) return info;
+  blocks->transition_power = values.number("transition_power");
+  if (!values.flag("split")) info.blocks = WholeTrack{};
+  return info;
+}
+
 }  // namespace
 
 bool names_model_file(std::string_view name) {
   if (name.find('/') != std::string_view::npos) return true;
-  if (std::ranges::find(methods(), name, &Method::name) != methods().end()) return false;
+  if (find_method(name)) return false;
   if (std::filesystem::is_directory(name)) return true;
-  for (const std::string_view ending : {".ckpt", ".th", ".pth", ".pt", ".safetensors", ".h5"})
+  for (const std::string_view ending : {".ckpt", ".th", ".pth", ".pt", ".safetensors", ".h5", ".yaml", ".yml"})
     if (name.ends_with(ending)) return true;
   return false;
 }
 
-Method model_method(const ModelFiles& files, const NeuralRuntime& runtime) {
+Method model_method(const ModelFiles& files, const NeuralRuntime& runtime, double segment_s) {
   if (!std::filesystem::exists(files.weights)) throw Error{ErrorCode::kNotFound, "no such file", files.weights.string()};
+  if (is_recipe(files.weights)) return recipe_method(files.weights, runtime);
   const std::shared_ptr<const NeuralModel> model = neural_backend().open(files, runtime);
+  const SeparatorInfo usual = model->separator({}, ParameterValues::resolve(model->parameters(), {}))->info();
   Method method;
   method.name = files.weights.filename().string();
   method.summary = "a model given by its files";
   method.stems = model->facts().stems;
   method.parameters = model->parameters();
+  for (Parameter& parameter : parameters_of(usual)) method.parameters.push_back(std::move(parameter));
   method.fingerprint = fingerprint(files);
-  method.make = [model](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
-    return model->separator(format, values);
+  method.make = [model, segment_s, name = method.name](const StreamFormat& format, const ParameterValues& values, std::uint64_t)
+      -> std::unique_ptr<Separator> {
+    auto separator = model->separator(format, values);
+    SeparatorInfo info = separator->info();
+    if (Chunked* const blocks = std::get_if<Chunked>(&info.blocks); blocks && blocks->shorten_last)
+      blocks->length = std::max(blocks->length, static_cast<std::size_t>(segment_s * info.sample_rate));
+    info = with(std::move(info), values, name);
+    return std::make_unique<ReblockedSeparator>(std::move(separator), std::move(info));
   };
+  return method;
+}
+
+Method installed_method(std::string_view name, const NeuralRuntime& runtime) {
+  const std::string wanted(name);
+  const ModelStore store;
+  if (!store.installed(wanted)) find_card(wanted);  // offers names that are alike
+  Method method = model_method(store.files(wanted), runtime);
+  method.name = wanted;
   return method;
 }
 

@@ -61,14 +61,17 @@ class TorchBackend : public NeuralBackend {
     return names;
   }
 
+  std::string device(const std::string& wanted) const override { return choose_device(wanted).str(); }
+
   ModelFacts facts(const ModelFiles& files) const override { return OpenedModel(open_with_card(files), torch::kCPU).facts(); }
 
   std::shared_ptr<const NeuralModel> open(const ModelFiles& files, const NeuralRuntime& runtime) const override {
     return std::make_shared<OpenedModel>(open_with_card(files), choose_device(runtime.device));
   }
 
-  std::vector<ParityFile> parity(const std::filesystem::path& folder, double tolerance, RunContext& run) const override {
-    return run_parity(folder, tolerance, run);
+  std::vector<ParityFile> parity(const std::filesystem::path& folder, double tolerance, const SeparateTrack& separate,
+                                 RunContext& run) const override {
+    return run_parity(folder, tolerance, separate, run);
   }
 
   void import_model(const ModelFiles& files, const std::filesystem::path& output, const std::map<std::string, std::string>& card,

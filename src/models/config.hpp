@@ -29,6 +29,8 @@ class Config {
   /// kNotFound, kFormat.
   static Config load(const std::filesystem::path& path);
   static Config parse(const std::string& text, std::string name);
+  /// A tree of ours, made from the configuration inside a checkpoint.
+  static Config of(YAML::Node node, std::string name) { return {std::move(node), std::move(name)}; }
 
   bool has(std::string_view key) const;
   /// An empty section when there is none.

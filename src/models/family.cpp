@@ -10,12 +10,14 @@
 #include "models/cunet/cunet.hpp"
 #include "models/deepconvsep/deepconvsep.hpp"
 #include "models/demucs/demucs.hpp"
+#include "models/demucs/package.hpp"
 #include "models/mask_inference/mask_inference.hpp"
 #include "models/mdx23c/mdx23c.hpp"
 #include "models/model_file.hpp"
 #include "models/open_unmix/open_unmix.hpp"
 #include "models/roformer/roformer.hpp"
 #include "models/scnet/scnet.hpp"
+#include "models/splifft.hpp"
 #include "models/state.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -44,17 +46,21 @@ ModelTraits msst_traits(const Config& config, std::string family) {
                                                      : std::vector<std::string>{target};
   traits.sample_rate = audio.get<double>("sample_rate", 44100);
   traits.channels = audio.get<std::int64_t>("num_channels", 2);
-  traits.normalize = inference.get<bool>("normalize", false);
+  traits.normalize = inference.get<bool>("normalize", false) ? Normalization::kMsst : Normalization::kNone;
   const auto overlap = inference.get<std::int64_t>("num_overlap", 2);
   if (overlap < 1) throw Error{ErrorCode::kFormat, "inference.num_overlap must be at least 1", config.name()};
+  const auto batch = inference.get<std::size_t>("batch_size", 1);
   traits.blocks = {
       .length = inference.get<std::size_t>("chunk_size", audio.get<std::size_t>("chunk_size", 0)),
       .overlap = 1.0 - 1.0 / static_cast<double>(overlap),
       .window = BlockWindow::kLinearFade,
       .fade = 0.1,
       .padding = PaddingMode::kReflect,
-      .batch = inference.get<std::size_t>("batch_size", 1),
+      .batch = batch,
+      .policy = BlockPolicy::kMsst,
+      .reference_batch = batch,
   };
+  adopt_splifft(inference, traits);
   if (traits.blocks.length == 0) throw Error{ErrorCode::kFormat, "audio.chunk_size is missing", config.name()};
   return traits;
 }
@@ -68,7 +74,7 @@ ModelTraits own_traits(const Config& config, std::string family) {
   traits.stems = config.section("training").get<std::vector<std::string>>("instruments");
   traits.sample_rate = audio.get<double>("sample_rate", 44100);
   traits.channels = audio.get<std::int64_t>("num_channels", 2);
-  traits.normalize = inference.get<bool>("normalize", false);
+  traits.normalize = inference.get<bool>("normalize", false) ? Normalization::kShared : Normalization::kNone;
   constexpr std::int64_t kMostChannels = 64, kLongestBlock = std::int64_t{1} << 30;
   audio.check_range("num_channels", traits.channels, 1, kMostChannels);
   if (!(traits.sample_rate >= 1 && traits.sample_rate <= 1e7)) throw Error{ErrorCode::kFormat, "sample_rate is out of range", audio.name()};
@@ -97,15 +103,18 @@ ModelTraits demucs_traits(const Config& config, std::string family) {
   traits.stems = training.get<std::vector<std::string>>("instruments");
   traits.sample_rate = training.get<double>("samplerate", 44100);
   traits.channels = training.get<std::int64_t>("channels", 2);
+  traits.normalize = inference.get<bool>("normalize", false) ? Normalization::kMsst : Normalization::kNone;
   const auto overlap = inference.get<std::int64_t>("num_overlap", 2);
   if (overlap < 1) throw Error{ErrorCode::kFormat, "inference.num_overlap must be at least 1", config.name()};
   traits.blocks = {
       .length = static_cast<std::size_t>(training.get<double>("segment") * traits.sample_rate),
       .overlap = 1.0 - 1.0 / static_cast<double>(overlap),
-      .window = BlockWindow::kTriangular,
+      .window = BlockWindow::kBox,
       .padding = PaddingMode::kConstant,
       .batch = inference.get<std::size_t>("batch_size", 1),
+      .policy = BlockPolicy::kMsstDemucs,
   };
+  if (inference.get<std::string>("policy", "") == demucs::kPackagePolicy) demucs::adopt_apply_model(inference, traits);
   if (traits.blocks.length == 0) throw Error{ErrorCode::kFormat, "training.segment is zero", config.name()};
   return traits;
 }
@@ -135,9 +144,12 @@ const Family kFamilies[] = {
     {"mel_band_roformer",
      [](const TensorMap& tensors) { return has(tensors, "mask_estimators."); },
      [](const Config& config) { return make_roformer(RoformerConfig::of(config, true), msst_traits(config, "mel_band_roformer")); }},
+    {"scnet_masked",
+     [](const TensorMap& tensors) { return has(tensors, "separation_net.dp_modules.") && has(tensors, "pos_embed_f"); },
+     [](const Config& config) { return make_scnet(ScnetConfig::of(config, true), msst_traits(config, "scnet_masked")); }},
     {"scnet",
      [](const TensorMap& tensors) { return has(tensors, "separation_net.dp_modules."); },
-     [](const Config& config) { return make_scnet(ScnetConfig::of(config), msst_traits(config, "scnet")); }},
+     [](const Config& config) { return make_scnet(ScnetConfig::of(config, false), msst_traits(config, "scnet")); }},
     {"htdemucs",
      [](const TensorMap& tensors) { return has(tensors, "crosstransformer."); },
      [](const Config& config) { return make_demucs(DemucsConfig::of(config, true), demucs_traits(config, "htdemucs")); }},
@@ -194,12 +206,18 @@ LoadedModel open_with_card(const ModelFiles& files) {
       if (is_model_file(file)) return load_model(file);
       const auto family = std::ranges::find_if(families(), [&](const Family& f) { return f.recognises(file.tensors); });
       if (family == families().end()) throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows"};
-      if (files.config.empty() && !family->read)
+      const bool package = files.config.empty() && file.document && demucs::is_package(*file.document);
+      if (files.config.empty() && !family->read && !package)
         throw Error{ErrorCode::kUsage, fmt::format("a {} checkpoint needs its configuration (--config FILE)", family->name)};
       family_name = family->name;
       own = family->read ? family->read(file, files.weights) : SelfContained{.tensors = file.tensors};
+      if (package) own.configuration = demucs::package_config(*file.document, "its own configuration").text();
     }
-    const Config config = files.config.empty() ? Config::parse(own.configuration, "its own configuration") : Config::load(files.config);
+    Config config = files.config.empty() ? Config::parse(own.configuration, "its own configuration") : Config::load(files.config);
+    if (is_splifft(config)) {
+      config = from_splifft(config);
+      family_name = std::ranges::find(families(), config.get<std::string>("family"), &Family::name)->name;
+    }
     LoadedModel result{.model = make_model(family_name, config), .card = {.source = files.weights.filename().string()}};
     load_state(*result.model, own.tensors, files.allow_partial);
     result.model->eval();

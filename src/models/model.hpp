@@ -36,7 +36,7 @@ struct ModelTraits {
   double sample_rate = 44100;      ///< Hz
   std::int64_t channels = 2;
   bool any_channels = false;  ///< works channel by channel, so that forward() takes any number of them
-  bool normalize = false;
+  Normalization normalize = Normalization::kNone;
   Chunked blocks;  ///< how the reference implementation cuts and joins
 };
 
@@ -82,6 +82,10 @@ class Model : public torch::nn::Module {
   /// Called once before training with mixtures of the training data, [channels, frames] each: sets what the model
   /// derives from data without gradients (Open-Unmix's input mean and scale).
   virtual void fit_input(std::span<const torch::Tensor> /*mixtures*/) {}
+
+  /// From now on forward() gives only these of the stems, by index in increasing order, if that saves work; false: it
+  /// goes on giving all.
+  virtual bool keep_only(const std::vector<std::size_t>& /*stems*/) { return false; }
 
   /// Intermediate values by name ("enc0_downscale"), recorded by the next forward() into `taps`; nullptr: none.
   void record(std::map<std::string, torch::Tensor>* taps) noexcept { taps_ = taps; }

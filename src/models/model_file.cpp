@@ -54,7 +54,7 @@ Metadata facts_of(const ModelTraits& traits) {
           {"unbraid.stems", text_of(Json(traits.stems))},
           {"unbraid.sample_rate", fmt::format("{}", traits.sample_rate)},
           {"unbraid.channels", std::to_string(traits.channels)},
-          {"unbraid.normalize", traits.normalize ? "true" : "false"}};
+          {"unbraid.normalize", traits.normalize != Normalization::kNone ? "true" : "false"}};
 }
 
 }  // namespace

@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <numeric>
 #include <utility>
 
+#include "models/peak_allocation.hpp"
 #include "unbraid/core/error.hpp"
+#include "unbraid/core/thread_pool.hpp"
 
 namespace unbraid::models {
 
@@ -13,30 +17,44 @@ namespace {
 
 class TorchSeparator : public Separator {
  public:
-  TorchSeparator(std::shared_ptr<Model> model, torch::Device device, const StreamFormat& format, ParameterValues values)
+  TorchSeparator(std::shared_ptr<Model> model, torch::Device device, const StreamFormat& format, ParameterValues values,
+                 std::optional<Normalization> normalization)
       : model_(std::move(model)), device_(device), values_(std::move(values)) {
     const ModelTraits& traits = model_->traits();
     info_.stems = model_->stems(values_);
     info_.sample_rate = traits.sample_rate;
     info_.channels = traits.any_channels ? format.channels : static_cast<std::size_t>(traits.channels);
-    info_.normalize = traits.normalize;
+    info_.normalize = normalization.value_or(traits.normalize);
     info_.blocks = traits.blocks;
-    std::size_t weights = 0;
-    for (const auto& parameter : model_->parameters()) weights += parameter.nbytes();
-    // Measured on the families here: activations of one block take some hundred values per sample and channel.
-    constexpr std::size_t kValuesPerFrame = 512;
-    info_.working_bytes = [weights, channels = info_.channels](std::size_t frames) {
-      return weights + frames * channels * kValuesPerFrame * sizeof(float);
+    kept_.resize(traits.stems.size());
+    std::iota(kept_.begin(), kept_.end(), std::size_t{0});
+    info_.working_bytes = [this](std::size_t frames) {
+      const auto found = measured_.find(frames);
+      return found != measured_.end() ? found->second : measured_.insert({frames, measure(frames)}).first->second;
     };
   }
 
   const SeparatorInfo& info() const override { return info_; }
+
+  bool keep_only(std::span<const std::string> wanted) override {
+    const std::vector<std::string>& all = model_->traits().stems;
+    std::vector<std::size_t> kept;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (std::ranges::find(wanted, all[i]) != wanted.end()) kept.push_back(i);
+    if (kept.empty() || model_->stems(values_) != all || !model_->keep_only(kept)) return false;
+    kept_ = kept;
+    info_.stems.clear();
+    for (const std::size_t i : kept) info_.stems.push_back(all[i]);
+    return true;
+  }
 
   Stems process(AudioView block, RunContext& run) override { return std::move(process_batch({&block, 1}, run)[0]); }
 
   std::vector<Stems> process_batch(std::span<const AudioView> blocks, RunContext& run) override {
     run.cancel.check();
     const c10::InferenceMode no_gradient;
+    if (const int threads = static_cast<int>(run.pool.threads()); at::get_num_threads() != threads) at::set_num_threads(threads);
+    model_->keep_only(kept_);  // others may share it
     const auto frames = static_cast<std::int64_t>(blocks[0].frames());
     torch::Tensor mix = torch::empty({static_cast<std::int64_t>(blocks.size()), static_cast<std::int64_t>(info_.channels), frames});
     float* to = mix.data_ptr<float>();
@@ -58,10 +76,38 @@ class TorchSeparator : public Separator {
   }
 
  private:
+  /// Measured on the model itself: what it takes for shorter blocks, carried on as b·n + c·n² (attention over time is
+  /// quadratic); on the whole block where the model takes no shorter one.
+  std::size_t measure(std::size_t frames) const {
+    constexpr double kBesides = 1.25;  // buffers of oneDNN and BLAS, and what the allocator cannot use again
+    const c10::InferenceMode no_gradient;
+    ThreadPool pool(1);
+    RunContext run{pool};
+    const auto peak = [&](std::size_t length) {
+      return static_cast<double>(peak_allocation([&] {
+        model_->separate(torch::zeros({1, static_cast<std::int64_t>(info_.channels), static_cast<std::int64_t>(length)}, device_),
+                         values_, run);
+      }));
+    };
+    const auto n = static_cast<double>(frames);
+    try {
+      constexpr std::size_t kShare = 8;
+      const double one = peak(frames / kShare), two = peak(frames / kShare * 2);
+      const double length = static_cast<double>(frames / kShare);
+      const double quadratic = std::max(0.0, (two - 2 * one) / (2 * length * length));
+      const double linear = std::max(0.0, one / length - quadratic * length);
+      return static_cast<std::size_t>(kBesides * (linear * n + quadratic * n * n));
+    } catch (const c10::Error&) {
+      return static_cast<std::size_t>(kBesides * peak(frames));
+    }
+  }
+
   std::shared_ptr<Model> model_;
   torch::Device device_;
   ParameterValues values_;
   SeparatorInfo info_;
+  std::vector<std::size_t> kept_;                        ///< the stems that are asked for
+  std::map<std::size_t, std::size_t> measured_ = {};     ///< bytes by frames
 };
 
 }  // namespace
@@ -83,8 +129,8 @@ torch::Device choose_device(const std::string& name) {
 }
 
 std::unique_ptr<Separator> make_separator(std::shared_ptr<Model> model, torch::Device device, const StreamFormat& format,
-                                          const ParameterValues& values) {
-  return std::make_unique<TorchSeparator>(std::move(model), device, format, values);
+                                          const ParameterValues& values, std::optional<Normalization> normalization) {
+  return std::make_unique<TorchSeparator>(std::move(model), device, format, values, normalization);
 }
 
 }  // namespace unbraid::models

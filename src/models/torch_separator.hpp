@@ -2,6 +2,7 @@
 // A Model as the Separator that the pipeline knows.
 
 #include <memory>
+#include <optional>
 
 #include "models/model.hpp"
 #include "unbraid/separator/neural.hpp"
@@ -11,8 +12,9 @@ namespace unbraid::models {
 /// The device of a runtime: "auto" is CUDA where there is one. kUnsupported when it is not there.
 torch::Device choose_device(const std::string& name);
 
-/// model: in evaluation mode, on the device where it is to run.
+/// model: in evaluation mode, on the device where it is to run. normalization: instead of the model's own.
 std::unique_ptr<Separator> make_separator(std::shared_ptr<Model> model, torch::Device device, const StreamFormat& format,
-                                          const ParameterValues& values);
+                                          const ParameterValues& values,
+                                          std::optional<Normalization> normalization = {});
 
 }  // namespace unbraid::models

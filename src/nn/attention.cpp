@@ -1,5 +1,6 @@
 #include "nn/attention.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -137,7 +138,8 @@ struct Transformer::Layer : torch::nn::Module {
   std::shared_ptr<FeedForward> feed_forward;
 };
 
-Transformer::Transformer(const TransformerOptions& options, const std::shared_ptr<RotaryEmbedding>& rotary) {
+Transformer::Transformer(const TransformerOptions& options, const std::shared_ptr<RotaryEmbedding>& rotary)
+    : options_(options) {
   auto list = register_module("layers", std::make_shared<torch::nn::Module>());
   for (std::int64_t i = 0; i < options.depth; ++i)
     layers_.push_back(list->register_module(std::to_string(i), std::make_shared<Layer>(options, rotary)));
@@ -145,6 +147,27 @@ Transformer::Transformer(const TransformerOptions& options, const std::shared_pt
 }
 
 Tensor Transformer::forward(Tensor x) {
+  if (torch::GradMode::is_enabled() || x.size(0) <= rows_at_once(x.size(1))) return forward_rows(std::move(x));
+  Tensor result = torch::empty_like(x);
+  const std::int64_t rows = rows_at_once(x.size(1));
+  for (std::int64_t first = 0; first < x.size(0); first += rows) {
+    const std::int64_t count = std::min(rows, x.size(0) - first);
+    result.narrow(0, first, count).copy_(forward_rows(x.narrow(0, first, count)));
+  }
+  return result;
+}
+
+std::int64_t Transformer::rows_at_once(std::int64_t tokens) const {
+  // What the attention of one row holds at its peak: queries, keys, values and their like, and the scores twice.
+  constexpr std::int64_t kValues = 1 << 23;  // 32 MB: what the caches hold, and little against the rest
+  const std::int64_t width = options_.heads * options_.dim_head;
+  const std::int64_t scores = options_.linear ? options_.dim_head * options_.dim_head : tokens * tokens;
+  const std::int64_t of_attention = 2 * options_.heads * scores + 8 * tokens * width;
+  const std::int64_t of_feed_forward = 2 * tokens * options_.feed_forward_factor * options_.dim;
+  return std::max<std::int64_t>(1, kValues / std::max(of_attention, of_feed_forward));
+}
+
+Tensor Transformer::forward_rows(Tensor x) {
   for (const auto& layer : layers_) {
     x = x + (layer->linear ? layer->linear->forward(x) : layer->attention->forward(x));
     x = x + layer->feed_forward->forward(x);

@@ -48,6 +48,12 @@ class Transformer : public torch::nn::Module {
 
  private:
   struct Layer;
+  /// Rows do not see each other: without gradients few at a time go through all layers, so that the scores of all need
+  /// not be held at once.
+  std::int64_t rows_at_once(std::int64_t tokens) const;
+  torch::Tensor forward_rows(torch::Tensor x);
+
+  TransformerOptions options_;
   std::vector<std::shared_ptr<Layer>> layers_;
   std::shared_ptr<RmsNorm> norm_;
 };

@@ -131,7 +131,7 @@ DerivedStem DerivedStem::parse(std::string_view rule) {
   return RuleParser(rule).parse();
 }
 
-StemMixer::StemMixer(const std::vector<std::string>& separated, const StemSelection& selection) {
+StemMixer::StemMixer(const std::vector<std::string>& separated, const StemSelection& selection) : separated_(separated) {
   const bool two_stems = !selection.two_stems.empty();
   if (two_stems && !selection.stems.empty())
     throw Error{ErrorCode::kUsage, "choose stems or two stems, not both", selection.two_stems};
@@ -172,6 +172,13 @@ StemMixer::StemMixer(const std::vector<std::string>& separated, const StemSelect
     names_.push_back(one.name);
     gains_.push_back(std::move(one.gains));
   }
+}
+
+std::vector<std::string> StemMixer::needed() const {
+  std::vector<std::string> stems;
+  for (std::size_t i = 0; i < separated_.size(); ++i)
+    if (std::ranges::any_of(gains_, [&](const auto& gains) { return gains[1 + i] != 0.0; })) stems.push_back(separated_[i]);
+  return stems;
 }
 
 Stems StemMixer::apply(AudioView mix, const Stems& separated) const {

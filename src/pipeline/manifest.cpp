@@ -60,6 +60,7 @@ Json request_of(const Method& method, const SeparateOptions& options) {
           {"overlap", separation.overlap ? Json(*separation.overlap) : Json(nullptr)},
           {"shifts", separation.shifts},
           {"seed", separation.seed},
+          {"tta", separation.augment},
           {"consistent", separation.consistent},
           {"format", options.container ? to_string(*options.container) : "same"},
           {"bit_depth", options.sample_format ? to_string(*options.sample_format) : "same"},

@@ -36,8 +36,14 @@ void NormalizationMeter::add(AudioView frames) {
 
 NormalizationStats NormalizationMeter::stats() const {
   const double std = count_ > 1 ? std::sqrt(squares_ / static_cast<double>(count_ - 1)) : 0.0;
-  if (std <= kSilence) return {.mean = mean_, .std = 1.0, .silent = true};
-  return {.mean = mean_, .std = std, .silent = false};
+  if (std <= kSilence) return {.mean = mean_, .std = 1.0, .silent = true, .frames = count_};
+  return {.mean = mean_, .std = std, .silent = false, .frames = count_};
+}
+
+double NormalizationStats::population_std() const {
+  if (silent) return std;
+  const double n = static_cast<double>(frames);
+  return std * std::sqrt((n - 1.0) / n);
 }
 
 NormalizationStats measure_normalization(AudioView audio) {

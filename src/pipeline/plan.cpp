@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
+#include <vector>
 
 #include "pipeline/channel_groups.hpp"
 #include "pipeline/process_memory.hpp"
@@ -27,8 +29,21 @@ struct Blocks {
   std::uint64_t frames = 0;  ///< of the recording at the separator's rate
 };
 
+/// What runs at the same time: the separator, or the members of an ensemble or a chain.
+std::vector<std::shared_ptr<Separator>> members_of(const SeparatorInfo& separator) {
+  std::vector<std::shared_ptr<Separator>> members;
+  if (const Ensemble* ensemble = std::get_if<Ensemble>(&separator.blocks))
+    for (const Ensemble::Member& member : ensemble->members) members.push_back(member.separator);
+  if (const Chain* chain = std::get_if<Chain>(&separator.blocks))
+    for (const Chain::Step& step : chain->steps) members.push_back(step.separator);
+  return members;
+}
+
+/// Of a composite: those of its first member.
 Blocks blocks_of(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
                  const SeparationOptions& options) {
+  if (const auto members = members_of(separator); !members.empty())
+    return blocks_of(members.front()->info(), input, frames, options);
   Blocks blocks;
   blocks.frames = static_cast<std::uint64_t>(
       std::llround(static_cast<double>(frames) * separator.sample_rate / input.sample_rate));
@@ -41,8 +56,9 @@ Blocks blocks_of(const SeparatorInfo& separator, const StreamFormat& input, std:
     const double shift = options.shifts > 0 ? 0.5 * separator.sample_rate : 0.0;
     blocks.layout = ChunkLayout::whole(static_cast<std::size_t>(shift)).for_signal(blocks.frames);
   }
-  blocks.lanes =
-      channel_groups(input.channels, separator.channels).size() * std::max<std::size_t>(1, options.shifts);
+  const std::size_t variants = !options.augment ? 1 : separator.channels > 1 ? 3 : 2;
+  blocks.lanes = channel_groups(input.channels, separator.channels).size() *
+                 std::max<std::size_t>(1, options.shifts) * variants;
   return blocks;
 }
 
@@ -54,6 +70,11 @@ std::string megabytes(std::size_t bytes) {
 
 std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
                             const SeparationOptions& options) {
+  if (const auto members = members_of(separator); !members.empty()) {
+    std::size_t bytes = 0;
+    for (const auto& member : members) bytes += estimate_memory(member->info(), input, frames, options);
+    return bytes;
+  }
   const Blocks blocks = blocks_of(separator, input, frames, options);
   const bool whole = std::holds_alternative<WholeTrack>(separator.blocks);
   const double length = static_cast<double>(blocks.layout.length);
@@ -65,7 +86,8 @@ std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& 
 
   // Frames waiting: at the input for their block to fill, at the output for all blocks that cover them.
   const double waiting =
-      kQueueSlack * (length + static_cast<double>(blocks.layout.tail) + kPieceFrames / ratio) +
+      kQueueSlack * (length + static_cast<double>(blocks.layout.tail) + kPieceFrames / ratio +
+                     static_cast<double>((blocks.layout.reference_batch - 1) * blocks.layout.hop)) +
       batch * static_cast<double>(blocks.layout.hop) / lanes;
   const double mixture =
       kQueueSlack * (whole ? length : waiting + kPieceFrames) * ratio * static_cast<double>(input.channels);
@@ -123,7 +145,7 @@ SeparationPlan plan_file(const std::filesystem::path& input, const Method& metho
            {.overlap = separation.overlap, .batch = separation.batch}, run);
   const double trial_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 
-  const double runs = static_cast<double>(std::max<std::size_t>(1, separation.shifts));
+  const double runs = static_cast<double>(std::max<std::size_t>(1, separation.shifts)) * (!separation.augment ? 1 : wants.channels > 1 ? 3 : 2);
   const auto count = [&](std::uint64_t frames) {
     return static_cast<double>(blocks.layout.count(blocks_of(wants, format, frames, separation).frames));
   };

@@ -10,6 +10,7 @@
 
 #include "pipeline/audio_queue.hpp"
 #include "pipeline/channel_groups.hpp"
+#include "pipeline/stream.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/rng.hpp"
 #include "unbraid/dsp/resample.hpp"
@@ -45,10 +46,17 @@ std::size_t first_not_finite(AudioView audio) {
   return audio.channels() * audio.frames();
 }
 
+/// What is done to the recording before a run and undone afterwards.
+struct Variant {
+  float polarity = 1.0f;
+  bool reversed = false;  ///< the order of the channels
+};
+
 /// One run of the separator over some channels, with blocks at its own places.
 struct Lane {
   std::vector<std::size_t>
       channels;  ///< of the input; the separator gets the last one again where it wants more
+  Variant variant;
   Chunker chunker;
   std::vector<Stitcher> stitchers = {};  ///< one per stem, once blocks are there
 
@@ -63,14 +71,13 @@ void SeparationOptions::validate() const {
   if (shifts > 1000) throw Error{ErrorCode::kUsage, "must be at most 1000", "shifts"};
 }
 
-struct SeparationStream::Impl {
-  struct Block {
-    Lane* lane;
-    AudioBuffer audio;
-  };
+namespace {
 
-  Impl(Separator& used, const StreamFormat& format, const SeparationOptions& wanted,
-       const NormalizationStats& measured)
+/// One separator that is given blocks.
+class BlockStream : public SeparationStream::Impl {
+ public:
+  BlockStream(Separator& used, const StreamFormat& format, const SeparationOptions& wanted,
+              const NormalizationStats& measured)
       : separator(used),
         info(used.info()),
         input(format),
@@ -79,6 +86,7 @@ struct SeparationStream::Impl {
         mix(format.channels),
         inward(whole_rate(format.sample_rate), whole_rate(info.sample_rate), format.channels),
         consistency(info.stems.size(), format.sample_rate) {
+    if (info.normalize == Normalization::kMsst) stats.std = stats.population_std();
     options.validate();
     if (input.channels == 0) throw Error{ErrorCode::kUnsupported, "the recording has no channels"};
     if (info.channels == 0 || info.stems.empty())
@@ -88,109 +96,27 @@ struct SeparationStream::Impl {
     make_lanes();
   }
 
-  void make_lanes() {
-    const Chunked* const chunked = std::get_if<Chunked>(&info.blocks);
-    if (chunked) {
-      blocks = *chunked;
-      if (options.overlap) blocks.overlap = *options.overlap;
-      if (options.batch > 0) blocks.batch = options.batch;
-    }
-    Rng rng(options.seed);
-    runs = std::max<std::size_t>(1, options.shifts);
-    for (std::size_t run = 0; run < runs; ++run) {
-      const std::size_t range = chunked
-                                    ? ChunkLayout::of(blocks).hop
-                                    : 1 + static_cast<std::size_t>(kLongestShiftSeconds * info.sample_rate);
-      const std::size_t offset = options.shifts > 0 ? rng.index(range) : 0;
-      const ChunkLayout layout = chunked ? ChunkLayout::of(blocks, offset) : ChunkLayout::whole(offset);
-      for (const auto& group : channel_groups(input.channels, info.channels))
-        lanes.push_back({.channels = group, .chunker = Chunker(layout, info.channels)});
-    }
+  void push(AudioView frames, RunContext& run) override {
+    if (const std::size_t at = first_not_finite(frames); at < frames.channels() * frames.frames())
+      throw Error{ErrorCode::kFormat, fmt::format("sample {} of channel {} is not a finite number",
+                                                  mix.end() + at % frames.frames(), at / frames.frames() + 1)};
+    mix.push(frames);
+    feed(inward.process(frames), run);
   }
 
-  void feed(AudioBuffer frames, RunContext& run) {
-    separated_frames += frames.frames();
-    if (info.normalize) normalize_audio(frames, stats);
-    for (Lane& lane : lanes) {
-      if (lane.channels.size() == input.channels && input.channels == info.channels) {
-        lane.chunker.push(frames);
-        continue;
-      }
-      AudioBuffer chosen(info.channels, frames.frames());
-      for (std::size_t slot = 0; slot < info.channels; ++slot)
-        std::ranges::copy(frames.channel(lane.channel(slot)), chosen.channel(slot).begin());
-      lane.chunker.push(chosen);
-    }
+  void finish(RunContext& run) override {
+    feed(inward.finish(), run);
+    for (Lane& lane : lanes) lane.chunker.finish();
     separate_blocks(run);
-  }
-
-  void separate_blocks(RunContext& run) {
+    separate_pending(run);
     for (Lane& lane : lanes)
-      while (lane.chunker.ready()) {
-        pending.push_back({&lane, AudioBuffer(info.channels, lane.chunker.layout().length)});
-        lane.chunker.next(pending.back().audio);
-        if (pending.size() == blocks.batch) separate_pending(run);
-      }
+      for (Stitcher& stitcher : lane.stitchers) stitcher.finish(separated_frames);
+    finished = true;
   }
 
-  void separate_pending(RunContext& run) {
-    run.cancel.check();
-    if (pending.empty()) return;
-    std::vector<AudioView> views;
-    for (const Block& block : pending) views.push_back(block.audio);
-    std::vector<Stems> results = separator.process_batch(views, run);
-    if (results.size() != pending.size()) throw Error{ErrorCode::kInternal, "the separator lost a block"};
-    for (std::size_t b = 0; b < pending.size(); ++b) {
-      Lane& lane = *pending[b].lane;
-      const ChunkLayout& layout = lane.chunker.layout();
-      pending[b].audio = {};
-      if (results[b].names() != info.stems)
-        throw Error{ErrorCode::kInternal, "the separator gave other stems than it said"};
-      if (lane.stitchers.empty()) {
-        const std::vector<float> weights = block_weights(blocks.window, layout, blocks.fade);
-        for (std::size_t i = 0; i < info.stems.size(); ++i)
-          lane.stitchers.emplace_back(layout, weights, info.channels);
-      }
-      for (std::size_t i = 0; i < info.stems.size(); ++i) {
-        if (first_not_finite(results[b][i].audio) < info.channels * layout.length)
-          throw Error{ErrorCode::kInternal, "the separator gave a value that is not a number", info.stems[i]};
-        lane.stitchers[i].add(results[b][i].audio);
-        results[b][i].audio = {};
-      }
-    }
-    pending.clear();
-  }
+  bool ready() const override { return separated() > 0 || (finished && mix.size() > 0); }
 
-  /// Frames, at the separator's rate, that all runs have finished.
-  std::size_t separated() const {
-    std::size_t frames = kPieceFrames;
-    for (const Lane& lane : lanes) {
-      if (lane.stitchers.empty()) return 0;
-      for (const Stitcher& stitcher : lane.stitchers) frames = std::min(frames, stitcher.ready());
-    }
-    return frames;
-  }
-
-  /// One stem of the next frames: the mean over all runs, with the input's channels and level.
-  AudioBuffer gather(std::size_t stem, std::size_t frames) {
-    AudioBuffer sum(input.channels, frames);
-    for (Lane& lane : lanes) {
-      Stitcher& stitcher = lane.stitchers[stem];
-      const AudioView estimate = stitcher.view(frames);
-      for (std::size_t slot = 0; slot < info.channels; ++slot) {
-        const std::size_t c = lane.channel(slot);
-        const bool repeated = c == lane.channels.back();
-        const std::size_t times = repeated ? info.channels - lane.channels.size() + 1 : 1;
-        const float gain = 1.0f / static_cast<float>(times * runs);
-        for (std::size_t t = 0; t < frames; ++t) sum.channel(c)[t] += gain * estimate.channel(slot)[t];
-      }
-      stitcher.drop(frames);
-    }
-    if (info.normalize) denormalize_audio(sum, stats, 1.0 / static_cast<double>(info.stems.size()));
-    return sum;
-  }
-
-  SeparatedBlock take(RunContext& run) {
+  SeparatedBlock take(RunContext& run) override {
     const std::size_t frames = separated();
     std::vector<AudioBuffer> pieces(info.stems.size());
     run.pool.parallel_for(info.stems.size(), [&](std::size_t i) {
@@ -217,6 +143,131 @@ struct SeparationStream::Impl {
     if (options.consistent) consistency.apply(block.mix, block.stems);
     return block;
   }
+ private:
+  struct Block {
+    Lane* lane;
+    BlockSpan span;
+    AudioBuffer audio;
+  };
+
+  void make_lanes() {
+    const Chunked* const chunked = std::get_if<Chunked>(&info.blocks);
+    if (chunked) {
+      blocks = *chunked;
+      if (options.overlap) blocks.overlap = *options.overlap;
+      if (options.batch > 0) blocks.batch = options.batch;
+    }
+    Rng rng(options.seed);
+    std::vector<Variant> variants{{}};
+    if (options.augment) {
+      variants.push_back({.polarity = -1.0f});
+      if (info.channels > 1) variants.push_back({.reversed = true});
+    }
+    const std::size_t places = std::max<std::size_t>(1, options.shifts);
+    runs = places * variants.size();
+    const bool by_time = !chunked || blocks.policy == BlockPolicy::kDemucs;
+    for (std::size_t run = 0; run < places; ++run) {
+      const std::size_t range = by_time ? 1 + static_cast<std::size_t>(kLongestShiftSeconds * info.sample_rate)
+                                        : ChunkLayout::of(blocks).hop;
+      const std::size_t offset = options.shifts > 0 ? rng.index(range) : 0;
+      const ChunkLayout layout = chunked ? ChunkLayout::of(blocks, offset) : ChunkLayout::whole(offset);
+      for (const auto& group : channel_groups(input.channels, info.channels))
+        for (const Variant& variant : variants)
+          lanes.push_back({.channels = group, .variant = variant, .chunker = Chunker(layout, info.channels)});
+    }
+  }
+
+  /// Where the separator's channel comes from, and goes to.
+  std::size_t source_slot(const Lane& lane, std::size_t slot) const {
+    return lane.variant.reversed ? info.channels - 1 - slot : slot;
+  }
+
+  void feed(AudioBuffer frames, RunContext& run) {
+    separated_frames += frames.frames();
+    if (info.normalize != Normalization::kNone) normalize_audio(frames, stats);
+    for (Lane& lane : lanes) {
+      const bool unchanged = lane.variant.polarity == 1.0f && !lane.variant.reversed;
+      if (unchanged && lane.channels.size() == input.channels && input.channels == info.channels) {
+        lane.chunker.push(frames);
+        continue;
+      }
+      AudioBuffer chosen(info.channels, frames.frames());
+      for (std::size_t slot = 0; slot < info.channels; ++slot)
+        std::ranges::transform(frames.channel(lane.channel(source_slot(lane, slot))), chosen.channel(slot).begin(),
+                               [&](float x) { return lane.variant.polarity * x; });
+      lane.chunker.push(chosen);
+    }
+    separate_blocks(run);
+  }
+
+  void separate_blocks(RunContext& run) {
+    for (Lane& lane : lanes)
+      while (lane.chunker.ready()) {
+        const BlockSpan span = lane.chunker.span();
+        if (!pending.empty() && pending.back().span.length != span.length) separate_pending(run);
+        pending.push_back({&lane, span, AudioBuffer(info.channels, span.length)});
+        lane.chunker.next(pending.back().audio);
+        if (pending.size() == blocks.batch) separate_pending(run);
+      }
+  }
+
+  void separate_pending(RunContext& run) {
+    run.cancel.check();
+    if (pending.empty()) return;
+    std::vector<AudioView> views;
+    for (const Block& block : pending) views.push_back(block.audio);
+    std::vector<Stems> results = separator.process_batch(views, run);
+    if (results.size() != pending.size()) throw Error{ErrorCode::kInternal, "the separator lost a block"};
+    for (std::size_t b = 0; b < pending.size(); ++b) {
+      Lane& lane = *pending[b].lane;
+      const ChunkLayout& layout = lane.chunker.layout();
+      pending[b].audio = {};
+      if (results[b].names() != info.stems)
+        throw Error{ErrorCode::kInternal, "the separator gave other stems than it said"};
+      if (lane.stitchers.empty()) {
+        const std::vector<float> weights = block_weights(blocks, layout);
+        for (std::size_t i = 0; i < info.stems.size(); ++i)
+          lane.stitchers.emplace_back(layout, weights, info.channels);
+      }
+      for (std::size_t i = 0; i < info.stems.size(); ++i) {
+        if (first_not_finite(results[b][i].audio) < info.channels * pending[b].span.length)
+          throw Error{ErrorCode::kInternal, "the separator gave a value that is not a number", info.stems[i]};
+        lane.stitchers[i].add(results[b][i].audio, pending[b].span);
+        results[b][i].audio = {};
+      }
+    }
+    pending.clear();
+  }
+
+  /// Frames, at the separator's rate, that all runs have finished.
+  std::size_t separated() const {
+    std::size_t frames = kPieceFrames;
+    for (const Lane& lane : lanes) {
+      if (lane.stitchers.empty()) return 0;
+      for (const Stitcher& stitcher : lane.stitchers) frames = std::min(frames, stitcher.ready());
+    }
+    return frames;
+  }
+
+  /// One stem of the next frames: the mean over all runs, with the input's channels and level.
+  AudioBuffer gather(std::size_t stem, std::size_t frames) {
+    AudioBuffer sum(input.channels, frames);
+    for (Lane& lane : lanes) {
+      Stitcher& stitcher = lane.stitchers[stem];
+      const AudioView estimate = stitcher.view(frames);
+      for (std::size_t slot = 0; slot < info.channels; ++slot) {
+        const std::size_t c = lane.channel(source_slot(lane, slot));
+        const bool repeated = c == lane.channels.back();
+        const std::size_t times = repeated ? info.channels - lane.channels.size() + 1 : 1;
+        const float gain = lane.variant.polarity / static_cast<float>(times * runs);
+        for (std::size_t t = 0; t < frames; ++t) sum.channel(c)[t] += gain * estimate.channel(slot)[t];
+      }
+      stitcher.drop(frames);
+    }
+    if (info.normalize != Normalization::kNone)
+      denormalize_audio(sum, stats, info.normalize == Normalization::kShared ? 1.0 / static_cast<double>(info.stems.size()) : 1.0);
+    return sum;
+  }
 
   Separator& separator;
   SeparatorInfo info;
@@ -235,33 +286,29 @@ struct SeparationStream::Impl {
   MixConsistency consistency;
 };
 
+}  // namespace
+
 SeparationStream::SeparationStream(Separator& separator, const StreamFormat& input,
-                                   const SeparationOptions& options, const NormalizationStats& stats)
-    : impl_(std::make_unique<Impl>(separator, input, options, stats)) {}
+                                   const SeparationOptions& options, const NormalizationStats& stats) {
+  const SeparatorInfo& info = separator.info();
+  if (std::holds_alternative<Ensemble>(info.blocks) || std::holds_alternative<Chain>(info.blocks))
+    impl_ = make_composite_stream(info, input, options, stats);
+  else
+    impl_ = std::make_unique<BlockStream>(separator, input, options, stats);
+}
 SeparationStream::~SeparationStream() = default;
 
 void SeparationStream::push(AudioView frames, RunContext& run) {
   run.cancel.check();
-  if (const std::size_t at = first_not_finite(frames); at < frames.channels() * frames.frames())
-    throw Error{ErrorCode::kFormat,
-                fmt::format("sample {} of channel {} is not a finite number",
-                            impl_->mix.end() + at % frames.frames(), at / frames.frames() + 1)};
-  impl_->mix.push(frames);
-  impl_->feed(impl_->inward.process(frames), run);
+  impl_->push(frames, run);
 }
 
 void SeparationStream::finish(RunContext& run) {
-  impl_->feed(impl_->inward.finish(), run);
-  for (Lane& lane : impl_->lanes) lane.chunker.finish();
-  impl_->separate_blocks(run);
-  impl_->separate_pending(run);
-  for (Lane& lane : impl_->lanes)
-    for (Stitcher& stitcher : lane.stitchers) stitcher.finish(impl_->separated_frames);
-  impl_->finished = true;
+  impl_->finish(run);
 }
 
 bool SeparationStream::ready() const {
-  return impl_->separated() > 0 || (impl_->finished && impl_->mix.size() > 0);
+  return impl_->ready();
 }
 
 SeparatedBlock SeparationStream::take(RunContext& run) {
@@ -271,7 +318,7 @@ SeparatedBlock SeparationStream::take(RunContext& run) {
 NormalizationStats measure_stream(const ReadBlock& read, const StreamFormat& input,
                                   const SeparatorInfo& separator, const CancelToken& cancel) {
   NormalizationMeter meter;
-  if (!separator.normalize) return meter.stats();
+  if (separator.normalize == Normalization::kNone) return meter.stats();
   dsp::Resampler resampler(whole_rate(input.sample_rate), whole_rate(separator.sample_rate), input.channels);
   AudioBuffer block(input.channels, kPieceFrames);
   while (const std::size_t got = read(block)) {

@@ -119,6 +119,7 @@ struct Job {
   StreamFormat format;
   std::unique_ptr<Separator> separator;
   StemMixer mixer;
+  bool some_stems = false;  ///< the separator was restricted to those that are needed
   io::WriterOptions writing;
 
   bool whole_track() const { return std::holds_alternative<WholeTrack>(separator->info().blocks); }
@@ -132,8 +133,11 @@ Job prepare(const fs::path& input, const Method& method, const SeparateOptions& 
   const auto parameters = ParameterValues::resolve(method.parameters, options.parameters);
   auto separator = method.make(format, parameters, options.separation.seed);
   StemMixer mixer(separator->info().stems, options.selection);
-  return {
-      std::move(reader), info, format, std::move(separator), std::move(mixer), writer_options(info, options)};
+  bool some_stems = false;
+  if (const auto needed = mixer.needed(); needed.size() < separator->info().stems.size() && !options.separation.consistent)
+    if (some_stems = separator->keep_only(needed); some_stems) mixer = StemMixer(separator->info().stems, options.selection);
+  return {std::move(reader), info,       format, std::move(separator), std::move(mixer),
+          some_stems,        writer_options(info, options)};
 }
 
 /// read → normalise, chunk, separate, stitch → derive → write. Gives the number of frames.
@@ -141,7 +145,7 @@ std::uint64_t flow(Job& job, const SeparateOptions& options, SeparationOptions s
                    ResidualMeter& residual, RunContext& run) {
   const ReadBlock read = [&](MutableAudioView block) { return job.reader->read(block); };
   const NormalizationStats stats = measure_stream(read, job.format, job.separator->info(), run.cancel);
-  if (job.separator->info().normalize) job.reader->seek(0);
+  if (job.separator->info().normalize != Normalization::kNone) job.reader->seek(0);
 
   const bool whole_track = job.whole_track();
   RunContext inner{
@@ -152,7 +156,8 @@ std::uint64_t flow(Job& job, const SeparateOptions& options, SeparationOptions s
     while (stream.ready()) {
       SeparatedBlock block = stream.take(inner);
       Stems stems = job.mixer.apply(block.mix, block.stems);
-      residual.add(block.mix, parts_of_mixture(block, stems, options.selection));
+      const bool add_up = !job.some_stems || !options.selection.two_stems.empty();  // else nothing is known of the rest
+      if (add_up) residual.add(block.mix, parts_of_mixture(block, stems, options.selection));
       if (options.gain_db != 0.0) amplify(block.mix, stems, options.gain_db);
       files.write(block.mix, stems, run.pool);
       progress.advance(block.mix.frames());

@@ -38,6 +38,26 @@ refused 2 'goes with weights' separate "$song" -m hpss --config "$model/config.y
 printf 'model: !!python/object/apply:os.system ["true"]\n' >evil.yaml
 refused 1 'would run code' separate "$song" -m "$model/model.ckpt" --config evil.yaml -o out
 
+# A demucs package carries its configuration; a bag and an ensemble are files beside it.
+demucs=$model/../htdemucs
+for file in "$demucs/model-29814b9b.th" "$demucs/fixture_ht.yaml"; do
+  "$program" separate "$song" -m "$file" --stems vocals -q -o th || fail "$file"
+  [ -s th/real_mix/vocals.flac ] && [ ! -e th/real_mix/drums.flac ] || fail "$file: $(ls th/real_mix)"
+  sha256sum th/real_mix/vocals.flac | cut -d' ' -f1 >>sums
+  rm -r th
+done
+[ "$(sort -u sums | wc -l)" -eq 1 ] || fail "a bag of one model is not that model"
+printf 'ensemble: {combine: max, members: [{model: %s}, {model: hpss}]}\n' "$demucs/model-29814b9b.th" >ensemble.yaml
+"$program" separate "$song" -m ensemble.yaml --stems vocals,harmonic -q -o ensemble || fail "an ensemble"
+printf 'chain: [{model: %s, stems: [vocals]}, {model: hpss, input: mix - vocals}]\n' "$demucs/model-29814b9b.th" >chain.yaml
+"$program" separate "$song" -m chain.yaml --tta -q -o chain || fail "a chain"
+[ "$(ls chain/real_mix | sort | tr '\n' ' ')" = "harmonic.flac manifest.json percussive.flac vocals.flac " ] || fail "a chain gave $(ls chain/real_mix)"
+refused 2 'unknown parameter\|no parameter' separate "$song" -m "$demucs/model-29814b9b.th" --param segmnt=1 -o out
+refused 2 'at most 1 s' separate "$song" -m "$demucs/model-29814b9b.th" --param segment=2 -o out
+cp "$demucs/fixture_ht.yaml" bag.yaml
+head -c 1000 "$demucs/model-29814b9b.th" >model-29814b9b.th
+refused 1 'its name says' separate "$song" -m ./bag.yaml -o out
+
 "$program" separate "$song" -m "$model/model.ckpt" --config "$model/config.yaml" --json -q -o out >out.json
 for stem in drums bass other vocals; do
   [ -s "out/real_mix/$stem.flac" ] || fail "no $stem.flac: $(ls out/real_mix)"

@@ -17,6 +17,9 @@ namespace unbraid::catalog {
 /// In the order in which people should see them; the first one is the default.
 std::span<const Method> methods();
 
+/// nullptr when there is none of that name.
+const Method* find_method(std::string_view name);
+
 /// kNotFound when there is none of that name; the message offers the names that are spelt alike, else all.
 const Method& find(std::string_view name);
 

@@ -1,5 +1,5 @@
 #pragma once
-// A model given by its files, as a method like any other.
+// A model given by its files, or by its name in the catalogue, as a method like any other.
 //
 //   const Method method = catalog::model_method({.weights = "model.ckpt", .config = "config.yaml"}, {.device = "cpu"});
 //   separate_file("song.wav", "stems/song", method, {}, run);
@@ -14,11 +14,15 @@
 
 namespace unbraid::catalog {
 
-/// Whether a name means files of a model rather than a method: it has a folder in it, or the ending of a checkpoint,
-/// or is a folder and no method is called so.
+/// Whether a name means files of a model rather than a method: it has a folder in it, or the ending of a checkpoint or a
+/// recipe, or is a folder and no method is called so.
 bool names_model_file(std::string_view name);
 
+/// segment_s: seconds of a block, for models that take longer ones than they say themselves; 0: theirs.
 /// Errors: those of NeuralBackend::open, and kUnsupported without libunbraid_nn.
-Method model_method(const ModelFiles& files, const NeuralRuntime& runtime);
+Method model_method(const ModelFiles& files, const NeuralRuntime& runtime, double segment_s = 0);
+
+/// A model that was pulled or imported. kNotFound, saying how to get it.
+Method installed_method(std::string_view name, const NeuralRuntime& runtime);
 
 }  // namespace unbraid::catalog

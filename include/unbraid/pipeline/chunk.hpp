@@ -5,7 +5,10 @@
 //   Chunker chunker(layout, channels);
 //   chunker.push(frames);                       // any number of frames at a time
 //   chunker.finish();                           // … until there are no more
-//   while (chunker.ready()) chunker.next(block);
+//   while (chunker.ready()) {
+//     AudioBuffer block(channels, chunker.span().length);
+//     chunker.next(block);
+//   }
 //
 // Blocks start every `hop` frames. A block has a core, the part that is stitched, between two stretches of
 // `context` whose output is thrown away (none by default). The first core starts (core − hop) frames before
@@ -25,7 +28,16 @@
 
 namespace unbraid {
 
-/// Where blocks lie; block k covers the frames [k·hop − lead, k·hop − lead + length) of the signal.
+/// One block: where it lies in the signal and which part of it counts.
+struct BlockSpan {
+  std::int64_t first = 0;    ///< frame of the signal with which it begins; negative before the signal
+  std::size_t length = 0;    ///< frames
+  std::size_t skip = 0;      ///< of them, at its beginning, that are not stitched
+  std::size_t stitched = 0;  ///< of them, from there on, that are
+  bool fade_in = true, fade_out = true;  ///< kMsst: whether the window falls to 0 at this end
+};
+
+/// Where blocks lie; under the uniform policy block k covers the frames [k·hop − lead, k·hop − lead + length).
 struct ChunkLayout {
   std::size_t length = 0;   ///< 0: that of the signal, see whole()
   std::size_t hop = 0;      ///< 1 ≤ hop ≤ core
@@ -33,8 +45,11 @@ struct ChunkLayout {
   std::size_t lead = 0;     ///< frames of the first block before the signal
   std::size_t tail = 0;     ///< frames after the signal that are padded, not silent
   PaddingMode padding = PaddingMode::kReflect;
+  BlockPolicy policy = BlockPolicy::kUniform;
+  std::size_t reference_batch = 1;
+  bool shorten_last = false;
 
-  /// hop = round(core · (1 − overlap)), at least 1. `offset` moves the grid to the left, for shifted runs.
+  /// hop = round(core · (1 − overlap)), at least 1; as the reference has it for other policies. `offset` moves the grid to the left, for shifted runs.
   /// kUsage when length is 0, overlap outside [0, 1), fade outside (0, 0.5] or context too long for the
   /// length.
   static ChunkLayout of(const Chunked& blocks, std::size_t offset = 0);
@@ -44,12 +59,16 @@ struct ChunkLayout {
   /// signal.
   static ChunkLayout whole(std::size_t offset = 0);
 
-  /// The layout for a signal of known length: itself, but for whole(), whose length is then known.
+  /// The layout for a signal of known length: itself, but for whole(), whose length is then known, and kMsst, which
+  /// does not pad short signals.
   ChunkLayout for_signal(std::uint64_t frames) const;
 
   std::size_t core() const noexcept { return length - 2 * context; }
   /// Blocks for a signal of so many frames; 0 for 0.
   std::uint64_t count(std::uint64_t frames) const noexcept;
+  /// Block `index` < count(frames) of a signal of so many frames; for a block that ends before the end of the signal
+  /// and its batch, any lower bound of their number will do.
+  BlockSpan span(std::uint64_t index, std::uint64_t frames) const;
 };
 
 class Chunker {
@@ -63,9 +82,11 @@ class Chunker {
   void finish();
   /// Whether the next block can be made from what was pushed.
   bool ready() const;
-  /// What was asked for, with the length of whole() known after finish().
+  /// What was asked for, as for_signal() when ready() holds.
   const ChunkLayout& layout() const;
-  /// Fills the next block, [channels][layout().length]; ready() must hold.
+  /// The next block; ready() must hold.
+  BlockSpan span() const;
+  /// Fills the next block, [channels][span().length]; ready() must hold.
   void next(MutableAudioView block);
 
  private:

@@ -50,11 +50,13 @@ class StemMixer {
   StemMixer(const std::vector<std::string>& separated, const StemSelection& selection);
 
   const std::vector<std::string>& names() const noexcept { return names_; }
+  /// The separated stems that some output is made of, in order.
+  std::vector<std::string> needed() const;
   /// The mixture and the separated stems of one shape to the stems of names().
   Stems apply(AudioView mix, const Stems& separated) const;
 
  private:
-  std::vector<std::string> names_;
+  std::vector<std::string> separated_, names_;
   std::vector<std::vector<double>> gains_;  ///< [output][0: mixture, 1 + i: stem i]
 };
 

@@ -24,6 +24,10 @@ struct NormalizationStats {
   double mean = 0.0;
   double std = 1.0;     ///< 1 for a silent signal, so that dividing by it is harmless
   bool silent = false;  ///< nothing to scale, or fewer than two frames
+  std::uint64_t frames = 0;
+
+  /// With N instead of N − 1 in the variance.
+  double population_std() const;
 };
 
 /// Running statistics, exact to rounding for any length: blocks are merged by the update of Chan, Golub and

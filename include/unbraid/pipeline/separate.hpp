@@ -42,6 +42,9 @@ struct SeparationOptions {
   /// 0: one run, not shifted.
   std::size_t shifts = 0;
   std::uint64_t seed = 0;   ///< of the shifts
+  /// Test-time augmentation: average with the runs on the inverted recording and, where there are two channels or more,
+  /// on the recording with its channels in reverse order (inverted and put back afterwards).
+  bool augment = false;
   bool consistent = false;  ///< make the stems add up to the mixture, see consistency.hpp
 
   /// kUsage for values out of range.
@@ -72,8 +75,9 @@ class SeparationStream {
   bool ready() const;
   SeparatedBlock take(RunContext& run);
 
- private:
   struct Impl;
+
+ private:
   std::unique_ptr<Impl> impl_;
 };
 

@@ -2,13 +2,13 @@
 // Joining overlapping blocks: each frame of the result is the weighted mean of the blocks that cover it.
 //
 //   Stitcher stitcher(layout, block_weights(BlockWindow::kHann, layout), channels);
-//   stitcher.add(block);                                   // in order, the first one first
+//   stitcher.add(block, chunker_span);                     // in order, the first one first
 //   while (std::size_t n = stitcher.ready()) { use(stitcher.view(n)); stitcher.drop(n); }
 //   stitcher.finish(signal_frames);                        // after the last block: nothing beyond the signal
 //
 // y[t] = Σ_k w[t − start_k] · block_k[t − start_k] / Σ_k w[t − start_k]. Because ChunkLayout lets equally
 // many blocks cover every frame, the divisor repeats every hop; the weights are divided by it once,
-// beforehand. A window of zero, as at the first frame of a Hann window, counts as 1e-7: where only such a
+// beforehand (under the other policies, frame by frame). A window of zero, as at the first frame of a Hann window, counts as 1e-7: where only such a
 // border covers a frame (no overlap), the frame comes through instead of becoming 0/0. Memory: about one
 // block, whatever the length of the signal.
 
@@ -31,6 +31,10 @@ std::vector<float> block_weights(std::span<const double> window, const ChunkLayo
 /// The same for a named shape; `fade` as in Chunked.
 std::vector<float> block_weights(BlockWindow shape, const ChunkLayout& layout, double fade = 0.1);
 
+/// The weights for blocks of a layout: for the uniform policy as above, for the others, whose blocks do not cover all
+/// frames equally, the window itself.
+std::vector<float> block_weights(const Chunked& blocks, const ChunkLayout& layout);
+
 class Stitcher {
  public:
   /// weights: layout.core() of them, from block_weights().
@@ -38,8 +42,8 @@ class Stitcher {
   ~Stitcher();
   Stitcher(Stitcher&&) noexcept;
 
-  /// The next block, [channels][layout.length].
-  void add(AudioView block);
+  /// The next block, [channels][span.length], with its place.
+  void add(AudioView block, const BlockSpan& span);
   /// All blocks were added; the signal has so many frames.
   void finish(std::uint64_t signal_frames);
 

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -66,21 +67,32 @@ class NeuralModel {
   virtual std::unique_ptr<Separator> separator(const StreamFormat& format, const ParameterValues& values) const = 0;
 };
 
+/// A track through a separator with the separator's own policy: unbraid::separate() without options.
+using SeparateTrack = std::function<Stems(AudioView mix, Separator& separator, RunContext& run)>;
+
 class NeuralBackend {
  public:
   virtual ~NeuralBackend() = default;
   /// "libtorch 1.13.0, CPU, 2 threads"
   virtual std::string description() const = 0;
   virtual std::vector<std::string> families() const = 0;
+  /// What a runtime's device means here: "auto" becomes "cpu" or "cuda:0". kUnsupported when it is not there.
+  virtual std::string device(const std::string& wanted) const = 0;
 
   // Errors of all three: kNotFound, kFormat (a damaged file; tensors that do not fit the configuration, named),
   // kUnsupported (an unknown family or option).
   virtual ModelFacts facts(const ModelFiles& files) const = 0;
   virtual std::shared_ptr<const NeuralModel> open(const ModelFiles& files, const NeuralRuntime& runtime) const = 0;
-  /// Runs the model of a folder on its input.npy and compares with output.npy, with inter_*.npy, and with
-  /// output_<settings>.npy under those settings: output_niter2_softmask.npy.
+  /// Runs the models of a folder on its inputs and compares with every output there:
+  ///   output.npy, inter_<name>.npy      the network on input.npy, and values inside it
+  ///   output_<settings>.npy             the same under those settings: output_niter2_softmask.npy
+  ///   output_f16_weights.npy            the same with model_f16.*
+  ///   forward_<x>_output.npy            the network on forward_<x>_input.npy; th_forward_…: that of the .th package
+  ///   demix_output.npy, demix_<x>_output.npy   whole tracks, demix_input.npy or demix_<x>_input.npy, not normalised
+  ///   normalized_demix_output.npy       demix_input.npy, normalised
+  ///   apply_model_output.npy            demix_input.npy through the .th package
   virtual std::vector<ParityFile> parity(const std::filesystem::path& folder, double tolerance,
-                                         RunContext& run) const = 0;
+                                         const SeparateTrack& separate, RunContext& run) const = 0;
 
   /// Writes any model that can be read as one file of ours: safetensors that need nothing beside them. card: name,
   /// description, author, licence, source, training, and whatever else is to be kept. half: weights as float16.

@@ -16,6 +16,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -41,6 +42,22 @@ enum class BlockWindow {
   kBox          ///< all one
 };
 
+/// How blocks are laid over a signal and joined. The policies besides kUniform do what the programs do that the models
+/// were published with, so that a model gives here what it gives there.
+enum class BlockPolicy {
+  kUniform,  ///< every frame lies in equally many blocks, from before the start to after the end
+  /// demix() of ZFTurbo's Music-Source-Separation-Training: hop ⌊length·(1 − overlap)⌋; the signal is padded by
+  /// length − hop at both ends if it is longer than twice that; the last blocks are completed by mirroring their own end
+  /// (zeros when they hold less than half a block); the very first block has no fade-in when it was a batch by itself,
+  /// and no block of the batch that reaches the end has a fade-out. Where all weights are 0 the result is 0.
+  kMsst,
+  kMsstDemucs,  ///< the same program's way with Demucs: plain means over blocks that zeros complete, no padding
+  /// apply_model() of demucs (Défossez et al. 2019): hop ⌊(1 − overlap)·length⌋; the last block is completed with what
+  /// lies to its left and right, zeros beyond the signal, and its middle is kept. Shifts put up to half a second of
+  /// zeros before the signal.
+  kDemucs
+};
+
 /// The separator sees the track as one block; memory grows with the track.
 struct WholeTrack {};
 
@@ -54,14 +71,56 @@ struct Chunked {
                              ///< They give a method with finite memory what it needs: then blocks join exactly.
   PaddingMode padding = PaddingMode::kReflect;
   std::size_t batch = 1;     ///< blocks per call of process_batch
+  BlockPolicy policy = BlockPolicy::kUniform;  ///< the others have no context
+  std::size_t reference_batch = 1;  ///< kMsst: blocks per batch of the reference, on which its fades depend
+  double transition_power = 1;      ///< exponent of kTriangular, ≥ 1
+  bool shorten_last = false;        ///< kDemucs: the last block is shorter instead of being completed
+};
+
+/// What a separator wants done to the level of the whole recording, by the mean and the deviation of its mono mix.
+enum class Normalization {
+  kNone,
+  kShared,  ///< deviation with N − 1; each stem gets back its share of the mean, so that the stems' sum has it once
+  kMsst,    ///< deviation with N; each stem gets back the whole mean
+  kDemucs   ///< deviation with N − 1; each stem gets back the whole mean
+};
+
+class Separator;
+
+/// Several separators on the same recording; the estimates of each stem are made one.
+struct Ensemble {
+  enum class Combine {
+    kMean,    ///< weighted
+    kMedian,  ///< sample by sample; of two, their mean
+    kMin,     ///< in each bin of an STFT (2048 samples, hop 1024) the value of the smallest magnitude
+    kMax      ///< … of the largest
+  };
+  struct Member {
+    std::shared_ptr<Separator> separator;
+    std::vector<double> weights;  ///< by stem of the ensemble; 0: this member is not asked
+  };
+  std::vector<Member> members;
+  Combine combine = Combine::kMean;
+};
+
+/// One separator after another, each on a sum of the mixture and of stems that earlier ones gave.
+struct Chain {
+  struct Step {
+    std::shared_ptr<Separator> separator;
+    std::vector<std::pair<double, std::string>> input;  ///< gain and name; "mix" is the mixture
+    std::vector<std::string> gives;                     ///< which of its stems
+  };
+  std::vector<Step> steps;
 };
 
 struct SeparatorInfo {
   std::vector<std::string> stems;  ///< in output order
   double sample_rate = 0;          ///< Hz that process() works at; the pipeline resamples to and from it
   std::size_t channels = 0;        ///< channels that process() takes and gives; the pipeline converts
-  bool normalize = false;          ///< wants mean 0, standard deviation 1 over the mean of the channels
-  std::variant<WholeTrack, Chunked> blocks = WholeTrack{};
+  Normalization normalize = Normalization::kNone;
+  /// How the pipeline runs it. Members of ensembles and chains are run by themselves, and process() of the whole is
+  /// never called.
+  std::variant<WholeTrack, Chunked, Ensemble, Chain> blocks = WholeTrack{};
   /// Bytes that process() needs at its peak for one block of so many frames, without its input and output.
   std::function<std::size_t(std::size_t frames)> working_bytes = [](std::size_t) { return std::size_t{0}; };
   /// Floating-point operations per frame of input, roughly; 0 when unknown. For --plan.
@@ -76,6 +135,13 @@ class Separator {
   /// One block [channel][frame] to stems of the same shape, in the order of info().stems. Must be a pure function
   /// of the block: same block, same stems, whatever came before and however many threads there are.
   virtual Stems process(AudioView block, RunContext& run) = 0;
+
+  /// Restricts the separator to these of its stems, where that saves work: true, and info().stems is then those, in
+  /// their old order. False: it goes on giving all.
+  virtual bool keep_only(std::span<const std::string> stems) {
+    static_cast<void>(stems);
+    return false;
+  }
 
   /// Several blocks at once, for methods that gain from it. Default: one after the other.
   virtual std::vector<Stems> process_batch(std::span<const AudioView> blocks, RunContext& run);

@@ -62,7 +62,7 @@ class Roformer : public Model {
  public:
   Roformer(RoformerConfig config, ModelTraits traits) : Model(std::move(traits)), config_(std::move(config)) {
     nn::TransformerOptions options = config_.transformer;
-    options.norm_output = config_.mel;
+    options.norm_output = config_.norm_output;
     const auto time_rotary = std::make_shared<nn::RotaryEmbedding>(options.dim_head);
     const auto freq_rotary = std::make_shared<nn::RotaryEmbedding>(options.dim_head);
     auto layers = register_module("layers", std::make_shared<torch::nn::Module>());
@@ -91,12 +91,20 @@ class Roformer : public Model {
     const std::int64_t all_rows = (config_.stft.n_fft / 2 + 1) * config_.channels;
     bands_per_row_ = torch::zeros({all_rows}).index_add_(0, rows_, torch::ones({rows_.numel()})).clamp_min(1e-8);
     band_split_ = register_module("band_split", std::make_shared<BandSplit>(inputs, options.dim));
-    if (!config_.mel) final_norm_ = register_module("final_norm", std::make_shared<nn::RmsNorm>(options.dim));
+    if (!config_.norm_output) final_norm_ = register_module("final_norm", std::make_shared<nn::RmsNorm>(options.dim));
     auto estimators = register_module("mask_estimators", std::make_shared<torch::nn::Module>());
     for (std::int64_t s = 0; s < config_.stems; ++s)
       mask_estimators_.push_back(estimators->register_module(
           std::to_string(s),
           std::make_shared<MaskEstimator>(inputs, options.dim, config_.mask_layers, config_.mask_expansion)));
+    kept_.resize(mask_estimators_.size());
+    std::iota(kept_.begin(), kept_.end(), std::size_t{0});
+  }
+
+  bool keep_only(const std::vector<std::size_t>& stems) override {
+    if (stems.empty() || stems.back() >= mask_estimators_.size()) return false;
+    kept_ = stems;
+    return true;
   }
 
   Tensor forward(const Tensor& mix) override {
@@ -111,7 +119,7 @@ class Roformer : public Model {
 
     const std::int64_t frames = spectrum.size(-1);
     std::vector<Tensor> stems;
-    for (std::size_t s = 0; s < mask_estimators_.size(); ++s) {
+    for (const std::size_t s : kept_) {
       const Tensor values = mask_estimators_[s]->forward(x);  // [batch, frames, rows · 2]
       tap(fmt::format("mask{}", s), values);
       Tensor mask = torch::view_as_complex(values.unflatten(-1, {-1, 2}).transpose(1, 2).contiguous());
@@ -164,6 +172,7 @@ class Roformer : public Model {
   std::shared_ptr<BandSplit> band_split_;
   std::shared_ptr<nn::RmsNorm> final_norm_;
   std::vector<std::shared_ptr<MaskEstimator>> mask_estimators_;
+  std::vector<std::size_t> kept_;  ///< the stems that are asked for
   Tensor rows_;           ///< for every band's input, its place among the bins · channels
   Tensor bands_per_row_;  ///< how many bands share it
 };
@@ -215,10 +224,11 @@ RoformerConfig RoformerConfig::of(const Config& whole, bool mel) {
   result.depth = config.get<std::int64_t>("depth");
   result.time_depth = config.get<std::int64_t>("time_transformer_depth", 2);
   result.freq_depth = config.get<std::int64_t>("freq_transformer_depth", 2);
-  result.linear_depth = config.get<std::int64_t>("linear_transformer_depth", mel ? 0 : 2);
+  result.linear_depth = config.get<std::int64_t>("linear_transformer_depth", 0);
   result.transformer = {.dim = config.get<std::int64_t>("dim"),
                         .heads = config.get<std::int64_t>("heads", 8),
                         .dim_head = config.get<std::int64_t>("dim_head", 64),
+                        .feed_forward_factor = config.get<std::int64_t>("ff_mult", 4),
                         .attention_dropout = config.get<double>("attn_dropout", 0.0),
                         .feed_forward_dropout = config.get<double>("ff_dropout", 0.0)};
   result.stft = {.n_fft = config.get<std::int64_t>("stft_n_fft", 2048),
@@ -230,6 +240,7 @@ RoformerConfig RoformerConfig::of(const Config& whole, bool mel) {
   result.mask_expansion = config.get<std::int64_t>("mlp_expansion_factor", 4);
   result.zero_dc = config.get<bool>("zero_dc", true);
   result.skip_connection = config.get<bool>("skip_connection", false);
+  result.norm_output = config.get<bool>("norm_output", mel);
   result.match_length = mel ? config.get<bool>("match_input_audio_length", false) : true;
   if (mel) {
     result.bands = mel_bands(config.get<double>("sample_rate", 44100), result.stft.n_fft, config.get<std::int64_t>("num_bands", 60));
@@ -239,6 +250,8 @@ RoformerConfig RoformerConfig::of(const Config& whole, bool mel) {
       throw Error{ErrorCode::kFormat, "freqs_per_bands must add up to stft_n_fft / 2 + 1", config.name()};
     result.bands = adjacent_bands(sizes);
   }
+  if (config.get<bool>("use_pope", false))
+    throw Error{ErrorCode::kUnsupported, "polar position embedding (use_pope) is not supported", config.name()};
   // Of no consequence for inference: how attention is computed, the training loss, memory saving.
   config.refuse_others({"flash_attn", "dim_freqs_in", "multi_stft_resolution_loss_weight", "multi_stft_resolutions_window_sizes",
                         "multi_stft_hop_size", "multi_stft_normalized", "use_torch_checkpoint", "sage_attention"});

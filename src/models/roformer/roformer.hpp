@@ -31,6 +31,7 @@ struct RoformerConfig {
   bool zero_dc = true;
   bool skip_connection = false;
   bool match_length = true;  ///< output as long as the input
+  bool norm_output = false;  ///< a norm after every transformer instead of one at the end
 
   static RoformerConfig of(const Config& config, bool mel);
 };

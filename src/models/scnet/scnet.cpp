@@ -170,6 +170,15 @@ class Scnet : public Model {
     for (std::int64_t i = 0; i < config_.dual_path_layers; ++i)
       dual_paths_.push_back(list->register_module(
           std::to_string(i), std::make_shared<DualPath>(config_.dims.back() * (i % 2 == 1 ? 2 : 1), config_.expand)));
+    if (!config_.masked) return;
+    constexpr std::int64_t kMaskWidth = 64;
+    const std::int64_t planes = config_.dims[0] * stems;
+    position_ = register_parameter("pos_embed_f", 0.02 * torch::randn({1, config_.dims[0], config_.stft.n_fft / 2 + 1, 1}));
+    mask_ = register_module("mask_layer",
+                            torch::nn::Sequential(torch::nn::Conv2d(torch::nn::Conv2dOptions(planes, kMaskWidth, 3).padding(1)),
+                                                  torch::nn::GELU(),
+                                                  torch::nn::Conv2d(torch::nn::Conv2dOptions(kMaskWidth, planes, 1)),
+                                                  torch::nn::Tanh()));
   }
 
   Tensor forward(const Tensor& mix) override {
@@ -179,6 +188,7 @@ class Scnet : public Model {
     if ((mix.size(-1) + padding) / hop % 2 == 0) padding += hop;
     const Tensor spectrum = config_.stft.forward(torch::constant_pad_nd(mix, {0, padding}).flatten(0, 1));
     Tensor x = torch::view_as_real(spectrum).permute({0, 3, 1, 2}).unflatten(0, {batch, -1}).flatten(1, 2);
+    if (config_.masked) x = x + position_;
 
     std::vector<Encoder::Result> levels;
     for (std::size_t i = 0; i < encoder_.size(); ++i) {
@@ -194,8 +204,14 @@ class Scnet : public Model {
       levels.pop_back();
       tap(fmt::format("dec{}_su", i), x);
     }
+    if (config_.masked) x = mask_->forward(x);
     const Tensor pairs = x.unflatten(1, {-1, 2}).flatten(0, 1).permute({0, 2, 3, 1}).contiguous();
-    const Tensor signal = config_.stft.inverse(torch::view_as_complex(pairs));
+    Tensor estimate = torch::view_as_complex(pairs);
+    if (config_.masked) {
+      const Tensor mixture = spectrum.unflatten(0, {batch, 1, -1});  // [batch, 1, channels, bins, frames]
+      estimate = (estimate.unflatten(0, {batch, -1, config_.channels}) * mixture).flatten(0, 2);
+    }
+    const Tensor signal = config_.stft.inverse(estimate);
     const Tensor stems = signal.reshape({batch, -1, config_.channels, signal.size(-1)});
     return stems.narrow(-1, 0, stems.size(-1) - padding);
   }
@@ -223,6 +239,8 @@ class Scnet : public Model {
   std::vector<std::shared_ptr<Encoder>> encoder_;
   std::vector<std::shared_ptr<Decoder>> decoder_;
   std::vector<std::shared_ptr<DualPath>> dual_paths_;
+  Tensor position_;                      ///< [1, channels, bins, 1]; masked only, as what follows
+  torch::nn::Sequential mask_{nullptr};
 };
 
 template <class T>
@@ -236,15 +254,16 @@ std::array<T, kBands> three(const Config& config, std::string_view key, const st
 
 }  // namespace
 
-ScnetConfig ScnetConfig::of(const Config& whole) {
+ScnetConfig ScnetConfig::of(const Config& whole, bool masked) {
   const Config config = whole.section("model");
   ScnetConfig result;
+  result.masked = masked;
   const auto win_length = config.get<std::int64_t>("win_size", 4096);
   result.stft = {.n_fft = config.get<std::int64_t>("nfft", 4096),
                  .hop = config.get<std::int64_t>("hop_size", 1024),
                  .win_length = win_length,
                  .normalized = config.get<bool>("normalized", true),
-                 .window = torch::ones({win_length})};
+                 .window = masked ? torch::Tensor() : torch::ones({win_length})};
   result.channels = config.get<std::int64_t>("audio_channels", 2);
   result.dims = config.get<std::vector<std::int64_t>>("dims", {4, 32, 64, 128});
   result.band_share = three<double>(config, "band_SR", {0.175, 0.392, 0.433});

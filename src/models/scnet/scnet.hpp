@@ -28,8 +28,9 @@ struct ScnetConfig {
   std::int64_t convolution_kernel = 3;
   std::int64_t dual_path_layers = 6;
   std::int64_t expand = 1;  ///< LSTM width over its input's
+  bool masked = false;      ///< MSST's variant that ends in a complex mask on the mixture
 
-  static ScnetConfig of(const Config& config);
+  static ScnetConfig of(const Config& config, bool masked);
 };
 
 std::shared_ptr<Model> make_scnet(const ScnetConfig& config, ModelTraits traits);

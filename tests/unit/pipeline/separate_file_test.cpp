@@ -24,7 +24,7 @@ using testing::TemporaryFolder;
 
 /// Two stems, each half of the input; at the rate and channels of the input, or at others.
 Method halves(std::optional<Chunked> blocks = Chunked{.length = 4096}, double sample_rate = 0,
-              bool normalize = false) {
+              Normalization normalize = Normalization::kNone) {
   return {.name = "halves",
           .summary = "for tests",
           .stems = {"left_half", "right_half"},
@@ -98,7 +98,7 @@ TEST_F(SeparateFile, KeepsRateChannelsLengthAndFormat) {
                         {"e.aiff", 22050, 2, 4095, io::SampleFormat::kPcm16},
                         {"f.wav", 11025, 3, 200000, io::SampleFormat::kPcm8}};
   for (const Method& method :
-       {halves(), halves({}), halves(Chunked{.length = 3000, .overlap = 0.7}, 32000, true)})
+       {halves(), halves({}), halves(Chunked{.length = 3000, .overlap = 0.7}, 32000, Normalization::kShared)})
     for (const Case& one : cases) {
       SCOPED_TRACE(one.name);
       const fs::path input =

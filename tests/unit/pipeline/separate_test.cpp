@@ -149,7 +149,7 @@ TEST(Separate, NormalizesForSeparatorsThatWantIt) {
   AudioBuffer mix = noise(2, 5000, 3, 0.02);
   for (float& sample : mix.samples()) sample += 0.3f;
   NormalizationMeter seen;
-  FunctionSeparator separator({.stems = {"a", "b"}, .sample_rate = kRate, .channels = 2, .normalize = true},
+  FunctionSeparator separator({.stems = {"a", "b"}, .sample_rate = kRate, .channels = 2, .normalize = Normalization::kShared},
                               [&](AudioView block) {
                                 seen.add(block);
                                 AudioBuffer half(2, block.frames());
@@ -167,7 +167,7 @@ TEST(Separate, NormalizesSilenceAndConstantsWithoutHarm) {
   for (const float level : {0.0f, 0.25f}) {
     AudioBuffer mix(2, 1000);
     for (float& sample : mix.samples()) sample = level;
-    FunctionSeparator separator({.stems = {"a", "b"}, .sample_rate = kRate, .channels = 2, .normalize = true},
+    FunctionSeparator separator({.stems = {"a", "b"}, .sample_rate = kRate, .channels = 2, .normalize = Normalization::kShared},
                                 [](AudioView block) {
                                   return std::vector{AudioBuffer(block), AudioBuffer(block)};
                                 });

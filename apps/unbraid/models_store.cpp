@@ -1,0 +1,104 @@
+// unbraid models pull, rm, and verify and import for models by name: those on this machine.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "progress_bar.hpp"
+#include "unbraid/catalog/model_card.hpp"
+#include "unbraid/catalog/model_store.hpp"
+#include "unbraid/catalog/neural.hpp"
+#include "unbraid/core/error.hpp"
+#include "unbraid/core/thread_pool.hpp"
+#include "verbs.hpp"
+
+namespace unbraid::app {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void print_done(const Session& session, const char* verb, const std::string& name) {
+  const catalog::ModelStore store;
+  if (session.json)
+    fmt::print("{}\n", Json{{"schema", "unbraid.models/1"}, {verb, name}, {"folder", (store.folder() / name).string()}}.dump());
+  else
+    fmt::print("{} {}\n", verb, name);
+}
+
+std::string terms(const catalog::ModelCard& card) {
+  return fmt::format("licence: {}; commercial use: {}", card.licence.value_or("not stated"),
+                     card.commercial_use ? (*card.commercial_use ? "allowed" : "not allowed") : "not stated");
+}
+
+void pull(const std::vector<std::string>& names, const Session& session) {
+  ThreadPool pool(1);
+  ProgressBar bar(!session.quiet);
+  RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
+  std::vector<catalog::ModelCard> cards;
+  for (const std::string& name : names) cards.push_back(catalog::find_card(name));  // before any work: unknown names
+  for (const catalog::ModelCard& card : cards) {
+    bar.set_title(card.name);
+    if (!session.quiet) fmt::print(stderr, "unbraid: {}: {}\n", card.name, terms(card));
+    catalog::ModelStore().pull(card, run);
+    bar.clear();
+    print_done(session, "pulled", card.name);
+  }
+}
+
+}  // namespace
+
+void add_models_store(CLI::App& models, Session& session) {
+  const auto names = std::make_shared<std::vector<std::string>>();
+  CLI::App* const pull_verb = models.add_subcommand("pull", "download models of the catalogue");
+  pull_verb->add_option("model", *names, "names of the catalogue")->type_name("MODEL")->required();
+  pull_verb->callback([names, &session] { pull(*names, session); });
+
+  CLI::App* const remove_verb = models.add_subcommand("rm", "remove downloaded or imported models");
+  remove_verb->add_option("model", *names, "which ones")->type_name("MODEL")->required();
+  remove_verb->callback([names, &session] {
+    for (const std::string& name : *names) {
+      catalog::ModelStore().remove(name);
+      print_done(session, "removed", name);
+    }
+  });
+}
+
+void verify_installed(std::vector<std::string> names, const Session& session) {
+  const catalog::ModelStore store;
+  if (names.empty())
+    for (const catalog::ModelCard& card : store.all()) names.push_back(card.name);
+  ThreadPool pool(1);
+  RunContext run{.pool = pool, .cancel = session.cancel};
+  Json files = Json::array();
+  bool good = true;
+  for (const std::string& name : names)
+    for (const catalog::FileCheck& check : store.verify(name, run)) {
+      good = good && check.good;
+      files.push_back({{"model", name}, {"file", check.file}, {"good", check.good}, {"problem", check.problem}});
+      if (!session.json) fmt::print("{}: {}: {}\n", name, check.file, check.good ? "good" : check.problem);
+    }
+  if (session.json) fmt::print("{}\n", Json{{"schema", "unbraid.models/1"}, {"verified", files}, {"good", good}}.dump());
+  if (!good) throw Error{ErrorCode::kFormat, "some files are not what was pulled; pull them again", "models verify"};
+}
+
+void import_to_store(const ModelFiles& files, const std::string& name, const Session& session) {
+  namespace fs = std::filesystem;
+  if (!fs::is_regular_file(files.weights)) throw Error{ErrorCode::kNotFound, "no such file", files.weights.string()};
+  const ModelFacts facts = catalog::neural_backend().facts(files);  // also: do weights and configuration fit?
+  catalog::ModelCard card;
+  card.name = name.empty() ? files.weights.stem().string() : name;
+  card.family = facts.family;
+  card.stems = facts.stems;
+  card.source = "imported";
+  ThreadPool pool(1);
+  RunContext run{.pool = pool, .cancel = session.cancel};
+  catalog::ModelStore().import(card, files.weights, files.config, run);
+  print_done(session, "imported", card.name);
+}
+
+}  // namespace unbraid::app

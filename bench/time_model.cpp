@@ -1,0 +1,60 @@
+// How long a model takes for one block, and what memory: time_model WEIGHTS [CONFIG] [RUNS] [THREADS], a line of JSON.
+// bench/compare_models runs it beside the program that the model was published with.
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "unbraid/catalog/neural.hpp"
+#include "unbraid/core/error.hpp"
+#include "unbraid/core/rng.hpp"
+#include "unbraid/core/thread_pool.hpp"
+
+namespace {
+
+long peak_kilobytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  using namespace unbraid;
+  if (argc < 2) {
+    fmt::print(stderr, "time_model WEIGHTS [CONFIG] [RUNS] [THREADS]\n");
+    return 2;
+  }
+  const ModelFiles files{.weights = argv[1], .config = argc > 2 ? argv[2] : ""};
+  const int runs = argc > 3 ? std::atoi(argv[3]) : 3;
+  ThreadPool pool(argc > 4 ? static_cast<std::size_t>(std::atoi(argv[4])) : 0);
+  RunContext run{pool};
+  const auto separator = catalog::neural_backend().open(files, {.device = "cpu"});
+  const SeparatorInfo& info = separator->info();
+  const std::size_t frames = std::get<Chunked>(info.blocks).length;
+  AudioBuffer block(info.channels, frames);
+  Rng rng(1);
+  for (float& sample : block.samples()) sample = static_cast<float>(0.1 * (rng.uniform() - 0.5));
+
+  const long before = peak_kilobytes();
+  std::vector<double> seconds;
+  for (int i = 0; i < runs; ++i) {
+    const auto started = std::chrono::steady_clock::now();
+    separator->process(block, run);
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  }
+  fmt::print("{{\"block_s\": {:.3f}, \"seconds\": {:.4f}, \"loaded_mb\": {}, \"peak_mb\": {}, \"planned_mb\": {}}}\n",
+             static_cast<double>(frames) / info.sample_rate, std::ranges::min(seconds), before / 1024, peak_kilobytes() / 1024,
+             info.working_bytes(frames) >> 20);
+} catch (const unbraid::Error& error) {
+  fmt::print(stderr, "time_model: {}\n", error.what());
+  return 1;
+}

@@ -1,0 +1,58 @@
+#pragma once
+// The models on this machine: one folder per model in the user's cache.
+//
+//   catalog::ModelStore store;                                     // $XDG_CACHE_HOME/unbraid/models
+//   store.pull(catalog::find_card("htdemucs"), run);
+//   const ModelFiles files = store.files("htdemucs");              // what separate() is given
+//
+// A model counts as installed once all its files are there and checked, which its installed.json records with the hash
+// of each. Two processes that pull one model take turns.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "unbraid/catalog/model_card.hpp"
+#include "unbraid/core/run_context.hpp"
+#include "unbraid/separator/neural.hpp"
+
+namespace unbraid::catalog {
+
+/// What a check of one file found.
+struct FileCheck {
+  std::string file;
+  bool good = false;
+  std::string problem = {};  ///< "is missing", "has changed: …"
+};
+
+class ModelStore {
+ public:
+  ModelStore();
+  explicit ModelStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  const std::filesystem::path& folder() const noexcept { return folder_; }
+  /// As it was when it was pulled or imported; nothing when it is not installed.
+  std::optional<ModelCard> installed(const std::string& name) const;
+  /// All of them, by name.
+  std::vector<ModelCard> all() const;
+
+  /// Fetches what is missing. Errors as download().
+  void pull(const ModelCard& card, RunContext& run) const;
+  /// Copies files of the user's into the store under a name; family, stems and whatever else is known come with the card,
+  /// whose files are filled in here. kIo when the name is taken.
+  void import(ModelCard card, const std::filesystem::path& weights, const std::filesystem::path& config, RunContext& run) const;
+  /// Reads every file again. A changed one is set aside as <file>.corrupt, so that the next pull fetches it. kNotFound
+  /// when it is not installed.
+  std::vector<FileCheck> verify(const std::string& name, RunContext& run) const;
+  /// kNotFound when there is nothing of that name.
+  void remove(const std::string& name) const;
+  /// kNotFound, saying how to get it.
+  ModelFiles files(const std::string& name) const;
+
+ private:
+  std::filesystem::path of(const std::string& name) const { return folder_ / name; }
+  std::filesystem::path folder_;
+};
+
+}  // namespace unbraid::catalog

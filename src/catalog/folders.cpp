@@ -1,0 +1,28 @@
+#include "catalog/folders.hpp"
+
+#include <cstdlib>
+
+#include "unbraid/core/error.hpp"
+
+namespace unbraid::catalog {
+
+namespace {
+
+std::filesystem::path folder(const char* variable, const char* below_home) {
+  const char* const given = std::getenv(variable);
+  if (given && *given == '/') return std::filesystem::path(given) / "unbraid";  // the specification: absolute or ignored
+  const char* const home = std::getenv("HOME");
+  return home && *home ? std::filesystem::path(home) / below_home / "unbraid" : std::filesystem::path();
+}
+
+}  // namespace
+
+std::filesystem::path config_folder() { return folder("XDG_CONFIG_HOME", ".config"); }
+
+std::filesystem::path cache_folder() {
+  std::filesystem::path path = folder("XDG_CACHE_HOME", ".cache");
+  if (path.empty()) throw Error{ErrorCode::kUsage, "neither HOME nor XDG_CACHE_HOME is set", "models"};
+  return path;
+}
+
+}  // namespace unbraid::catalog

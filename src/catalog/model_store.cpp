@@ -1,0 +1,190 @@
+#include "unbraid/catalog/model_store.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "catalog/folders.hpp"
+#include "unbraid/catalog/download.hpp"
+#include "unbraid/catalog/sha256.hpp"
+#include "unbraid/core/atomic_file.hpp"
+#include "unbraid/core/error.hpp"
+
+namespace unbraid::catalog {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kRecord = "installed.json";
+constexpr const char* kRoles[] = {"weights", "config", "bag"};
+
+/// Held by one process at a time; given back when the process ends, however it ends.
+class FolderLock {
+ public:
+  FolderLock(const fs::path& folder, const CancelToken& cancel) {
+    fs::create_directories(folder.parent_path());
+    const fs::path path = folder.string() + ".lock";
+    file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (file_ < 0) throw Error{ErrorCode::kIo, "cannot be written", path.string()};
+    while (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+      if (cancel.cancelled()) ::close(file_);
+      cancel.check();
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  }
+  ~FolderLock() { ::close(file_); }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int file_ = -1;
+};
+
+Json to_json(const ModelCard& card) {
+  const auto optional = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
+  Json scores = Json::array(), files = Json::array();
+  for (const ModelScore& score : card.scores) {
+    Json values = Json::object();
+    for (const auto& [stem, value] : score.values) values[stem] = value;
+    scores.push_back({{"metric", score.metric}, {"dataset", score.dataset}, {"values", values}});
+  }
+  for (const CardFile& file : card.files)
+    files.push_back({{"role", kRoles[static_cast<int>(file.role)]}, {"name", file.name}, {"urls", file.urls},
+                     {"sha256", file.sha256}, {"bytes", optional(file.bytes)}});
+  return {{"name", card.name}, {"family", card.family}, {"authors", card.authors}, {"stems", card.stems},
+          {"paper", card.paper}, {"scores", scores}, {"training_data", optional(card.training_data)},
+          {"licence", optional(card.licence)}, {"commercial_use", optional(card.commercial_use)},
+          {"note", optional(card.note)}, {"source", card.source}, {"files", files}};
+}
+
+void record(const fs::path& folder, ModelCard card, const CancelToken& cancel) {
+  for (CardFile& file : card.files) {
+    file.sha256 = sha256_of_file(folder / file.name, cancel);
+    file.bytes = fs::file_size(folder / file.name);
+  }
+  const Json document{{"schema", "unbraid.catalogue/1"}, {"models", Json::array({to_json(card)})}};
+  write_file_atomically(folder / kRecord, document.dump(1) + "\n");
+}
+
+}  // namespace
+
+ModelStore::ModelStore() : folder_(cache_folder() / "models") {}
+
+std::optional<ModelCard> ModelStore::installed(const std::string& name) const {
+  const fs::path path = of(name) / kRecord;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  std::vector<ModelCard> cards = parse_cards(std::string{std::istreambuf_iterator<char>(file), {}}, path.string());
+  if (cards.size() != 1) throw Error{ErrorCode::kFormat, "a damaged record; unbraid models rm removes it", path.string()};
+  for (const CardFile& one : cards.front().files)
+    if (!fs::exists(of(name) / one.name)) return std::nullopt;
+  return std::move(cards.front());
+}
+
+std::vector<ModelCard> ModelStore::all() const {
+  std::vector<ModelCard> cards;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder_, none))
+    if (entry.is_directory())
+      if (auto card = installed(entry.path().filename().string())) cards.push_back(*std::move(card));
+  std::ranges::sort(cards, {}, &ModelCard::name);
+  return cards;
+}
+
+void ModelStore::pull(const ModelCard& card, RunContext& run) const {
+  const FolderLock lock(of(card.name), run.cancel);
+  if (installed(card.name)) return;  // another process was faster
+  fs::create_directories(of(card.name));
+  for (const CardFile& file : card.files) {
+    const fs::path target = of(card.name) / file.name;
+    // From an earlier attempt, which wrote it only when it was whole.
+    if (fs::exists(target) && (file.sha256.empty() || sha256_of_file(target, run.cancel).starts_with(file.sha256))) continue;
+    download({.urls = file.urls, .target = target, .sha256 = file.sha256, .bytes = file.bytes}, run);
+  }
+  record(of(card.name), card, run.cancel);
+}
+
+void ModelStore::import(ModelCard card, const fs::path& weights, const fs::path& config, RunContext& run) const {
+  const FolderLock lock(of(card.name), run.cancel);
+  if (fs::exists(of(card.name)))
+    throw Error{ErrorCode::kIo, "there is a model of that name; choose another or remove it with unbraid models rm", card.name};
+  card.files = {{.role = FileRole::kWeights, .name = weights.filename().string(), .urls = {}, .sha256 = {}, .bytes = {}}};
+  if (!config.empty())
+    card.files.push_back({.role = FileRole::kConfig, .name = config.filename().string(), .urls = {}, .sha256 = {}, .bytes = {}});
+  const fs::path building = of(card.name).string() + ".new";
+  fs::remove_all(building);
+  fs::create_directories(building);
+  try {
+    for (const fs::path& from : {weights, config}) {
+      if (from.empty()) continue;
+      run.cancel.check();
+      fs::copy_file(from, building / from.filename());
+    }
+    record(building, card, run.cancel);
+    parse_cards(Json{{"schema", "unbraid.catalogue/1"}, {"models", Json::array({to_json(card)})}}.dump(), card.name);
+    fs::rename(building, of(card.name));
+  } catch (const fs::filesystem_error& error) {
+    fs::remove_all(building);
+    throw Error{ErrorCode::kIo, error.code().message(), error.path1().string()};
+  } catch (...) {
+    fs::remove_all(building);
+    throw;
+  }
+}
+
+std::vector<FileCheck> ModelStore::verify(const std::string& name, RunContext& run) const {
+  const FolderLock lock(of(name), run.cancel);
+  const fs::path path = of(name) / kRecord;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error{ErrorCode::kNotFound, "not installed", name};
+  const std::vector<ModelCard> cards = parse_cards(std::string{std::istreambuf_iterator<char>(file), {}}, path.string());
+  std::vector<FileCheck> checks;
+  for (const CardFile& one : cards.at(0).files) {
+    FileCheck& check = checks.emplace_back(FileCheck{.file = one.name});
+    const fs::path at = of(name) / one.name;
+    if (!fs::exists(at)) {
+      check.problem = "is missing";
+    } else if (const std::string hash = sha256_of_file(at, run.cancel); hash != one.sha256) {
+      fs::rename(at, at.string() + ".corrupt");
+      check.problem = fmt::format("has changed: SHA-256 {} instead of {}; set aside", hash, one.sha256);
+    } else {
+      check.good = true;
+    }
+  }
+  return checks;
+}
+
+void ModelStore::remove(const std::string& name) const {
+  const bool plain = !name.empty() && name.front() != '.' && name.find('/') == std::string::npos;
+  if (!plain || !fs::exists(of(name))) throw Error{ErrorCode::kNotFound, "not installed", name};
+  fs::remove_all(of(name));
+  fs::remove(of(name).string() + ".lock");
+}
+
+ModelFiles ModelStore::files(const std::string& name) const {
+  const std::optional<ModelCard> card = installed(name);
+  if (!card) throw Error{ErrorCode::kNotFound, fmt::format("not on this machine; get it with unbraid models pull {}", name), name};
+  ModelFiles files;
+  std::size_t weights = 0;
+  for (const CardFile& file : card->files) {
+    if (file.role == FileRole::kConfig) files.config = of(name) / file.name;
+    if (file.role == FileRole::kBag) files.weights = of(name) / file.name;
+    weights += file.role == FileRole::kWeights;
+  }
+  if (!files.weights.empty()) return files;
+  for (const CardFile& file : card->files)
+    if (file.role == FileRole::kWeights) files.weights = weights == 1 ? of(name) / file.name : of(name);
+  return files;
+}
+
+}  // namespace unbraid::catalog

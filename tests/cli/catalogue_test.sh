@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# unbraid models pull, verify, rm, import and separate -m NAME, against a server on the loopback; Ctrl-C in the middle.
+set -euo pipefail
+program=$(realpath "$1")
+fixtures=${UNBRAID_FIXTURES:-${UNBRAID_FIXTURES_DEFAULT:-}}
+[ -d "$fixtures/models/mdx23c" ] || { echo "no $fixtures/models/mdx23c (set UNBRAID_FIXTURES)"; exit 77; }
+command -v python3 >/dev/null || { echo "no python3 for the server"; exit 77; }
+compgen -G "$(dirname "$program")/../lib/libunbraid_nn.so" >/dev/null || { echo "built without libtorch"; exit 77; }
+model=$(realpath "$fixtures/models/mdx23c")
+song=$(realpath "$fixtures/audio/real_mix.flac")
+folder=$(mktemp -d)
+trap 'kill "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
+cd "$folder"
+export XDG_CACHE_HOME=$folder/cache XDG_CONFIG_HOME=$folder/config
+unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY all_proxy
+mkdir -p config/unbraid served
+cp "$model/model.ckpt" "$model/config.yaml" served/
+
+fail() {
+  echo "FAILED: $1"
+  exit 1
+}
+
+# Serves files by range; /slow/ sends a little and then waits.
+cat >server.py <<'PYTHON'
+import http.server, os, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        slow = self.path.startswith('/slow/')
+        body = open('served/' + os.path.basename(self.path), 'rb').read()
+        start = int(self.headers.get('Range', 'bytes=0-')[6:].split('-')[0])
+        with open('requests', 'a') as log: log.write('%s %d\n' % (self.path, start))
+        self.send_response(206 if start else 200)
+        if start: self.send_header('Content-Range', 'bytes %d-%d/%d' % (start, len(body) - 1, len(body)))
+        self.send_header('Content-Length', str(len(body) - start))
+        self.end_headers()
+        if slow and not start:
+            self.wfile.write(body[:50000]); self.wfile.flush(); time.sleep(60)
+        self.wfile.write(body[start:])
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+open('port.new', 'w').write(str(server.server_port)); os.rename('port.new', 'port')
+server.serve_forever()
+PYTHON
+python3 server.py &
+server=$!
+for _ in $(seq 100); do [ -s port ] && break; sleep 0.1; done
+url=http://127.0.0.1:$(cat port)
+
+# entry NAME PATH HASH
+entry() {
+  printf '{"name": "%s", "family": "mdx23c", "authors": [], "stems": ["vocals", "bass", "drums", "other"], "paper": null,
+    "scores": [], "licence": null, "commercial_use": null, "source": "here", "files": [
+    {"role": "weights", "name": "model.ckpt", "urls": ["%s/%s/model.ckpt"], "sha256": "%s"},
+    {"role": "config", "name": "config.yaml", "urls": ["%s/config.yaml"], "sha256": null}]}' "$1" "$url" "$2" "$3" "$url"
+}
+hash=$(sha256sum served/model.ckpt | cut -d' ' -f1)
+printf '{"schema": "unbraid.catalogue/1", "models": [%s, %s, %s]}' "$(entry tiny fast "$hash")" "$(entry slow slow "$hash")" \
+  "$(entry wrong fast 0000000000000000000000000000000000000000000000000000000000000000)" >config/unbraid/mine.json
+
+store=cache/unbraid/models
+"$program" separate "$song" -m tiny -q -o out 2>stderr && fail "a model that is not there was used"
+grep 'models pull tiny' stderr >matched || fail "no advice: $(cat stderr)"
+"$program" models pull tiny -q >/dev/null || fail "pull"
+[ -s $store/tiny/model.ckpt ] || fail "no weights in $store"
+"$program" models ls --installed | grep tiny >matched || fail "ls --installed does not show it"
+"$program" models ls --family mdx23c --json >ls.json
+grep '"name":"tiny"' ls.json >matched || fail "ls --family does not show it"
+grep '"licence":null' ls.json >matched || fail "no licence field"
+"$program" models ls --stem drums --sort quality >ls.txt
+grep htdemucs ls.txt >matched || fail "the catalogue's own models are missing"
+"$program" models info tiny | grep 'licence: not stated' >matched || fail "info does not say what is not stated"
+"$program" separate "$song" -m tiny -q -o out || fail "separate with a pulled model"
+[ -s out/real_mix/drums.flac ] || fail "no drums"
+
+"$program" models verify >/dev/null || fail "verify of good files"
+printf x >>$store/tiny/model.ckpt
+"$program" models verify tiny >verify.txt 2>stderr && fail "a changed file was called good"
+grep 'has changed' verify.txt >matched || fail "verify does not say what is wrong: $(cat verify.txt)"
+[ -e $store/tiny/model.ckpt.corrupt ] || fail "the changed file was not set aside"
+"$program" models pull tiny -q >/dev/null && "$program" models verify tiny >/dev/null || fail "pull did not repair it"
+
+"$program" models pull wrong -q 2>stderr && fail "wrong bytes were accepted"
+grep 'SHA-256' stderr >matched || fail "no word of the hash: $(cat stderr)"
+[ ! -e $store/wrong/model.ckpt ] || fail "wrong bytes got the name"
+
+"$program" models pull slow -q 2>stderr &
+pull=$!
+for _ in $(seq 100); do [ "$(stat -c %s $store/slow/model.ckpt.part 2>/dev/null || echo 0)" -ge 1000 ] && break; sleep 0.1; done
+kill -INT $pull
+status=0
+wait $pull || status=$?
+[ "$status" -eq 1 ] || fail "status $status after Ctrl-C"
+[ "$(ls $store/slow)" = model.ckpt.part ] || fail "left behind: $(ls $store/slow)"
+"$program" models pull slow -q >/dev/null || fail "the part was not taken up"
+grep -E '^/slow/model.ckpt [1-9]' requests >matched || fail "it was not resumed by range: $(cat requests)"
+
+"$program" models import "$model/model.safetensors" --config "$model/config.yaml" --name mine -q >/dev/null || fail "import"
+"$program" models info mine | grep 'family\|mdx23c' >matched || fail "info of an imported model"
+"$program" models import "$model/model.safetensors" --config "$model/../scnet/config.yaml" -q 2>stderr && fail "a wrong configuration was imported"
+"$program" models rm mine tiny -q >/dev/null || fail "rm"
+[ ! -e $store/mine ] && [ ! -e $store/tiny ] || fail "rm left something"
+"$program" models rm tiny 2>stderr && fail "rm of nothing"
+
+kill "$server"
+wait "$server" 2>/dev/null || true
+"$program" models pull tiny -q 2>stderr && fail "pull without a server"
+grep 'no connection' stderr >matched || fail "no word of the connection: $(cat stderr)"
+[ "$(wc -l <stderr)" -eq 1 ] || fail "not one line: $(cat stderr)"
+echo "catalogue: fine"

@@ -1,0 +1,189 @@
+// Ensembles, chains and test-time augmentation, by closed forms.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+
+#include "support/separators.hpp"
+#include "support/signals.hpp"
+#include "unbraid/core/error.hpp"
+#include "unbraid/dsp/stft.hpp"
+#include "unbraid/pipeline/plan.hpp"
+#include "unbraid/pipeline/separate.hpp"
+
+namespace unbraid {
+namespace {
+
+using testing::FunctionSeparator;
+using testing::largest_difference;
+using testing::noise;
+
+constexpr double kRate = 8000;
+const std::size_t kLengths[] = {0, 1, 2, 999, 1000, 70001};
+
+/// Stem i is gains[i] times the block.
+std::shared_ptr<Separator> scales(std::vector<std::string> stems, std::vector<float> gains, std::size_t length = 1000) {
+  return std::make_shared<FunctionSeparator>(
+      SeparatorInfo{.stems = std::move(stems), .sample_rate = kRate, .channels = 2, .blocks = Chunked{.length = length}},
+      [gains](AudioView block) {
+        std::vector<AudioBuffer> out;
+        for (const float gain : gains) add_scaled(block, gain, out.emplace_back(block.channels(), block.frames()));
+        return out;
+      });
+}
+
+FunctionSeparator composite(std::vector<std::string> stems, std::variant<WholeTrack, Chunked, Ensemble, Chain> blocks) {
+  return {{.stems = std::move(stems), .sample_rate = kRate, .channels = 2, .blocks = std::move(blocks)},
+          [](AudioView) -> std::vector<AudioBuffer> { throw Error{ErrorCode::kInternal, "a composite was asked itself"}; }};
+}
+
+Stems run_separator(AudioView mix, Separator& separator, const SeparationOptions& options = {}) {
+  ThreadPool pool(2);
+  RunContext run{pool};
+  return separate(mix, kRate, separator, options, run);
+}
+
+AudioBuffer times(AudioView x, float gain) {
+  AudioBuffer y(x.channels(), x.frames());
+  add_scaled(x, gain, y);
+  return y;
+}
+
+TEST(EnsembleOf, MeansWithWeightsOverTheMembersThatGiveAStem) {
+  for (const std::size_t frames : kLengths) {
+    FunctionSeparator both = composite(
+        {"a", "b"}, Ensemble{.members = {{scales({"a"}, {0.5f}, 64), {3, 0}}, {scales({"b", "a"}, {0.2f, 0.1f}, 4096), {1, 1}}}});
+    const AudioBuffer mix = noise(2, frames, frames);
+    const Stems stems = run_separator(mix, both);
+    EXPECT_LT(largest_difference(stems.at("a"), times(mix, 0.4f)), 1e-6) << frames;  // (3 · 0.5 + 0.1) / 4
+    EXPECT_LT(largest_difference(stems.at("b"), times(mix, 0.2f)), 1e-6) << frames;
+  }
+}
+
+TEST(EnsembleOf, TakesTheMedian) {
+  for (const std::size_t frames : kLengths) {
+    const AudioBuffer mix = noise(2, frames, frames);
+    FunctionSeparator three = composite({"a"}, Ensemble{.members = {{scales({"a"}, {1.0f}), {1}}, {scales({"a"}, {0.3f}, 77), {1}}, {scales({"a"}, {-5.0f}), {1}}},
+                                                        .combine = Ensemble::Combine::kMedian});
+    EXPECT_LT(largest_difference(run_separator(mix, three).at("a"), times(mix, 0.3f)), 1e-6);
+    FunctionSeparator two = composite({"a"}, Ensemble{.members = {{scales({"a"}, {1.0f}), {1}}, {scales({"a"}, {0.5f}), {1}}},
+                                                      .combine = Ensemble::Combine::kMedian});
+    EXPECT_LT(largest_difference(run_separator(mix, two).at("a"), times(mix, 0.75f)), 1e-6);
+  }
+}
+
+/// A separator that delays by one sample has other magnitudes bin by bin only where signals are not stationary; here the
+/// members are unrelated noises, looked up by place, so that every bin is a choice.
+TEST(EnsembleOf, ChoosesBinByBinAsOnTheWholeTrack) {
+  for (const std::size_t frames : {1u, 1024u, 5000u, 200000u})
+    for (const auto combine : {Ensemble::Combine::kMin, Ensemble::Combine::kMax}) {
+      const AudioBuffer mix = noise(2, frames, 1);
+      std::vector<AudioBuffer> voices;
+      Ensemble ensemble{.members = {}, .combine = combine};
+      for (std::size_t v = 0; v < 3; ++v) {
+        voices.push_back(noise(2, frames, 100 + v));
+        ensemble.members.push_back({std::make_shared<FunctionSeparator>(
+                                        SeparatorInfo{.stems = {"a"}, .sample_rate = kRate, .channels = 2},
+                                        [voice = voices.back()](AudioView) { return std::vector{voice}; }),
+                                    {1}});
+      }
+      FunctionSeparator all = composite({"a"}, std::move(ensemble));
+      const Stems stems = run_separator(mix, all);
+
+      ThreadPool pool(1);
+      const dsp::Stft<float> stft({.window = {.length = 2048}, .hop = 1024});
+      std::vector<dsp::Spectrogram<float>> spectra;
+      for (const AudioBuffer& voice : voices) spectra.push_back(stft.forward(voice.view(), pool));
+      for (std::size_t c = 0; c < 2; ++c)
+        for (std::size_t m = 0; m < spectra[0].frames(); ++m)
+          for (std::size_t k = 0; k < spectra[0].bins(); ++k)
+            for (std::size_t v = 1; v < 3; ++v) {
+              auto& best = spectra[0].frame(c, m)[k];
+              const auto now = spectra[v].frame(c, m)[k];
+              if (combine == Ensemble::Combine::kMax ? std::norm(now) > std::norm(best) : std::norm(now) < std::norm(best)) best = now;
+            }
+      AudioBuffer expected(2, frames);
+      stft.inverse(spectra[0], expected.view(), pool);
+      // FFTs of blocks against one of the track: bins of nearly equal magnitude may be chosen otherwise.
+      EXPECT_LT(largest_difference(stems.at("a"), expected), 1e-5) << frames;
+    }
+}
+
+TEST(EnsembleOf, WithoutMembersForAStemIsRefused) {
+  FunctionSeparator nobody = composite({"a"}, Ensemble{.members = {{scales({"a"}, {1.0f}), {0}}}});
+  EXPECT_THROW(run_separator(noise(2, 10, 1), nobody), Error);
+}
+
+TEST(ChainOf, FeedsLaterStepsWithWhatEarlierOnesLeave) {
+  for (const std::size_t frames : kLengths) {
+    FunctionSeparator chain = composite(
+        {"vocals", "drums"},
+        Chain{.steps = {{scales({"vocals", "rest"}, {0.25f, 0.75f}, 4000), {{1.0, "mix"}}, {"vocals"}},
+                        {scales({"drums", "vocals"}, {0.5f, 0.5f}, 64), {{1.0, "mix"}, {-1.0, "vocals"}}, {"drums"}}}});
+    const AudioBuffer mix = noise(2, frames, frames);
+    const Stems stems = run_separator(mix, chain);
+    EXPECT_LT(largest_difference(stems.at("vocals"), times(mix, 0.25f)), 1e-6) << frames;
+    EXPECT_LT(largest_difference(stems.at("drums"), times(mix, 0.375f)), 1e-6) << frames;
+  }
+}
+
+TEST(ChainOf, RefusesStemsThatNobodyGave) {
+  FunctionSeparator chain = composite({"a"}, Chain{.steps = {{scales({"a"}, {1.0f}), {{1.0, "b"}}, {"a"}}}});
+  EXPECT_THROW(run_separator(noise(2, 10, 1), chain), Error);
+}
+
+TEST(Composites, NestAndKeepToTheMixtureWhenAsked) {
+  const auto inner = std::make_shared<FunctionSeparator>(composite(
+      {"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.6f, 0.2f}), {1, 1}}, {scales({"a", "b"}, {0.2f, 0.2f}), {1, 1}}}}));
+  FunctionSeparator outer = composite({"a", "b"}, Chain{.steps = {{inner, {{1.0, "mix"}}, {"a", "b"}}}});
+  const AudioBuffer mix = noise(2, 30000, 3);
+  const Stems stems = run_separator(mix, outer);
+  EXPECT_LT(largest_difference(stems.at("a"), times(mix, 0.4f)), 1e-6);
+  const Stems consistent = run_separator(mix, outer, {.consistent = true});
+  AudioBuffer sum = consistent.at("a");
+  add_scaled(consistent.at("b"), 1.0f, sum);
+  EXPECT_LT(largest_difference(sum, mix), 1e-6);
+}
+
+TEST(Composites, NeedWhatTheirMembersNeed) {
+  const auto member = scales({"a"}, {1.0f});
+  FunctionSeparator two = composite({"a"}, Ensemble{.members = {{member, {1}}, {member, {1}}}});
+  const StreamFormat format{.sample_rate = kRate, .channels = 2};
+  EXPECT_EQ(estimate_memory(two.info(), format, 100000, {}), 2 * estimate_memory(member->info(), format, 100000, {}));
+}
+
+/// left → 2 · left + 0.1, right → right + 0.1
+std::shared_ptr<Separator> lopsided() {
+  return std::make_shared<FunctionSeparator>(
+      SeparatorInfo{.stems = {"a"}, .sample_rate = kRate, .channels = 2, .blocks = Chunked{.length = 500}}, [](AudioView block) {
+        AudioBuffer out(2, block.frames());
+        for (std::size_t c = 0; c < 2; ++c)
+          for (std::size_t t = 0; t < block.frames(); ++t) out.channel(c)[t] = (c == 0 ? 2.0f : 1.0f) * block.channel(c)[t] + 0.1f;
+        return std::vector{out};
+      });
+}
+
+TEST(Augmentation, AveragesOverPolarityAndChannelOrder) {
+  const AudioBuffer mix = noise(2, 5000, 1);
+  const auto separator = lopsided();
+  const Stems stems = run_separator(mix, *separator, {.augment = true});
+  AudioBuffer expected(2, mix.frames());
+  for (std::size_t t = 0; t < mix.frames(); ++t) {
+    expected.channel(0)[t] = (2.0f + 2.0f + 1.0f) / 3.0f * mix.channel(0)[t] + 0.1f / 3.0f;  // the offset changes its sign once
+    expected.channel(1)[t] = (1.0f + 1.0f + 2.0f) / 3.0f * mix.channel(1)[t] + 0.1f / 3.0f;
+  }
+  EXPECT_LT(largest_difference(stems.at("a"), expected), 1e-6);
+}
+
+TEST(Augmentation, LeavesTheIdentityAlone) {
+  for (const std::size_t channels : {1u, 2u, 3u})
+    for (const std::size_t wanted : {1u, 2u}) {
+      const auto separator = testing::identity(wanted, kRate, Chunked{.length = 256});
+      const AudioBuffer mix = noise(channels, 3000, 2);
+      EXPECT_LT(largest_difference(run_separator(mix, *separator, {.shifts = 2, .augment = true}).at("all"), mix), 1e-6);
+    }
+}
+
+}  // namespace
+}  // namespace unbraid
