@@ -39,7 +39,7 @@ Json optional_json(const std::optional<double>& value) {
 Json manifest_json(const MixRecipe& recipe, const MixFiles& files) {
   Json names = Json::array();
   for (const MixStemSpec& stem : recipe.stems) names.push_back(stem.name);
-  return {{"schema", "unbraid.mix/1"},
+  return {{"schema", "unbraid.mixtures/1"},
           {"version", std::string(version())},
           {"seed", recipe.seed},
           {"sources", recipe.sources.path.generic_string()},

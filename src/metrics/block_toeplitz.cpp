@@ -10,6 +10,7 @@
 
 #include "metrics/split_complex.hpp"
 #include "unbraid/core/error.hpp"
+#include "unbraid/core/rng.hpp"
 #include "unbraid/dsp/fft.hpp"
 
 namespace unbraid::metrics {
@@ -173,7 +174,7 @@ void BlockToeplitz::solve_factored(const double* rows, std::span<double> columns
 }
 
 double BlockToeplitz::residual(std::span<const double> d, std::span<const double> x, std::span<double> out,
-                               std::size_t count) const {
+                               std::size_t count, double ridge) const {
   const std::size_t n = size();
   const dsp::RealFft<double> fft(std::bit_ceil(2 * blocks_));
   const std::size_t bins = padded_bins(fft.bins());
@@ -199,7 +200,7 @@ double BlockToeplitz::residual(std::span<const double> d, std::span<const double
       fft.inverse(spectrum, time);
       for (std::size_t t = 0; t < blocks_; ++t) {
         const std::size_t at = c * n + t * p_ + i;
-        out[at] = d[at] - time[t];
+        out[at] = d[at] - time[t] - ridge * x[at];
         error += out[at] * out[at];
         norm += d[at] * d[at];
       }
@@ -210,7 +211,25 @@ double BlockToeplitz::residual(std::span<const double> d, std::span<const double
   return largest;
 }
 
-double BlockToeplitz::solve(std::span<double> columns, std::size_t count) const {
+double BlockToeplitz::smallest_eigenvalue(const double* rows) const {
+  constexpr int kIterations = 8;
+  std::vector<double> x(size());
+  Rng rng(1);
+  for (double& value : x) value = rng.normal();
+  double eigenvalue = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < kIterations; ++i) {
+    double norm = 0;
+    for (const double value : x) norm += value * value;
+    norm = std::sqrt(norm);
+    if (i > 0) eigenvalue = 1 / norm;  // x was T⁻¹ times a unit vector
+    if (!(norm > 0) || !std::isfinite(norm)) return 0;
+    for (double& value : x) value /= norm;
+    solve_factored(rows, x, 1);
+  }
+  return eigenvalue;
+}
+
+double BlockToeplitz::solve(std::span<double> columns, std::size_t count, const Damping& damping) const {
   // Below kExact nothing is left to refine. A factor that does not get to kGood is none of T's: the next ridge is tried.
   constexpr double kExact = 1e-13, kGood = 1e-12, kAcceptable = 1e-8;
   constexpr int kRefinements = 40;
@@ -222,15 +241,14 @@ double BlockToeplitz::solve(std::span<double> columns, std::size_t count) const 
   const auto rows = std::make_unique_for_overwrite<double[]>(row_offset(blocks_));
   std::vector<double> x(d.size()), correction(d.size());
   double best = std::numeric_limits<double>::infinity();
-  for (const double ridge : {0.0, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9}) {
-    if (!factor(ridge, rows.get())) continue;
+  const auto refine = [&](double kept_ridge) {  // the system is T + kept_ridge·I, whatever was factored
     std::ranges::fill(x, 0.0);
     correction = d;
     double before = 1.0;
     for (int step = 0; step < kRefinements; ++step) {
       solve_factored(rows.get(), correction, count);
       for (std::size_t i = 0; i < x.size(); ++i) x[i] += correction[i];
-      const double error = residual(d, x, correction, count);
+      const double error = residual(d, x, correction, count, kept_ridge);
       if (error < best) {
         best = error;
         std::ranges::copy(x, columns.begin());
@@ -238,7 +256,16 @@ double BlockToeplitz::solve(std::span<double> columns, std::size_t count) const 
       if (best <= kExact || !(error < 0.5 * before)) break;
       before = error;
     }
-    if (best <= kGood) break;
+  };
+  bool factored = factor(0.0, rows.get());
+  if (damping.ridge > 0 && (!factored || smallest_eigenvalue(rows.get()) < damping.below)) {
+    if (factor(damping.ridge, rows.get())) refine(damping.ridge);
+  } else {
+    for (const double ridge : {0.0, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9}) {
+      if (ridge > 0) factored = factor(ridge, rows.get());
+      if (factored) refine(0.0);
+      if (best <= kGood) break;
+    }
   }
   if (!(best <= kAcceptable)) throw Error{ErrorCode::kInternal, "the filters' normal equations could not be solved"};
   for (std::size_t c = 0; c < count; ++c)

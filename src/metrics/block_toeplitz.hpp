@@ -24,6 +24,10 @@
 
 namespace unbraid::metrics {
 
+struct Damping {
+  double below = 0.0, ridge = 0.0;  ///< 0: never
+};
+
 class BlockToeplitz {
  public:
   /// first_row[m · p² + i · p + j] is entry (i, j) of block (0, m); block (0, 0) is symmetric. Every diagonal entry
@@ -34,14 +38,19 @@ class BlockToeplitz {
 
   /// Column c of the right-hand sides is rows[c · size() …], entry t · p + i belonging to block row t. Gives the
   /// largest relative residual ‖D − T·X‖ / ‖D‖ of all columns. kInternal when no solution can be found (NaN).
-  double solve(std::span<double> columns, std::size_t count) const;
+  ///
+  /// When T, scaled to a unit diagonal, has eigenvalues below damping.below, T + damping.ridge·I is solved instead (and
+  /// its residual given): the solution stays small in directions that T hardly knows.
+  double solve(std::span<double> columns, std::size_t count, const Damping& damping = {}) const;
 
  private:
   bool factor(double ridge, double* rows) const;
   void solve_factored(const double* rows, std::span<double> columns, std::size_t count) const;
-  /// residual = d − T·x, column by column; the largest ‖residual‖ / ‖d‖.
+  /// residual = d − (T + ridge·I)·x, column by column; the largest ‖residual‖ / ‖d‖.
   double residual(std::span<const double> d, std::span<const double> x, std::span<double> residual,
-                  std::size_t count) const;
+                  std::size_t count, double ridge = 0.0) const;
+  /// Of the scaled T, by inverse iteration; an upper bound that is close enough to tell powers of ten apart.
+  double smallest_eigenvalue(const double* rows) const;
   std::size_t row_offset(std::size_t block_row) const noexcept;
 
   std::size_t p_;

@@ -30,6 +30,12 @@
 // silent throughout is kUnsupported, and one window without scores makes permute keep the given order. Without it,
 // silence means every channel, and permute ignores windows without scores.
 //
+// Bands without sound. Where references hold next to nothing in some band (decoded from a codec that cuts at 20 kHz, at
+// 48 kHz, in float), the least-squares filters are free to be huge there, and ISR, SIR and SAR of windows mean nothing:
+// museval says SAR 0.0 dB for good estimates. In v4, if a direction lies below −110 dB of a reference's power, all are
+// therefore damped by −80 dB (Tikhonov), the noise of a 16-bit file at −20 dBFS; compat leaves them to chance, as the
+// references do.
+//
 // Equal to museval and mir_eval to well below 1e-6 dB; see tests/golden/metrics. Double precision throughout; results
 // do not depend on the number of threads. Memory: views are read in place; the filters take L²·(sources·channels)²·4
 // bytes while they are solved.
