@@ -273,6 +273,9 @@ ScnetConfig ScnetConfig::of(const Config& whole, bool masked) {
   result.compress = config.get<std::int64_t>("compress", 4);
   result.convolution_kernel = config.get<std::int64_t>("conv_kernel", 3);
   result.dual_path_layers = config.get<std::int64_t>("num_dplayer", 6);
+  // Every layer goes from the features to their spectrum over time or back.
+  if (result.dual_path_layers < 0 || result.dual_path_layers % 2 != 0)
+    throw Error{ErrorCode::kFormat, "num_dplayer must be even", config.name()};
   result.expand = config.get<std::int64_t>("expand", 1);
   config.refuse_others({"sources"});
   if (result.dims.size() < 2 || result.dims[0] != 2 * result.channels)
