@@ -88,7 +88,11 @@ void Rpca(benchmark::State& state) {
   const auto v = music();
   ThreadPool pool(static_cast<std::size_t>(state.range(0)));
   RunContext run{pool};
-  for (auto _ : state) benchmark::DoNotOptimize(classic::rpca_mask(v, {.first_bin = 5}, run));
+  const std::vector<double> values(v.values().begin(), v.values().end());
+  for (auto _ : state) {
+    const auto parts = classic::rpca(values, kFrames, kBins, {}, run);
+    state.counters["iterations_done"] = static_cast<double>(parts.iterations);
+  }
 }
 BENCHMARK(Rpca)->Arg(1)->Unit(benchmark::kMillisecond)->Iterations(1);
 

@@ -64,7 +64,8 @@ std::vector<Contender> contenders_of(const Arguments& arguments) {
     if (text == "oracle" || text == "all")
       for (const char* mask : kOracles) add(Contender::oracle(mask));
     if (text == "all")
-      for (const Method& method : catalog::methods()) add(Contender::of(method));
+      for (const Method& method : catalog::methods())
+        if (std::ranges::none_of(method.parameters, &Parameter::required)) add(Contender::of(method));
     if (text.starts_with("oracle:")) add(Contender::oracle(text.substr(7)));
     else if (text != "oracle" && text != "all" && text != "mix") add(contender_of(text, arguments.device));
   }
@@ -125,7 +126,7 @@ void add_benchmark(CLI::App& program, Session& session) {
   verb->add_option("dataset", arguments->dataset, "tracks with their true stems")->type_name("DIR")->required();
   verb->add_option("-m,--methods", arguments->methods,
                    "methods, NAME[:parameter=value], weights of models, WEIGHTS[:config=FILE], oracle masks, "
-                   "oracle[:MASK]; all: every method and oracle. The mixture itself is always scored, too")
+                   "oracle[:MASK]; all: every oracle and every method that needs no file. {track} in a value is the track's name. The mixture itself is always scored, too")
       ->type_name("METHOD")
       ->delimiter(',')
       ->required();

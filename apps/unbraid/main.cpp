@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
   unbraid::app::add_evaluate(program, session);
   unbraid::app::add_compare(program, session);
   unbraid::app::add_benchmark(program, session);
+  unbraid::app::add_train_nmf(program, session);
   unbraid::app::add_inspect(program, session);
   unbraid::app::add_mix(program, session);
   unbraid::app::add_completion(program, session);

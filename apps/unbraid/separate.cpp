@@ -22,6 +22,7 @@
 #include "unbraid/io/writer.hpp"
 #include "unbraid/pipeline/inputs.hpp"
 #include "unbraid/pipeline/plan.hpp"
+#include "unbraid/pipeline/post.hpp"
 #include "unbraid/pipeline/separate_file.hpp"
 #include "unbraid/report/text_table.hpp"
 #include "verbs.hpp"
@@ -40,7 +41,7 @@ struct Arguments {
   ModelFiles model;  ///< where the method is a file
   fs::path output = "stems";
   std::vector<std::string> derive, parameters;
-  std::string condition;
+  std::string condition, post;
   std::string format = "same", bit_depth = "same", device = "auto", precision = "auto";
   double overlap = -1.0;
   bool plan = false;
@@ -150,7 +151,8 @@ Method choose_method(const Arguments& arguments) {
 
 void separate_all(const Arguments& arguments, const Session& session) {
   const SeparateOptions options = options_of(arguments);
-  const Method method = choose_method(arguments);
+  const Method method = arguments.post.empty() ? choose_method(arguments)
+                                               : with_post(choose_method(arguments), PostStage::named(arguments.post));
   ParameterValues::resolve(method.parameters,
                            options.parameters);  // before any work: unknown names, values out of range
   const bool neural = !method.fingerprint.empty();
@@ -248,6 +250,8 @@ void add_separate(CLI::App& program, Session& session) {
   verb->add_option("--condition", a.condition,
                    "what a conditioned model is to separate: vocals, or a mix such as vocals=1,bass=0.5")
       ->type_name("MIX");
+  verb->add_option("--post", a.post, "a stage behind the method: Wiener filters by where sources stand, or new phases")
+      ->check(CLI::IsMember({"wiener_em", "griffin_lim"}));
   verb->add_option("--format", a.format, "file type of the stems")
       ->check(CLI::IsMember({"same", "wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "stem.mp4"}))
       ->capture_default_str();

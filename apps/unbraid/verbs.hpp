@@ -33,6 +33,7 @@ void add_oracle(CLI::App& program, Session& session);
 void add_synth(CLI::App& program, Session& session);
 void add_evaluate(CLI::App& program, Session& session);
 void add_compare(CLI::App& program, Session& session);
+void add_train_nmf(CLI::App& program, Session& session);  // after add_train, if that is there
 void add_benchmark(CLI::App& program, Session& session);
 void add_mix(CLI::App& program, Session& session);
 void add_inspect(CLI::App& program, Session& session);

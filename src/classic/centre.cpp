@@ -12,6 +12,7 @@ namespace unbraid::classic {
 
 void CentreOptions::validate() const {
   if (!(width_deg > 0 && width_deg < 45)) throw Error{ErrorCode::kUsage, "must lie between 0 and 45", "width_deg"};
+  if (!(azimuth_deg >= -45 && azimuth_deg <= 45)) throw Error{ErrorCode::kUsage, "must lie between -45 and 45", "azimuth_deg"};
   if (!(power > 0)) throw Error{ErrorCode::kUsage, "must be above 0", "power"};
   if (!(high_hz > low_hz)) throw Error{ErrorCode::kUsage, "must be above low_hz", "high_hz"};
 }
@@ -24,6 +25,8 @@ dsp::Mask<float> centre_mask(const dsp::Spectrogram<float>& stereo, const Centre
   const double hz_per_bin = sample_rate / (2.0 * static_cast<double>(stereo.bins() - 1));
   const double tangent = std::tan(options.width_deg * std::numbers::pi / 180);
   const auto inverse_square = static_cast<float>(1 / (tangent * tangent));
+  const double turned = (45 + options.azimuth_deg) * std::numbers::pi / 180;
+  const auto cosine = static_cast<float>(std::cos(turned)), sine = static_cast<float>(std::sin(turned));
   const auto half_power = static_cast<float>(options.power / 2);
   const auto first = static_cast<std::size_t>(std::max(0.0, std::ceil(options.low_hz / hz_per_bin)));
   const auto last = static_cast<std::size_t>(
@@ -33,8 +36,8 @@ dsp::Mask<float> centre_mask(const dsp::Spectrogram<float>& stereo, const Centre
     const auto out = mask.frame(0, m);
     const auto weights = [&](auto raise) {
       for (std::size_t k = first; k <= last; ++k) {
-        const float mid = std::norm(left[k] + right[k]);
-        const float side = std::norm(left[k] - right[k]) * inverse_square;
+        const float mid = std::norm(cosine * left[k] + sine * right[k]);
+        const float side = std::norm(sine * left[k] - cosine * right[k]) * inverse_square;
         const float a = raise(mid), b = raise(side);
         out[k] = a + b > 0 ? a / (a + b) : 1.0f;
       }
@@ -102,12 +105,15 @@ Method centre_method() {
            .unit = "ms", .value = 93.0, .minimum = 1, .maximum = 1000},
           {.name = "width_deg", .help = "half width of the middle; hard left or right is 45", .unit = "degrees",
            .value = 12.0, .minimum = 0.1, .maximum = 44.9},
+          {.name = "azimuth_deg", .help = "where the middle of what is sought stands: -45 hard left, 45 hard right",
+           .unit = "degrees", .value = 0.0, .minimum = -45, .maximum = 45, .source = "Barry, Lawlor, Coyle 2004"},
           {.name = "power", .help = "steepness of the mask", .value = 2.0, .minimum = 0.1, .maximum = 100},
           {.name = "low_hz", .help = "below, nothing counts as centre", .unit = "Hz", .value = 0.0, .minimum = 0},
           {.name = "high_hz", .help = "above, nothing counts as centre", .unit = "Hz", .value = 1e6, .minimum = 0}}};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) -> std::unique_ptr<Separator> {
     if (format.channels < 2) throw Error{ErrorCode::kUnsupported, "needs two channels: one has no middle", "centre"};
-    const CentreOptions options{.width_deg = values.number("width_deg"), .power = values.number("power"),
+    const CentreOptions options{.width_deg = values.number("width_deg"),
+                                .azimuth_deg = values.number("azimuth_deg"), .power = values.number("power"),
                                 .low_hz = values.number("low_hz"), .high_hz = values.number("high_hz")};
     options.validate();
     const dsp::StftOptions stft = stft_options(format.sample_rate, values.number("window_ms"));

@@ -7,8 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "classic/masking_separator.hpp"
-#include "classic/masks.hpp"
+#include "classic/background.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/dsp/fft.hpp"
@@ -54,7 +53,35 @@ void transform_rows(Plane<std::complex<T>>& plane, bool inverse, ThreadPool& poo
   }, 4);
 }
 
+/// The 2DFT of real magnitudes, [scale][rate]: real transforms along the bins, complex ones along the frames for half of
+/// the scales; the others are their mirror images, conjugated.
+template <class T>
+Plane<std::complex<T>> transform(std::span<const T> mix, std::size_t frames, std::size_t bins, ThreadPool& pool) {
+  const dsp::RealFft<T> fft(bins);
+  Plane<std::complex<T>> by_frame(frames, fft.bins());
+  pool.parallel_ranges(frames, 16, [&](std::size_t first, std::size_t last) {
+    auto scratch = fft.scratch();
+    for (std::size_t m = first; m < last; ++m) fft.forward(mix.subspan(m * bins, bins), by_frame.row(m), scratch);
+  });
+  Plane<std::complex<T>> half = transposed(by_frame, pool);
+  transform_rows(half, false, pool);
+  Plane<std::complex<T>> plane(bins, frames);
+  pool.parallel_for(bins, [&](std::size_t r) {
+    const auto out = plane.row(r);
+    if (r < half.rows) {
+      std::ranges::copy(half.row(r), out.begin());
+      return;
+    }
+    const auto in = std::as_const(half).row(bins - r);
+    out[0] = std::conj(in[0]);
+    for (std::size_t c = 1; c < frames; ++c) out[c] = std::conj(in[frames - c]);
+  }, 8);
+  return plane;
+}
+
 /// out[i] = fold of in[i − half … i + half] along a line, mirrored with the border value repeated as scipy.ndimage does.
+/// Folds of 2, 4, 8, … neighbours are made of one another, and those that the size's binary digits name are put together:
+/// two operations per digit and value.
 template <class V, class Fold>
 void fold_windows(std::span<const V> in, std::size_t size, std::span<V> out, std::vector<V>& padded, Fold fold) {
   const std::size_t n = in.size(), half = size / 2;
@@ -63,9 +90,18 @@ void fold_windows(std::span<const V> in, std::size_t size, std::span<V> out, std
     const std::size_t position = (i + 2 * n * (half / (2 * n) + 1) - half) % (2 * n);
     padded[i] = in[position < n ? position : 2 * n - 1 - position];
   }
-  std::ranges::copy(std::span(padded).first(n), out.begin());
-  for (std::size_t j = 1; j < size; ++j)
-    for (std::size_t i = 0; i < n; ++i) out[i] = fold(out[i], padded[i + j]);
+  std::size_t width = 1, covered = 0;  // padded[i] folds `width` values from i on, out[i] the first `covered`
+  for (std::size_t digits = size; digits > 0; digits /= 2) {
+    if (digits % 2 == 1) {
+      if (covered == 0) std::ranges::copy(std::span(padded).first(n), out.begin());
+      else
+        for (std::size_t i = 0; i < n; ++i) out[i] = fold(out[i], padded[i + covered]);
+      covered += width;
+    }
+    if (digits > 1)
+      for (std::size_t i = 0; i + width < padded.size(); ++i) padded[i] = fold(padded[i], padded[i + width]);
+    width *= 2;
+  }
 }
 
 /// The same over rectangles, first along rates, then along scales.
@@ -155,33 +191,35 @@ std::size_t centred(std::size_t i, std::size_t n) { return (i + n / 2) % n; }
 template <class T>
 void mask_of_channel(std::span<const T> mix, std::size_t frames, std::size_t bins, const Ft2dOptions& options,
                      std::span<T> mask, ThreadPool& pool) {
-  Plane<std::complex<T>> by_frame(frames, bins);
-  std::ranges::copy(mix, by_frame.values.begin());
-  transform_rows(by_frame, false, pool);
-  Plane<std::complex<T>> plane = transposed(by_frame, pool);
-  transform_rows(plane, false, pool);
+  Plane<std::complex<T>> plane = transform(mix, frames, bins, pool);
 
   Plane<T> size(bins, frames);
-  T top = 0;
-  for (std::size_t r = 0; r < bins; ++r)
+  std::vector<T> tops(bins);
+  pool.parallel_for(bins, [&](std::size_t r) {
+    const auto in = std::as_const(plane).row(r);
+    const auto out = size.row(centred(r, bins));
     for (std::size_t c = 0; c < frames; ++c) {
-      const T v = std::abs(plane.values[r * frames + c]);
-      size.values[centred(r, bins) * frames + centred(c, frames)] = v;
-      top = std::max(top, v);
+      const T v = std::sqrt(std::norm(in[c]));
+      out[centred(c, frames)] = v;
+      tops[r] = std::max(tops[r], v);
     }
+  }, 8);
+  const T top = std::ranges::max(tops);
   for (T& v : size.values) v = static_cast<T>(v / (top + kFloor));
   const Plane<T> weight = with_mirrors(peak_weights(size, options, pool), options.mirror);
-  for (std::size_t r = 0; r < bins; ++r)
-    for (std::size_t c = 0; c < frames; ++c)
-      plane.values[r * frames + c] *= weight.values[centred(r, bins) * frames + centred(c, frames)];
+  pool.parallel_for(bins, [&](std::size_t r) {
+    const auto factors = weight.row(centred(r, bins));
+    const auto values = plane.row(r);
+    for (std::size_t c = 0; c < frames; ++c) values[c] *= factors[centred(c, frames)];
+  }, 8);
 
   transform_rows(plane, true, pool);
-  by_frame = transposed(plane, pool);
+  Plane<std::complex<T>> by_frame = transposed(plane, pool);
   transform_rows(by_frame, true, pool);
   T greatest = 0;
   for (std::size_t i = 0; i < mask.size(); ++i) {
     const T level = mix[i] + static_cast<T>(kFloor);
-    mask[i] = std::min(std::abs(by_frame.values[i]), level) / level;
+    mask[i] = std::min(std::sqrt(std::norm(by_frame.values[i])), level) / level;
     greatest = std::max(greatest, mask[i]);
   }
   for (std::size_t i = 0; i < mask.size(); ++i)
@@ -216,36 +254,29 @@ Method ft2d_method() {
       .summary = "repeating background (accompaniment) and varying foreground (voice), by peaks of the 2D Fourier "
                  "transform",
       .paper = "Seetharaman, Pishdadian, Pardo, Music/voice separation using the 2D Fourier transform, WASPAA 2017",
-      .stems = {"background", "foreground"},
+      .stems = background_stems(),
       .parameters = {
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 46.0, .minimum = 1, .maximum = 1000},
+          window_parameter(),
           {.name = "neighbourhood_bins", .help = "odd size of the neighbourhood along scale", .unit = "bins",
            .value = std::int64_t{1}, .minimum = 1, .maximum = 1001},
           {.name = "neighbourhood_frames", .help = "odd size of the neighbourhood along rate", .unit = "bins",
            .value = std::int64_t{25}, .minimum = 1, .maximum = 1001, .source = "nussl"},
           {.name = "peaks", .help = "how peaks are weighted", .value = std::string("deviation"),
            .choices = {"deviation", "threshold"}, .source = "nussl; threshold: the paper"},
-          {.name = "high_pass_hz", .help = "below, everything is background", .unit = "Hz", .value = 100.0,
-           .minimum = 0, .maximum = 1e6}},
+          high_pass_parameter()},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
     dsp::StftOptions stft = stft_options(format.sample_rate, values.number("window_ms"));
     stft.scaling = dsp::StftScaling::kScipySpectrum;
-    const double hz_per_bin = format.sample_rate / static_cast<double>(stft.window.length);
     const Ft2dOptions options{
         .neighbourhood_bins = static_cast<std::size_t>(values.integer("neighbourhood_bins")),
         .neighbourhood_frames = static_cast<std::size_t>(values.integer("neighbourhood_frames")),
         .peaks = values.text("peaks") == "threshold" ? Ft2dOptions::Peaks::kThreshold
                                                      : Ft2dOptions::Peaks::kLocalDeviation,
-        .first_bin = static_cast<std::size_t>(std::lround(values.number("high_pass_hz") / hz_per_bin))};
+        .first_bin = first_bin(values, format.sample_rate, stft)};
     options.validate();
-    SeparatorInfo info{.stems = {"background", "foreground"}, .sample_rate = format.sample_rate,
-                       .channels = format.channels, .blocks = WholeTrack{}};
-    return make_masking_separator(info, stft, [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
-      std::vector<dsp::Mask<float>> result;
-      result.push_back(ft2d_mask(magnitudes(mix, run.pool), options, run.pool));
-      return result;
+    return make_background_separator(format, stft, [options](const dsp::Magnitudes<float>& v, RunContext& run) {
+      return ft2d_mask(v, options, run.pool);
     });
   };
   return method;

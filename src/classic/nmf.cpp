@@ -3,20 +3,27 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "classic/matrix.hpp"
 #include "classic/symmetric_eigen.hpp"
+#include "classic/tile_product.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/rng.hpp"
+#include "unbraid/dsp/aligned_vector.hpp"
 
 namespace unbraid::classic {
+
+using dsp::AlignedVector;
 
 namespace {
 
 constexpr double kSmall = std::numeric_limits<float>::epsilon();   ///< scikit-learn's guard of divisors
 constexpr double kZero = std::numeric_limits<double>::epsilon();   ///< and what it takes for 0
-constexpr std::size_t kBlock = 64;    ///< frames whose product is made at a time: 64·1025 floats are 256 KiB
-constexpr std::size_t kSlices = 16;   ///< partial sums of the dictionary's update
+constexpr std::size_t kBlock = 64;         ///< frames whose product is made at a time for the divergence
+constexpr std::size_t kSlices = 16;        ///< partial sums of the divergence
+constexpr std::size_t kTileFrames = 48;    ///< a tile of 48 × 64 floats is 12 KiB: it stays in the first-level cache
+constexpr std::size_t kTileBins = 64;
 
 template <class T>
 using View = Eigen::Map<Matrix<T>>;
@@ -25,7 +32,7 @@ using ConstView = Eigen::Map<const Matrix<T>>;
 
 Eigen::Index index(std::size_t i) { return static_cast<Eigen::Index>(i); }
 
-/// Calls body(block of v, block of activations) for the frames of slice s of `slices`, block after block.
+/// Calls body(first frame, frames) for the blocks of slice s of `slices`, one after the other.
 template <class Body>
 void for_blocks(std::size_t frames, std::size_t slice, std::size_t slices, const Body& body) {
   const std::size_t blocks = (frames + kBlock - 1) / kBlock;
@@ -33,140 +40,192 @@ void for_blocks(std::size_t frames, std::size_t slice, std::size_t slices, const
     body(b * kBlock, std::min(kBlock, frames - b * kBlock));
 }
 
-/// From the product P of a block: what v is compared with in the numerator, v·P^(β−2), and in the denominator, P^(β−1).
+/// A tile of the spectrogram with its model. Columns beyond the last bin are 0.
 template <class T>
-void ratios(const Eigen::Ref<const Matrix<T>>& v, double beta, Matrix<T>& product, Matrix<T>& numerator) {
-  const auto guarded = product.array().max(static_cast<T>(kSmall));
-  if (beta == 1) {
-    numerator = v.array() / guarded;
-    return;  // the denominator is a sum of the other factor alone
-  }
-  if (beta == 0) {
-    product = guarded.inverse();
-    numerator = v.array() * product.array().square();
-    return;
-  }
-  if (beta < 2)
-    numerator = v.array() * guarded.pow(static_cast<T>(beta - 2));
-  else
-    numerator = v.array() * product.array().pow(static_cast<T>(beta - 2));
-  if (beta < 1)
-    product = guarded.pow(static_cast<T>(beta - 1)).eval();
-  else
-    product = product.array().pow(static_cast<T>(beta - 1)).eval();
-}
+struct Tile {
+  alignas(64) T product[kTileFrames * kTileBins];  ///< of the factors; then what the denominator weighs
+  alignas(64) T ratio[kTileFrames * kTileBins];    ///< what the numerator weighs
 
-/// factor *= (numerator / denominator)^γ, with the penalties and guards.
-template <class Factor, class Numerator, class Denominator>
-void multiply(Factor&& factor, const Numerator& numerator, const Denominator& denominator, double l1, double l2,
-              double beta, bool zeroes) {
-  using T = typename std::decay_t<Factor>::Scalar;
-  const double gamma = beta < 1 ? 1 / (2 - beta) : beta > 2 ? 1 / (beta - 1) : 1;
-  for (Eigen::Index r = 0; r < factor.rows(); ++r)
-    for (Eigen::Index c = 0; c < factor.cols(); ++c) {
-      T below = denominator(r, c);
-      if (l1 > 0) below += static_cast<T>(l1);
-      if (l2 > 0) below += static_cast<T>(l2) * factor(r, c);
-      if (below == 0) below = static_cast<T>(kSmall);
-      T ratio = numerator(r, c) / below;
-      if (gamma != 1) ratio = std::pow(ratio, static_cast<T>(gamma));
-      const T updated = factor(r, c) * ratio;
-      factor(r, c) = zeroes && updated < static_cast<T>(kZero) ? T{0} : updated;
+  /// From the product P: ratio = v·P^(β−2), product = P^(β−1). Beta 1 needs no product, beta 2 no model: v itself.
+  void compare(const T* v, std::size_t stride, std::size_t rows, std::size_t valid, double beta) {
+    const T small = static_cast<T>(kSmall);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const T* in = v + r * stride;
+      T* p = product + r * kTileBins;
+      T* q = ratio + r * kTileBins;
+      if (beta == 1) {
+        for (std::size_t k = 0; k < valid; ++k) q[k] = in[k] / std::max(p[k], small);
+      } else if (beta == 2) {
+        std::copy_n(in, valid, q);
+      } else if (beta == 0) {
+        for (std::size_t k = 0; k < valid; ++k) {
+          p[k] = 1 / std::max(p[k], small);
+          q[k] = in[k] * p[k] * p[k];
+        }
+      } else {
+        for (std::size_t k = 0; k < valid; ++k) {
+          const T guarded = std::max(p[k], small);
+          q[k] = in[k] * std::pow(beta < 2 ? guarded : p[k], static_cast<T>(beta - 2));
+          p[k] = std::pow(beta < 1 ? guarded : p[k], static_cast<T>(beta - 1));
+        }
+      }
+      std::fill(p + valid, p + kTileBins, T{0});
+      std::fill(q + valid, q + kTileBins, T{0});
     }
-}
+  }
+};
 
 template <class T>
 class Updates {
  public:
   Updates(std::span<const T> v, const NmfFactors<T>& factors, const NmfOptions& options, RunContext& run)
-      : v_(v.data(), index(factors.frames), index(factors.bins)),
-        activations_(ConstView<T>(factors.activations.data(), index(factors.frames), index(factors.components))),
-        dictionary_(ConstView<T>(factors.dictionary.data(), index(factors.components), index(factors.bins))),
+      : v_(v),
         frames_(factors.frames),
+        bins_(factors.bins),
+        components_(factors.components),
+        wide_components_(padded<T>(factors.components)),
+        wide_bins_(padded<T>(factors.bins)),
+        activations_(frames_ * wide_components_),
+        dictionary_(components_ * wide_bins_),
+        turned_(bins_ * wide_components_),
         options_(options),
-        run_(run) {}
+        run_(run) {
+    for (std::size_t m = 0; m < frames_; ++m)
+      std::copy_n(&factors.activations[m * components_], components_, &activations_[m * wide_components_]);
+    for (std::size_t c = 0; c < components_; ++c)
+      std::copy_n(&factors.dictionary[c * bins_], bins_, &dictionary_[c * wide_bins_]);
+  }
 
   void store(NmfFactors<T>& factors) const {
-    std::copy_n(activations_.data(), activations_.size(), factors.activations.begin());
-    std::copy_n(dictionary_.data(), dictionary_.size(), factors.dictionary.begin());
+    for (std::size_t m = 0; m < frames_; ++m)
+      std::copy_n(&activations_[m * wide_components_], components_, &factors.activations[m * components_]);
+    for (std::size_t c = 0; c < components_; ++c)
+      std::copy_n(&dictionary_[c * wide_bins_], bins_, &factors.dictionary[c * bins_]);
   }
 
   void update_dictionary() {
-    const Eigen::Index fixed = index(options_.fixed_components);
-    if (fixed >= dictionary_.rows()) return;
+    const std::size_t fixed = options_.fixed_components;
+    if (fixed >= components_) return;
+    const std::size_t free = components_ - fixed;
     const double beta = options_.beta;
-    std::vector<Matrix<T>> numerators(kSlices), denominators(kSlices);
-    run_.pool.parallel_for(kSlices, [&](std::size_t slice) {
-      Matrix<T> numerator = Matrix<T>::Zero(dictionary_.rows(), dictionary_.cols());
-      Matrix<T> denominator;
+    const AlignedVector<T> gram = beta == 2 ? gram_of_activations() : AlignedVector<T>();
+    std::vector<T> sums(beta == 1 ? components_ : 0);
+    if (beta == 1)
+      for (std::size_t m = 0; m < frames_; ++m)
+        for (std::size_t c = 0; c < components_; ++c) sums[c] += activations_[m * wide_components_ + c];
+
+    run_.pool.parallel_for((bins_ + kTileBins - 1) / kTileBins, [&](std::size_t t) {
+      const std::size_t first = t * kTileBins;
+      const std::size_t valid = std::min(kTileBins, bins_ - first), width = padded<T>(valid);
+      T* const spectra = &dictionary_[first];
+      const auto tile = std::make_unique<Tile<T>>();
+      AlignedVector<T> numerator(free * kTileBins), denominator(free * kTileBins);
+      for (std::size_t m = 0; m < frames_; m += kTileFrames) {
+        const std::size_t rows = std::min(kTileFrames, frames_ - m);
+        model(*tile, m, rows, first, valid, beta);
+        const Strided<T> starts{&activations_[m * wide_components_ + fixed], 1, wide_components_};
+        add_product<T>(free, width, rows, starts, tile->ratio, kTileBins, numerator.data(), kTileBins);
+        if (beta != 1 && beta != 2)
+          add_product<T>(free, width, rows, starts, tile->product, kTileBins, denominator.data(), kTileBins);
+      }
       if (beta == 2)
-        denominator = Matrix<T>::Zero(dictionary_.rows(), dictionary_.rows());
-      else if (beta != 1)
-        denominator = Matrix<T>::Zero(dictionary_.rows(), dictionary_.cols());
-      Matrix<T> product, ratio;
-      for_blocks(frames_, slice, kSlices, [&](std::size_t first, std::size_t count) {
-        const auto v = v_.middleRows(index(first), index(count));
-        const auto a = activations_.middleRows(index(first), index(count));
-        if (beta == 2) {
-          numerator.noalias() += a.transpose() * v;
-          denominator.noalias() += a.transpose() * a;
-          return;
-        }
-        product.noalias() = a * dictionary_;
-        ratios<T>(v, beta, product, ratio);
-        numerator.noalias() += a.transpose() * ratio;
-        if (beta != 1) denominator.noalias() += a.transpose() * product;
-      });
-      numerators[slice] = std::move(numerator);
-      denominators[slice] = std::move(denominator);
+        add_product<T>(free, width, components_, {&gram[fixed * wide_components_], wide_components_, 1}, spectra,
+                       wide_bins_, denominator.data(), kTileBins);
+      if (beta == 1)
+        for (std::size_t c = 0; c < free; ++c)
+          std::fill_n(&denominator[c * kTileBins], valid, sums[fixed + c]);
+      for (std::size_t c = 0; c < free; ++c)
+        multiply(spectra + (fixed + c) * wide_bins_, &numerator[c * kTileBins], &denominator[c * kTileBins], valid,
+                 options_.l1_dictionary, options_.l2_dictionary, beta < 1);
     });
-    for (std::size_t slice = 1; slice < kSlices; ++slice) {
-      numerators[0] += numerators[slice];
-      denominators[0] += denominators[slice];
-    }
-    Matrix<T> denominator;
-    if (beta == 2)
-      denominator.noalias() = denominators[0] * dictionary_;
-    else if (beta == 1)
-      denominator = activations_.colwise().sum().transpose().replicate(1, dictionary_.cols());
-    else
-      denominator = std::move(denominators[0]);
-    const Eigen::Index free = dictionary_.rows() - fixed;
-    multiply(dictionary_.bottomRows(free), numerators[0].bottomRows(free), denominator.bottomRows(free),
-             options_.l1_dictionary, options_.l2_dictionary, beta, beta < 1);
   }
 
   void update_activations() {
     const double beta = options_.beta;
-    Matrix<T> gram;
-    if (beta == 2) gram.noalias() = dictionary_ * dictionary_.transpose();
-    const Eigen::Matrix<T, 1, Eigen::Dynamic> sums = dictionary_.rowwise().sum().transpose();
-    run_.pool.parallel_for(kSlices, [&](std::size_t slice) {
-      Matrix<T> product, ratio, numerator, denominator;
-      for_blocks(frames_, slice, kSlices, [&](std::size_t first, std::size_t count) {
-        const auto v = v_.middleRows(index(first), index(count));
-        auto a = activations_.middleRows(index(first), index(count));
-        if (beta == 2) {
-          numerator.noalias() = v * dictionary_.transpose();
-          denominator.noalias() = a * gram;
-        } else {
-          product.noalias() = a * dictionary_;
-          ratios<T>(v, beta, product, ratio);
-          numerator.noalias() = ratio * dictionary_.transpose();
-          if (beta == 1)
-            denominator = sums.replicate(a.rows(), 1);
-          else
-            denominator.noalias() = product * dictionary_.transpose();
-        }
-        multiply(a, numerator, denominator, options_.l1_activations, options_.l2_activations, beta, beta <= 1);
-      });
+    std::vector<T> sums(components_);
+    for (std::size_t c = 0; c < components_; ++c)
+      for (std::size_t k = 0; k < bins_; ++k) {
+        sums[c] += dictionary_[c * wide_bins_ + k];
+        turned_[k * wide_components_ + c] = dictionary_[c * wide_bins_ + k];
+      }
+    AlignedVector<T> gram(beta == 2 ? components_ * wide_components_ : 0);
+    if (beta == 2)
+      add_product<T>(components_, wide_components_, bins_, {dictionary_.data(), wide_bins_, 1}, turned_.data(),
+                     wide_components_, gram.data(), wide_components_);
+
+    run_.pool.parallel_for((frames_ + kTileFrames - 1) / kTileFrames, [&](std::size_t b) {
+      const std::size_t m = b * kTileFrames, rows = std::min(kTileFrames, frames_ - m);
+      const auto tile = std::make_unique<Tile<T>>();
+      AlignedVector<T> numerator(rows * wide_components_), denominator(rows * wide_components_);
+      for (std::size_t first = 0; first < bins_; first += kTileBins) {
+        const std::size_t valid = std::min(kTileBins, bins_ - first);
+        model(*tile, m, rows, first, valid, beta);
+        const T* const spectra = &turned_[first * wide_components_];
+        add_product<T>(rows, wide_components_, valid, {tile->ratio, kTileBins, 1}, spectra, wide_components_,
+                       numerator.data(), wide_components_);
+        if (beta != 1 && beta != 2)
+          add_product<T>(rows, wide_components_, valid, {tile->product, kTileBins, 1}, spectra, wide_components_,
+                         denominator.data(), wide_components_);
+      }
+      T* const starts = &activations_[m * wide_components_];
+      if (beta == 2)
+        add_product<T>(rows, wide_components_, components_, {starts, wide_components_, 1}, gram.data(),
+                       wide_components_, denominator.data(), wide_components_);
+      for (std::size_t r = 0; r < rows; ++r) {
+        T* const below = &denominator[r * wide_components_];
+        if (beta == 1) std::ranges::copy(sums, below);
+        multiply(starts + r * wide_components_, &numerator[r * wide_components_], below, components_,
+                 options_.l1_activations, options_.l2_activations, beta <= 1);
+      }
     });
   }
 
  private:
-  ConstView<T> v_;
-  Matrix<T> activations_, dictionary_;  ///< copies: Eigen's sums depend on the alignment, which is fixed in its own memory
-  std::size_t frames_;
+  /// The tile of frames m … and bins first …, compared with the product of the factors there.
+  void model(Tile<T>& tile, std::size_t m, std::size_t rows, std::size_t first, std::size_t valid, double beta) const {
+    if (beta != 2) {
+      std::fill_n(tile.product, rows * kTileBins, T{0});
+      add_product<T>(rows, padded<T>(valid), components_, {&activations_[m * wide_components_], wide_components_, 1},
+                     &dictionary_[first], wide_bins_, tile.product, kTileBins);
+    }
+    tile.compare(v_.data() + m * bins_ + first, bins_, rows, valid, beta);
+  }
+
+  AlignedVector<T> gram_of_activations() const {
+    constexpr std::size_t kRows = 12;
+    AlignedVector<T> gram(components_ * wide_components_);
+    run_.pool.parallel_for((components_ + kRows - 1) / kRows, [&](std::size_t b) {
+      const std::size_t c = b * kRows;
+      add_product<T>(std::min(kRows, components_ - c), wide_components_, frames_,
+                     {&activations_[c], 1, wide_components_}, activations_.data(), wide_components_,
+                     &gram[c * wide_components_], wide_components_);
+    });
+    return gram;
+  }
+
+  /// factor *= (numerator / denominator)^γ, with the penalties and guards.
+  void multiply(T* factor, const T* numerator, const T* denominator, std::size_t count, double l1, double l2,
+                bool zeroes) const {
+    const double beta = options_.beta;
+    const double gamma = beta < 1 ? 1 / (2 - beta) : beta > 2 ? 1 / (beta - 1) : 1;
+    for (std::size_t i = 0; i < count; ++i) {
+      T below = denominator[i];
+      if (l1 > 0) below += static_cast<T>(l1);
+      if (l2 > 0) below += static_cast<T>(l2) * factor[i];
+      if (below == 0) below = static_cast<T>(kSmall);
+      T ratio = numerator[i] / below;
+      if (gamma != 1) ratio = std::pow(ratio, static_cast<T>(gamma));
+      const T updated = factor[i] * ratio;
+      factor[i] = zeroes && updated < static_cast<T>(kZero) ? T{0} : updated;
+    }
+  }
+
+  std::span<const T> v_;
+  std::size_t frames_, bins_, components_;
+  std::size_t wide_components_, wide_bins_;  ///< rounded up to whole vectors; what is beyond stays 0
+  AlignedVector<T> activations_;             ///< [frame][wide component]
+  AlignedVector<T> dictionary_;              ///< [component][wide bin]
+  AlignedVector<T> turned_;                  ///< [bin][wide component]: the dictionary, transposed
   const NmfOptions& options_;
   RunContext& run_;
 };

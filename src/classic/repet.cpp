@@ -5,8 +5,7 @@
 #include <complex>
 #include <utility>
 
-#include "classic/masking_separator.hpp"
-#include "classic/masks.hpp"
+#include "classic/background.hpp"
 #include "unbraid/classic/median.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
@@ -162,10 +161,9 @@ Method repet_method() {
       .summary = "repeating background (accompaniment) and varying foreground (voice), by the period of the beat",
       .paper = "Rafii, Pardo, REpeating Pattern Extraction Technique (REPET), IEEE TASLP 21(1), 2013; Liutkus et al., "
                "Adaptive filtering for music/voice separation, ICASSP 2012",
-      .stems = {"background", "foreground"},
+      .stems = background_stems(),
       .parameters = {
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 46.0, .minimum = 1, .maximum = 1000},
+          window_parameter(),
           {.name = "period_s", .help = "the repeating period; 0: find it", .unit = "s", .value = 0.0, .minimum = 0,
            .maximum = 600},
           {.name = "shortest_period_s", .help = "shortest period looked for", .unit = "s", .value = 0.8,
@@ -177,8 +175,7 @@ Method repet_method() {
            .minimum = 1, .maximum = 600},
           {.name = "repetitions", .help = "repetitions in each median of the adaptive variant, an odd number",
            .value = std::int64_t{5}, .minimum = 3, .maximum = 101},
-          {.name = "high_pass_hz", .help = "below, everything is background", .unit = "Hz", .value = 100.0,
-           .minimum = 0, .maximum = 1e6, .source = "Rafii, Pardo 2013, section III"}},
+          high_pass_parameter("Rafii, Pardo 2013, section III")},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
     const dsp::StftOptions stft = stft_options(format.sample_rate, values.number("window_ms"));
@@ -186,32 +183,22 @@ Method repet_method() {
     const auto to_frames = [=](const char* name) {
       return static_cast<std::size_t>(std::ceil(values.number(name) * frames_per_second));
     };
-    const double hz_per_bin = format.sample_rate / static_cast<double>(stft.window.length);
     const AdaptiveRepetOptions options{
         .shortest_period = std::max<std::size_t>(1, to_frames("shortest_period_s")),
         .longest_period = to_frames("longest_period_s"),
         .window_frames = std::max(to_frames("adaptive_window_s"), to_frames("longest_period_s") + 1),
         .step_frames = std::max<std::size_t>(1, to_frames("adaptive_window_s") / 4),
         .repetitions = static_cast<std::size_t>(values.integer("repetitions")),
-        .first_bin = static_cast<std::size_t>(std::lround(values.number("high_pass_hz") / hz_per_bin))};
+        .first_bin = first_bin(values, format.sample_rate, stft)};
     options.validate();
     const bool adaptive = values.flag("adaptive");
     const std::size_t given = to_frames("period_s");
-    SeparatorInfo info{.stems = {"background", "foreground"}, .sample_rate = format.sample_rate,
-                       .channels = format.channels, .blocks = WholeTrack{}};
-    return make_masking_separator(info, stft, [=](const dsp::Spectrogram<float>& mix, RunContext& run) {
-      const dsp::Magnitudes<float> loudness = magnitudes(mix, run.pool);
-      std::vector<dsp::Mask<float>> result;
-      if (adaptive && given == 0) {
-        result.push_back(adaptive_repet_mask(loudness, options, run));
-      } else {
-        const std::size_t longest = std::min(options.longest_period, loudness.frames() / 3);
-        const std::size_t period =
-            given > 0 ? given
-                      : repeating_period(beat_spectrum(loudness, run.pool), options.shortest_period, longest);
-        result.push_back(repet_mask(loudness, period, options.first_bin, run.pool));
-      }
-      return result;
+    return make_background_separator(format, stft, [=](const dsp::Magnitudes<float>& v, RunContext& run) {
+      if (adaptive && given == 0) return adaptive_repet_mask(v, options, run);
+      const std::size_t longest = std::min(options.longest_period, v.frames() / 3);
+      const std::size_t period =
+          given > 0 ? given : repeating_period(beat_spectrum(v, run.pool), options.shortest_period, longest);
+      return repet_mask(v, period, options.first_bin, run.pool);
     });
   };
   return method;

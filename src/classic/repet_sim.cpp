@@ -5,8 +5,7 @@
 #include <span>
 #include <utility>
 
-#include "classic/masking_separator.hpp"
-#include "classic/masks.hpp"
+#include "classic/background.hpp"
 #include "classic/matrix.hpp"
 #include "unbraid/classic/median.hpp"
 #include "unbraid/classic/methods.hpp"
@@ -155,34 +154,27 @@ Method repet_sim_method() {
       .name = "repet_sim",
       .summary = "repeating background (accompaniment) and varying foreground (voice), by the similarity of frames",
       .paper = "Rafii, Pardo, Music/voice separation using the similarity matrix, ISMIR 2012",
-      .stems = {"background", "foreground"},
+      .stems = background_stems(),
       .parameters = {
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 46.0, .minimum = 1, .maximum = 1000},
+          window_parameter(),
           {.name = "similarity_threshold", .help = "least similarity, on a scale from 0 to 1 for each frame",
            .value = 0.0, .minimum = 0, .maximum = 1, .source = "Rafii, Pardo 2012, section 3"},
           {.name = "min_distance_s", .help = "least time between frames that are taken for repetitions", .unit = "s",
            .value = 1.0, .minimum = 0, .maximum = 60, .source = "Rafii, Pardo 2012, section 3"},
           {.name = "max_repeating_frames", .help = "how many frames are looked for", .value = std::int64_t{100},
            .minimum = 2, .maximum = 10000, .source = "Rafii, Pardo 2012, section 3"},
-          {.name = "high_pass_hz", .help = "below, everything is background", .unit = "Hz", .value = 100.0,
-           .minimum = 0, .maximum = 1e6, .source = "Rafii, Pardo 2012, section 3"}},
+          high_pass_parameter("Rafii, Pardo 2012, section 3")},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
     const dsp::StftOptions stft = stft_options(format.sample_rate, values.number("window_ms"));
-    const double hz_per_bin = format.sample_rate / static_cast<double>(stft.window.length);
     const RepetSimOptions options{
         .similarity_threshold = values.number("similarity_threshold"),
         .min_distance_frames = values.number("min_distance_s") * format.sample_rate / static_cast<double>(stft.hop),
         .max_repeating_frames = static_cast<std::size_t>(values.integer("max_repeating_frames")),
-        .first_bin = static_cast<std::size_t>(std::lround(values.number("high_pass_hz") / hz_per_bin))};
+        .first_bin = first_bin(values, format.sample_rate, stft)};
     options.validate();
-    SeparatorInfo info{.stems = {"background", "foreground"}, .sample_rate = format.sample_rate,
-                       .channels = format.channels, .blocks = WholeTrack{}};
-    return make_masking_separator(info, stft, [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
-      std::vector<dsp::Mask<float>> result;
-      result.push_back(repet_sim_mask(magnitudes(mix, run.pool), options, run));
-      return result;
+    return make_background_separator(format, stft, [options](const dsp::Magnitudes<float>& v, RunContext& run) {
+      return repet_sim_mask(v, options, run);
     });
   };
   return method;

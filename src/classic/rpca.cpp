@@ -1,12 +1,14 @@
 #include "unbraid/classic/rpca.hpp"
 
+#include <cblas.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
-#include "classic/masking_separator.hpp"
-#include "classic/masks.hpp"
+#include "classic/background.hpp"
 #include "classic/matrix.hpp"
+#include "classic/serial_blas.hpp"
 #include "classic/symmetric_eigen.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
@@ -27,32 +29,38 @@ void for_slices(Eigen::Index rows, ThreadPool& pool, const Body& body) {
   });
 }
 
-/// mᵀ·m, the lower triangle.
+/// out = a·b, or aᵀ·b, or a·bᵀ, for rows `first …` of out: rows × columns, inner values deep.
+void product(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, Eigen::Index rows, Eigen::Index columns, Eigen::Index inner,
+             const double* a, Eigen::Index a_stride, const double* b, Eigen::Index b_stride, double* out,
+             Eigen::Index out_stride) {
+  const auto whole = [](Eigen::Index i) { return static_cast<blasint>(i); };
+  cblas_dgemm(CblasRowMajor, turn_a, turn_b, whole(rows), whole(columns), whole(inner), 1.0, a, whole(a_stride), b,
+              whole(b_stride), 0.0, out, whole(out_stride));
+}
+
+/// mᵀ·m: the lower triangle in blocks of rows, the longest first; the rest mirrored.
 Matrix<double> gram(const Matrix<double>& m, ThreadPool& pool) {
-  std::vector<Matrix<double>> parts(kSlices, Matrix<double>::Zero(0, 0));
-  for_slices(m.rows(), pool, [&](std::size_t s, Eigen::Index first, Eigen::Index count) {
-    const auto rows = m.middleRows(first, count);
-    parts[s] = Matrix<double>::Zero(m.cols(), m.cols());
-    parts[s].selfadjointView<Eigen::Lower>().rankUpdate(rows.transpose());
+  constexpr Eigen::Index kBlock = 128;
+  const Eigen::Index n = m.cols(), blocks = (n + kBlock - 1) / kBlock;
+  Matrix<double> result(n, n);
+  pool.parallel_for(static_cast<std::size_t>(blocks), [&](std::size_t i) {
+    const Eigen::Index first = (blocks - 1 - static_cast<Eigen::Index>(i)) * kBlock;
+    const Eigen::Index rows = std::min(kBlock, n - first);
+    product(CblasTrans, CblasNoTrans, rows, first + rows, m.rows(), m.data() + first, n, m.data(), n,
+            result.data() + first * n, n);
   });
-  Matrix<double> sum = Matrix<double>::Zero(m.cols(), m.cols());
-  for (const Matrix<double>& part : parts)
-    if (part.size() > 0) sum += part;
-  return sum;
+  result.triangularView<Eigen::StrictlyUpper>() = result.transpose();
+  return result;
 }
 
 double greatest_singular_value(const Matrix<double>& m, ThreadPool& pool) {
-  Matrix<double> square = gram(m, pool);
-  square.triangularView<Eigen::StrictlyUpper>() = square.transpose();
-  const Eigenpairs pairs = greatest_eigenpairs(std::move(square), 1);
+  const Eigenpairs pairs = greatest_eigenpairs(gram(m, pool), 1);
   return pairs.values.size() > 0 ? std::sqrt(std::max(0.0, pairs.values(0))) : 0.0;
 }
 
 /// out = m with its singular values lowered by tau and those below 0 left out; returns how many are left.
 std::size_t threshold_singular_values(const Matrix<double>& m, double tau, Matrix<double>& out, ThreadPool& pool) {
-  Matrix<double> square = gram(m, pool);
-  square.triangularView<Eigen::StrictlyUpper>() = square.transpose();
-  const Eigenpairs pairs = eigenpairs_above(std::move(square), tau * tau);
+  const Eigenpairs pairs = eigenpairs_above(gram(m, pool), tau * tau);
   const Eigen::Index rank = pairs.values.size();
   if (rank == 0) {
     out.setZero();
@@ -65,8 +73,11 @@ std::size_t threshold_singular_values(const Matrix<double>& m, double tau, Matri
     weighted.row(r) *= (value - tau) / value;
   }
   for_slices(m.rows(), pool, [&](std::size_t, Eigen::Index first, Eigen::Index count) {
-    const Matrix<double> projected = m.middleRows(first, count) * pairs.vectors.transpose();
-    out.middleRows(first, count).noalias() = projected * weighted;
+    Matrix<double> projected(count, rank);
+    product(CblasNoTrans, CblasTrans, count, rank, m.cols(), m.data() + first * m.cols(), m.cols(), pairs.vectors.data(),
+            m.cols(), projected.data(), rank);
+    product(CblasNoTrans, CblasNoTrans, count, m.cols(), rank, projected.data(), rank, weighted.data(), m.cols(),
+            out.data() + first * m.cols(), m.cols());
   });
   return static_cast<std::size_t>(rank);
 }
@@ -84,6 +95,7 @@ struct Solver {
         work(low_rank) {}
 
   void solve(const RpcaOptions& options, RunContext& run, LowRankSparse& result) {
+    const SerialBlas serial;
     const double norm = v.norm();
     if (norm == 0) return;
     const double lambda = 1 / std::sqrt(static_cast<double>(v.rows()));
@@ -192,10 +204,9 @@ Method rpca_method() {
       .summary = "repetitive background (accompaniment) and sparse foreground (voice), as low-rank and sparse parts",
       .paper = "Huang, Chen, Smaragdis, Hasegawa-Johnson, Singing-voice separation from monaural recordings using "
                "robust principal component analysis, ICASSP 2012; Lin, Chen, Ma, arXiv:1009.5055",
-      .stems = {"background", "foreground"},
+      .stems = background_stems(),
       .parameters = {
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 46.0, .minimum = 1, .maximum = 1000},
+          window_parameter(),
           {.name = "iterations", .help = "most iterations", .value = std::int64_t{100}, .minimum = 1, .maximum = 10000},
           {.name = "tolerance", .help = "relative residual at which to stop", .value = 1e-7, .minimum = 1e-12,
            .maximum = 1, .source = "Lin, Chen, Ma"},
@@ -203,25 +214,19 @@ Method rpca_method() {
            .maximum = 100, .source = "Huang et al. 2012, eq. 6"},
           {.name = "mask", .help = "soft masks share each bin, hard ones give it to the louder part",
            .value = std::string("soft"), .choices = {"soft", "hard"}},
-          {.name = "high_pass_hz", .help = "below, everything is background", .unit = "Hz", .value = 100.0,
-           .minimum = 0, .maximum = 1e6}},
+          high_pass_parameter()},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
     const dsp::StftOptions stft = stft_options(format.sample_rate, values.number("window_ms"));
-    const double hz_per_bin = format.sample_rate / static_cast<double>(stft.window.length);
     const RpcaOptions options{
         .iterations = static_cast<std::size_t>(values.integer("iterations")),
         .tolerance = values.number("tolerance"),
         .gain = values.number("gain"),
         .hard = values.text("mask") == "hard",
-        .first_bin = static_cast<std::size_t>(std::lround(values.number("high_pass_hz") / hz_per_bin))};
+        .first_bin = first_bin(values, format.sample_rate, stft)};
     options.validate();
-    SeparatorInfo info{.stems = {"background", "foreground"}, .sample_rate = format.sample_rate,
-                       .channels = format.channels, .blocks = WholeTrack{}};
-    return make_masking_separator(info, stft, [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
-      std::vector<dsp::Mask<float>> result;
-      result.push_back(rpca_mask(magnitudes(mix, run.pool), options, run));
-      return result;
+    return make_background_separator(format, stft, [options](const dsp::Magnitudes<float>& v, RunContext& run) {
+      return rpca_mask(v, options, run);
     });
   };
   return method;

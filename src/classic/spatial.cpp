@@ -8,6 +8,9 @@
 // After nussl.separation.spatial.SpatialClustering, which clusters IPD modulo π (so that −0 becomes π) beside ILD in dB;
 // on the sphere both are continuous and of one scale.
 //
+// With clusters=gmm a mixture of Gaussians takes the place of k-means (gmm.hpp), and a bin belongs to a direction with the
+// probability that the mixture gives it: directions may then be narrow or wide, loud or quiet.
+//
 // Whole-track. Time O(frames·bins·sources).
 
 #include <algorithm>
@@ -15,8 +18,11 @@
 #include <cmath>
 #include <complex>
 #include <numbers>
+#include <numeric>
+#include <span>
 #include <utility>
 
+#include "classic/gmm.hpp"
 #include "classic/kmeans.hpp"
 #include "classic/masking_separator.hpp"
 #include "classic/masks.hpp"
@@ -35,7 +41,14 @@ struct SpatialOptions {
   double phase_weight;
   double loudest_share;  ///< of the bins, for finding the directions
   double sharpness;
+  bool gaussian;
   std::uint64_t seed;
+};
+
+/// The directions from left to right, and for Gaussian clusters how they spread.
+struct Places {
+  std::vector<double> centres;
+  Mixture mixture = {};
 };
 
 std::array<double, kDimensions> direction(std::complex<float> left, std::complex<float> right, double phase_weight) {
@@ -48,7 +61,7 @@ std::array<double, kDimensions> direction(std::complex<float> left, std::complex
 }
 
 /// The centres, from left to right.
-std::vector<double> directions(const dsp::Spectrogram<float>& mix, const SpatialOptions& options, ThreadPool& pool) {
+Places directions(const dsp::Spectrogram<float>& mix, const SpatialOptions& options, ThreadPool& pool) {
   const dsp::Magnitudes<float> level = joint_magnitudes(mix, pool);
   std::vector<float> sorted(level.values().begin(), level.values().end());
   const auto rank = static_cast<std::size_t>((1 - options.loudest_share) * static_cast<double>(sorted.size() - 1));
@@ -62,6 +75,20 @@ std::vector<double> directions(const dsp::Spectrogram<float>& mix, const Spatial
       points.insert(points.end(), point.begin(), point.end());
       weights.push_back(level.at(0, m, k));
     }
+  if (options.gaussian) {
+    const Mixture found = fit_gmm(points, kDimensions, weights, {.clusters = options.sources, .seed = options.seed});
+    std::vector<std::size_t> order(options.sources);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, {}, [&](std::size_t j) { return found.means[kDimensions * j]; });
+    Mixture ordered{.dimensions = kDimensions};
+    for (const std::size_t j : order) {
+      const auto row = [&](const std::vector<double>& values) { return std::span(values).subspan(kDimensions * j, kDimensions); };
+      ordered.shares.push_back(found.shares[j]);
+      ordered.means.insert(ordered.means.end(), row(found.means).begin(), row(found.means).end());
+      ordered.variances.insert(ordered.variances.end(), row(found.variances).begin(), row(found.variances).end());
+    }
+    return {.centres = ordered.means, .mixture = ordered};
+  }
   const std::vector<double> centres =
       kmeans(points, kDimensions, weights, {.clusters = options.sources, .seed = options.seed}).centres;
   std::vector<std::array<double, kDimensions>> rows(options.sources);
@@ -69,10 +96,10 @@ std::vector<double> directions(const dsp::Spectrogram<float>& mix, const Spatial
   std::ranges::sort(rows);
   std::vector<double> ordered;
   for (const auto& row : rows) ordered.insert(ordered.end(), row.begin(), row.end());
-  return ordered;
+  return {.centres = ordered};
 }
 
-std::vector<dsp::Mask<float>> memberships(const dsp::Spectrogram<float>& mix, const std::vector<double>& centres,
+std::vector<dsp::Mask<float>> memberships(const dsp::Spectrogram<float>& mix, const Places& places,
                                           const SpatialOptions& options, ThreadPool& pool) {
   std::vector<dsp::Mask<float>> masks(options.sources, dsp::Mask<float>(1, mix.frames(), mix.bins()));
   pool.parallel_for(mix.frames(), [&](std::size_t m) {
@@ -80,8 +107,12 @@ std::vector<dsp::Mask<float>> memberships(const dsp::Spectrogram<float>& mix, co
     for (std::size_t k = 0; k < mix.bins(); ++k) {
       const auto point = direction(mix.at(0, m, k), mix.at(1, m, k), options.phase_weight);
       double total = 0;
-      for (std::size_t j = 0; j < options.sources; ++j) {
-        const double d = squared_distance(point, std::span(centres).subspan(kDimensions * j, kDimensions));
+      if (options.gaussian) {
+        places.mixture.responsibilities(point, weights);
+        total = 1;
+      }
+      for (std::size_t j = 0; !options.gaussian && j < options.sources; ++j) {
+        const double d = squared_distance(point, std::span(places.centres).subspan(kDimensions * j, kDimensions));
         weights[j] = std::pow(std::max(d, 1e-12), -options.sharpness);
         total += weights[j];
       }
@@ -110,7 +141,9 @@ Method spatial_method() {
                                            "was panned by levels", .value = 0.3, .minimum = 0, .maximum = 1},
           {.name = "loudest_share", .help = "share of the bins, the loudest, from which directions are learnt",
            .value = 0.1, .minimum = 0.001, .maximum = 1, .source = "nussl"},
-          {.name = "sharpness", .help = "how clearly a bin belongs to the nearest direction", .value = 2.0,
+          {.name = "clusters", .help = "k-means, or a mixture of Gaussians whose spreads are learnt as well",
+           .value = std::string("kmeans"), .choices = {"kmeans", "gmm"}},
+          {.name = "sharpness", .help = "how clearly a bin belongs to the nearest direction of k-means", .value = 2.0,
            .minimum = 0.1, .maximum = 50}},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t seed) {
@@ -120,6 +153,7 @@ Method spatial_method() {
                                  .phase_weight = values.number("phase_weight"),
                                  .loudest_share = values.number("loudest_share"),
                                  .sharpness = values.number("sharpness"),
+                                 .gaussian = values.text("clusters") == "gmm",
                                  .seed = seed};
     SeparatorInfo info{.stems = source_names(options.sources), .sample_rate = format.sample_rate,
                        .channels = format.channels, .blocks = WholeTrack{}};

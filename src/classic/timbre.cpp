@@ -1,24 +1,19 @@
-// Sources by timbre: the spectra of a non-negative matrix factorisation, grouped by their cepstra.
+// Sources by timbre: the spectra of a non-negative matrix factorisation, grouped by their cepstra (component_groups.hpp).
 //
-// The magnitudes are factored into many components (nmf.hpp); every component's spectrum gets mel-frequency cepstral
-// coefficients, which describe its colour apart from its pitch; k-means groups them; a group's share of the model is
-// its mask (Spiertz, Gnann, "Source-filter based clustering for monaural blind source separation", DAFx 2009, section
-// 3). nussl.separation.primitive.TimbreClustering takes the cosine transform of mel spectra that are not logarithmic;
-// here they are decibels, as cepstra are defined. Coefficient 0, the level, is left out.
+// The magnitudes are factored into many components (nmf.hpp); a group's share of the model is its mask.
+// nussl.separation.primitive.TimbreClustering takes the cosine transform of mel spectra that are not logarithmic; here
+// they are decibels, as cepstra are defined.
 //
 // Whole-track. The cost is that of the factorisation, see nmf.hpp.
 
 #include <algorithm>
-#include <cmath>
-#include <utility>
 
-#include "classic/kmeans.hpp"
+#include "classic/component_groups.hpp"
 #include "classic/masking_separator.hpp"
 #include "classic/masks.hpp"
 #include "classic/source_names.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/classic/nmf.hpp"
-#include "unbraid/dsp/mel.hpp"
 
 namespace unbraid::classic {
 
@@ -30,61 +25,21 @@ struct TimbreOptions {
   std::uint64_t seed;
 };
 
-/// The cluster of each component. Components weigh by how much of the recording they explain.
-std::vector<std::size_t> cluster_components(const NmfFactors<float>& factors, double sample_rate,
-                                            const TimbreOptions& options) {
-  const dsp::MelFilterBank bank({.sample_rate = sample_rate, .n_fft = 2 * (factors.bins - 1), .bands = 40});
-  std::vector<double> features, weights;
-  std::vector<float> power(factors.bins), mel(bank.bands()), cepstrum(options.coefficients + 1);
-  for (std::size_t c = 0; c < factors.components; ++c) {
-    const std::span<const float> spectrum = std::span(factors.dictionary).subspan(c * factors.bins, factors.bins);
-    float greatest = 0;
-    double level = 0, activity = 0;
-    for (std::size_t k = 0; k < factors.bins; ++k) {
-      power[k] = spectrum[k] * spectrum[k];
-      greatest = std::max(greatest, power[k]);
-      level += spectrum[k];
-    }
-    for (std::size_t m = 0; m < factors.frames; ++m) activity += factors.activations[m * factors.components + c];
-    if (greatest > 0)
-      for (float& p : power) p /= greatest;
-    bank.apply<float>(power, mel);
-    dsp::power_to_db<float>(mel);
-    dsp::dct2<float>(mel, cepstrum);
-    features.insert(features.end(), cepstrum.begin() + 1, cepstrum.end());
-    weights.push_back(level * activity);
-  }
-  return kmeans(features, options.coefficients, weights, {.clusters = options.sources, .seed = options.seed}).labels;
-}
-
 std::vector<dsp::Mask<float>> timbre_masks(const dsp::Spectrogram<float>& mix, double sample_rate,
                                            const TimbreOptions& options, RunContext& run) {
   const dsp::Magnitudes<float> level = joint_magnitudes(mix, run.pool);
-  std::vector<dsp::Mask<float>> masks(options.sources, dsp::Mask<float>(1, mix.frames(), mix.bins()));
-  if (std::ranges::all_of(level.values(), [](float v) { return v == 0; })) return masks;
+  if (std::ranges::all_of(level.values(), [](float v) { return v == 0; }))
+    return std::vector(options.sources, dsp::Mask<float>(1, mix.frames(), mix.bins()));
   NmfFactors<float> factors =
       nmf_random_start<float>(level.values(), mix.frames(), mix.bins(), options.components, options.seed);
   nmf<float>(level.values(), factors,
              {.components = options.components, .beta = options.beta, .iterations = options.iterations,
               .tolerance = 1e-5},
              run);
-  const std::vector<std::size_t> cluster = cluster_components(factors, sample_rate, options);
-  run.pool.parallel_for(mix.frames(), [&](std::size_t m) {
-    std::vector<float> total(mix.bins());
-    for (std::size_t c = 0; c < factors.components; ++c) {
-      const float activation = factors.activations[m * factors.components + c];
-      const auto out = masks[cluster[c]].frame(0, m);
-      for (std::size_t k = 0; k < out.size(); ++k) {
-        const float part = activation * factors.dictionary[c * factors.bins + k];
-        out[k] += part;
-        total[k] += part;
-      }
-    }
-    for (dsp::Mask<float>& mask : masks)
-      for (std::size_t k = 0; k < total.size(); ++k)
-        mask.at(0, m, k) = total[k] > 0 ? mask.at(0, m, k) / total[k] : 1 / static_cast<float>(masks.size());
-  }, 8);
-  return masks;
+  const auto group = group_by_timbre(
+      factors.dictionary, factors.bins, component_levels(factors), sample_rate,
+      {.groups = options.sources, .coefficients = options.coefficients, .seed = options.seed});
+  return group_masks(factors, group, options.sources, run.pool);
 }
 
 }  // namespace

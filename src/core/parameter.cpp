@@ -79,6 +79,9 @@ ParameterValues ParameterValues::resolve(const std::vector<Parameter>& declared,
     }
     result.values_[name] = parse(*parameter, text);
   }
+  for (const Parameter& parameter : declared)
+    if (parameter.required && !overrides.contains(parameter.name))
+      throw Error{ErrorCode::kUsage, fmt::format("must be given: {}", parameter.help), parameter.name};
   return result;
 }
 

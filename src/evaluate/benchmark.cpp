@@ -87,6 +87,16 @@ class Benchmark {
   }
 
  private:
+  /// The parameters with the track's name in the place of {track}.
+  static std::map<std::string, std::string> parameters_for(const Contender& contender, const data::Track& track) {
+    constexpr std::string_view kTrack = "{track}";
+    auto parameters = contender.parameters;
+    for (auto& [name, value] : parameters)
+      for (std::size_t at = 0; (at = value.find(kTrack, at)) != std::string::npos; at += track.name.size())
+        value.replace(at, kTrack.size(), track.name);
+    return parameters;
+  }
+
   std::size_t track_of(std::size_t job) const { return job / result_.contenders.size(); }
   std::filesystem::path file_of(std::size_t job) const {
     return benchmark_file(options_.folder, dataset_, track_of(job), contender_of(job));
@@ -101,7 +111,7 @@ class Benchmark {
     const double before_make = processor_seconds(clock);
     if (contender.kind == Contender::Kind::kMethod)
       separator = contender.method.make(
-          format, ParameterValues::resolve(contender.method.parameters, contender.parameters), options_.seed);
+          format, ParameterValues::resolve(contender.method.parameters, parameters_for(contender, track)), options_.seed);
     const double make_s = processor_seconds(clock) - before_make;
 
     // The mixture, every part and estimate twice: once held, once in the evaluation.

@@ -77,6 +77,7 @@ std::string summary(const BenchmarkRun& run, const std::vector<Ranking>& ranking
 std::string speed_plots(const BenchmarkRun& run, const std::vector<Ranking>& rankings, const std::string& metric) {
   std::string html = "<div class=\"plots\">\n";
   for (const Ranking& ranking : rankings) {
+    if (ranking.rows.empty()) continue;
     std::vector<SpeedPoint> points;
     std::vector<QualityLine> lines;
     for (const RankingRow& row : ranking.rows)

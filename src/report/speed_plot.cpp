@@ -12,7 +12,7 @@ namespace unbraid::report {
 
 namespace {
 
-constexpr double kWidth = 560, kHeight = 380, kLeft = 48, kRight = 14, kTop = 30, kBottom = 44;
+constexpr double kWidth = 520, kHeight = 360, kLeft = 48, kRight = 24, kTop = 30, kBottom = 44;
 constexpr double kLetter = 5.8, kLine = 12;  ///< the size of a label's letters at 11 pixels
 
 struct Label {
@@ -88,7 +88,7 @@ std::string speed_plot_svg(const std::vector<SpeedPoint>& points, const std::vec
                  (kLeft + kWidth - kRight) / 2, kHeight - 8, (kTop + kHeight - kBottom) / 2, escape_html(quality_label));
 
   std::vector<Label> taken;
-  for (const SpeedPoint& p : shown) taken.push_back({x_of(std::log10(p.realtime_factor)) - 5, y_of(p.quality) + 4, 10});
+  for (const SpeedPoint& p : shown) taken.push_back({x_of(std::log10(p.realtime_factor)) - 3, y_of(p.quality) + 4, 6});
   for (const QualityLine& line : lines) {
     if (!std::isfinite(line.quality)) continue;
     const double y = y_of(line.quality);

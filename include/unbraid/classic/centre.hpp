@@ -6,7 +6,8 @@
 // With M = (L + R)/2 and S = (L − R)/2, a bin that one source panned by the angle φ from the middle dominates has
 // |S|/|M| = tan φ (φ = 45° is hard left or right); a phase difference between the channels widens it. The mask
 //   1 / (1 + (tan φ / tan φ₀)^p)
-// is 1 in the middle and 1/2 at the half width φ₀. The idea of azimuth discrimination is that of Barry, Lawlor, Coyle,
+// is 1 in the middle and 1/2 at the half width φ₀. Any other place α is the middle of the image turned by α, that is of
+// M = cos(45° + α)·L + sin(45° + α)·R and S at right angles to it. The idea of azimuth discrimination is that of Barry, Lawlor, Coyle,
 // "Sound source separation: azimuth discrimination and resynthesis", DAFx 2004; the smooth weight on the plane of
 // mid and side replaces their search for the cancelling gain. Cost: one pass over the bins.
 
@@ -19,6 +20,7 @@ namespace unbraid::classic {
 
 struct CentreOptions {
   double width_deg = 12;  ///< half width φ₀ of the middle, 0 < φ₀ < 45
+  double azimuth_deg = 0; ///< α, the middle of what is sought: −45 hard left … 45 hard right
   double power = 2;       ///< p, > 0: steepness
   double low_hz = 0;      ///< below, nothing counts as centre
   double high_hz = 1e9;   ///< above, nothing counts as centre; > low_hz

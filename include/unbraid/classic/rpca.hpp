@@ -9,9 +9,8 @@
 // for singing voice: Huang, Chen, Smaragdis, Hasegawa-Johnson, "Singing-voice separation from monaural recordings using
 // robust principal component analysis", ICASSP 2012.
 //
-// The singular values are thresholded through the eigenvectors of the smaller Gram matrix, of which only those above
-// the threshold are found: two products with the matrix and a partial eigenvalue problem of its smaller side per
-// iteration, not a full singular value decomposition. In double precision the squaring loses what is below 1e-8 of the
+// The singular values are thresholded through the eigenvectors of the smaller Gram matrix: three products with the matrix
+// and a symmetric eigenvalue problem of its smaller side per iteration, not a singular value decomposition. In double precision the squaring loses what is below 1e-8 of the
 // greatest singular value, which no threshold of the first 45 iterations reaches.
 //
 // Equals nussl.separation.factorization.RPCA with hard masks. nussl's masks are hard even when soft ones are asked for,

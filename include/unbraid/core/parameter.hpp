@@ -28,6 +28,7 @@ struct Parameter {
   double maximum = std::numeric_limits<double>::infinity();   ///< inclusive; numbers only
   std::vector<std::string> choices = {};                      ///< strings only; empty: any
   std::string source = {};  ///< where the default comes from: paper, equation
+  bool required = false;    ///< the default is no value: one must be given
 };
 
 /// "bool", "integer", "number" or "text".
@@ -37,7 +38,8 @@ std::string to_string(const ParameterValue& value);
 class ParameterValues {
  public:
   /// The defaults, overridden by texts such as {"margin", "2.5"}. kUsage for an unknown name (the message lists the
-  /// known ones), a text that is not of the parameter's type, a value out of range or not among the choices.
+  /// known ones), a text that is not of the parameter's type, a value out of range or not among the choices, and a
+  /// required parameter that is not given.
   static ParameterValues resolve(const std::vector<Parameter>& declared,
                                  const std::map<std::string, std::string>& overrides = {});
 

@@ -46,7 +46,8 @@ struct Contender {
   Kind kind = Kind::kMethod;
   std::string mask = {};                                ///< of an oracle, as mask::ideal_mask() names it
   Method method = {};                                   ///< of a method
-  std::map<std::string, std::string> parameters = {};   ///< of the method, as texts
+  /// Of the method, as texts; "{track}" in a value is replaced by the track's name.
+  std::map<std::string, std::string> parameters = {};
 
   static Contender mixture();
   static Contender oracle(std::string mask);

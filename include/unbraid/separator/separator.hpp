@@ -123,8 +123,6 @@ struct SeparatorInfo {
   std::variant<WholeTrack, Chunked, Ensemble, Chain> blocks = WholeTrack{};
   /// Bytes that process() needs at its peak for one block of so many frames, without its input and output.
   std::function<std::size_t(std::size_t frames)> working_bytes = [](std::size_t) { return std::size_t{0}; };
-  /// Floating-point operations per frame of input, roughly; 0 when unknown. For --plan.
-  double flops_per_frame = 0;
 };
 
 class Separator {
@@ -158,7 +156,7 @@ struct Method {
   std::string name;                   ///< "hpss"
   std::string summary;                ///< one line: what it is good for
   std::string paper = {};             ///< authors, title, venue, year
-  std::vector<std::string> stems;     ///< in output order
+  std::vector<std::string> stems;     ///< in output order; empty when a file that it is given says
   std::vector<Parameter> parameters;  ///< in the order of help
   bool whole_track = false;           ///< memory grows with the track
   std::string fingerprint = {};       ///< hashes of the weights, for manifests; empty for a method that has none
