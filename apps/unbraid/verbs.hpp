@@ -37,6 +37,7 @@ void add_train_nmf(CLI::App& program, Session& session);  // after add_train, if
 void add_benchmark(CLI::App& program, Session& session);
 void add_mix(CLI::App& program, Session& session);
 void add_inspect(CLI::App& program, Session& session);
+void add_train(CLI::App& program, Session& session);
 void add_completion(CLI::App& program, Session& session);
 void add_man(CLI::App& program, Session& session);
 

@@ -1,25 +1,73 @@
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <list>
 #include <map>
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "unbraid/core/error.hpp"
 #include "unbraid/data/views.hpp"
 
 namespace unbraid::data {
 
 namespace {
 
+/// Decoded samples, as floats or in half the memory: 16 bits, whose full scale is the peak.
+class StoredAudio {
+ public:
+  StoredAudio(AudioBuffer audio, bool sixteen_bit) : channels_(audio.channels()), frames_(audio.frames()) {
+    if (!sixteen_bit) {
+      floats_ = std::move(audio);
+      return;
+    }
+    float peak = 0;
+    for (const float sample : audio.samples()) peak = std::max(peak, std::abs(sample));
+    if (!(peak > 0)) peak = 1;
+    step_ = peak / kFullScale;
+    shorts_.resize(audio.samples().size());
+    std::ranges::transform(audio.samples(), shorts_.begin(),
+                           [&](float sample) { return static_cast<std::int16_t>(std::lrint(sample / step_)); });
+  }
+
+  std::size_t frames() const { return frames_; }
+  std::uint64_t bytes() const { return floats_.samples().size() * sizeof(float) + shorts_.size() * sizeof(std::int16_t); }
+
+  /// The frames [first, first + count) that there are.
+  AudioBuffer read(std::uint64_t first, std::uint64_t count) const {
+    if (first >= frames_) return AudioBuffer(channels_, 0);
+    count = std::min<std::uint64_t>(count, frames_ - first);
+    if (shorts_.empty()) return AudioBuffer(floats_.view().slice(first, count));
+    AudioBuffer audio(channels_, count);
+    for (std::size_t c = 0; c < channels_; ++c) {
+      const std::int16_t* from = shorts_.data() + c * frames_ + first;
+      for (float& sample : audio.channel(c)) sample = step_ * static_cast<float>(*from++);
+    }
+    return audio;
+  }
+
+ private:
+  static constexpr float kFullScale = 32767;
+  std::size_t channels_, frames_;
+  float step_ = 0;
+  AudioBuffer floats_;
+  std::vector<std::int16_t> shorts_;
+};
+
 /// Decoded sources by key, the most recently used first.
 class AudioCache {
  public:
-  explicit AudioCache(std::uint64_t budget_bytes) : budget_bytes_(budget_bytes) {}
+  explicit AudioCache(const CacheOptions& options) : options_(options) {}
 
-  bool fits(const SourceInfo& info) const { return bytes(info.channels * info.frames) <= budget_bytes_; }
+  bool fits(const SourceInfo& info) const {
+    const std::size_t sample = options_.sixteen_bit ? sizeof(std::int16_t) : sizeof(float);
+    return info.channels * info.frames * sample <= options_.budget_bytes;
+  }
 
   /// The whole source. Two threads that miss at once both decode; the second result is dropped.
-  std::shared_ptr<const AudioBuffer> get(const std::string& key, const AudioSource& source) {
+  std::shared_ptr<const StoredAudio> get(const std::string& key, const AudioSource& source) {
     {
       const std::lock_guard lock(mutex_);
       if (const auto found = index_.find(key); found != index_.end()) {
@@ -27,14 +75,14 @@ class AudioCache {
         return found->second->second;
       }
     }
-    auto audio = std::make_shared<const AudioBuffer>(source.read());
+    auto audio = std::make_shared<const StoredAudio>(decode(source), options_.sixteen_bit);
     const std::lock_guard lock(mutex_);
     if (const auto found = index_.find(key); found != index_.end()) return found->second->second;
-    used_bytes_ += bytes(audio->samples().size());
+    used_bytes_ += audio->bytes();
     order_.emplace_front(key, audio);
     index_[key] = order_.begin();
-    while (used_bytes_ > budget_bytes_ && order_.size() > 1) {
-      used_bytes_ -= bytes(order_.back().second->samples().size());
+    while (used_bytes_ > options_.budget_bytes && order_.size() > 1) {
+      used_bytes_ -= order_.back().second->bytes();
       index_.erase(order_.back().first);
       order_.pop_back();
     }
@@ -42,11 +90,18 @@ class AudioCache {
   }
 
  private:
-  using Item = std::pair<std::string, std::shared_ptr<const AudioBuffer>>;
+  using Item = std::pair<std::string, std::shared_ptr<const StoredAudio>>;
 
-  static std::uint64_t bytes(std::uint64_t samples) { return samples * sizeof(float); }
+  /// Samples that are no numbers have no 16-bit form; they are an error wherever they are.
+  AudioBuffer decode(const AudioSource& source) const {
+    AudioBuffer audio = source.read();
+    if (options_.sixteen_bit)
+      for (const float sample : audio.samples())
+        if (!std::isfinite(sample)) throw Error{ErrorCode::kFormat, "has samples that are no numbers"};
+    return audio;
+  }
 
-  std::uint64_t budget_bytes_;
+  CacheOptions options_;
   std::mutex mutex_;
   std::uint64_t used_bytes_ = 0;
   std::list<Item> order_;
@@ -62,10 +117,7 @@ class CachedSource final : public AudioSource {
 
   AudioBuffer read(std::uint64_t first, std::uint64_t count) const override {
     if (!cache_->fits(source_->info())) return source_->read(first, count);
-    const auto audio = cache_->get(key_, *source_);
-    const std::uint64_t frames = audio->frames();
-    if (first >= frames) return AudioBuffer(audio->channels(), 0);
-    return AudioBuffer(audio->view().slice(first, std::min(count, frames - first)));
+    return cache_->get(key_, *source_)->read(first, count);
   }
 
  private:
@@ -77,7 +129,7 @@ class CachedSource final : public AudioSource {
 class Cached final : public Dataset {
  public:
   Cached(DatasetPtr dataset, const CacheOptions& options)
-      : dataset_(std::move(dataset)), cache_(std::make_shared<AudioCache>(options.budget_bytes)) {}
+      : dataset_(std::move(dataset)), cache_(std::make_shared<AudioCache>(options)) {}
 
   std::size_t size() const override { return dataset_->size(); }
   std::string track_name(std::size_t index) const override { return dataset_->track_name(index); }

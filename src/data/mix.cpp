@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "unbraid/core/error.hpp"
+#include "unbraid/data/name_pattern.hpp"
 #include "unbraid/data/views.hpp"
 #include "unbraid/dsp/loudness.hpp"
 #include "unbraid/dsp/resample.hpp"
@@ -79,7 +80,8 @@ bool is_finite(const AudioBuffer& audio) {
 }
 
 bool allows(const NameChoice& choice, const std::string& name) {
-  return choice.names.empty() || std::ranges::find(choice.names, name) != choice.names.end();
+  return choice.names.empty() ||
+         std::ranges::any_of(choice.names, [&](const auto& pattern) { return fits_pattern(name, pattern); });
 }
 
 }  // namespace
@@ -95,11 +97,14 @@ class MixtureDataset::State {
       std::vector<Candidate> song;
       for (std::size_t s = 0; s < recipe.stems.size(); ++s) {
         const TrackStem* stem = track.find(recipe.stems[s].name);
+        song.push_back({t, track.name, nullptr});
         if (!stem || !allows(recipe.stems[s].event.source, track.name)) continue;
-        pools_[s].push_back({t, track.name, stem->audio});
-        song.push_back(pools_[s].back());
+        song.back().audio = stem->audio;
+        pools_[s].push_back(song.back());
       }
-      if (song.size() == recipe.stems.size()) songs_.push_back(std::move(song));
+      const auto there = static_cast<std::size_t>(
+          std::ranges::count_if(song, [](const Candidate& candidate) { return candidate.audio != nullptr; }));
+      if (there == song.size() || (recipe.partial_songs && there >= 2)) songs_.push_back(std::move(song));
     }
     for (std::size_t s = 0; s < pools_.size(); ++s)
       if (pools_[s].empty())
@@ -117,8 +122,12 @@ class MixtureDataset::State {
     plan.coherent = rng.uniform() < recipe.coherent;
     if (plan.coherent) {
       const std::vector<Candidate>& song = songs_[pick(songs_, recipe.stems[0].event.source, rng)];
-      for (std::size_t s = 0; s < recipe.stems.size(); ++s)
-        plan.events.push_back(draw_event(recipe.stems[s], song[s], s == 0 ? nullptr : &plan.events[0], rng));
+      const MixEvent* shared = nullptr;
+      plan.events.reserve(recipe.stems.size());
+      for (std::size_t s = 0; s < recipe.stems.size(); ++s) {
+        plan.events.push_back(draw_event(recipe.stems[s], song[s], shared, rng));
+        if (!shared && !plan.events.back().silent) shared = &plan.events.back();
+      }
     } else {
       for (std::size_t s = 0; s < recipe.stems.size(); ++s) {
         const Candidate& candidate = pools_[s][pick(pools_[s], recipe.stems[s].event.source, rng)];
@@ -157,23 +166,28 @@ class MixtureDataset::State {
   struct Candidate {
     std::size_t track;
     std::string name;
-    SourcePtr audio;
+    SourcePtr audio;  ///< null where a song lacks the stem
   };
   static const std::string& name_of(const Candidate& candidate) { return candidate.name; }
   static const std::string& name_of(const std::vector<Candidate>& song) { return song[0].name; }
 
-  /// An index into the candidates, which the choice allows all. Of names that are not there the weight is
-  /// shared out.
+  /// An index into the candidates, which the choice allows all. What fits a pattern shares its weight; of names
+  /// that are not there the weight is shared out.
   template <class Candidates>
   static std::size_t pick(const Candidates& candidates, const NameChoice& choice, Rng& rng) {
     if (choice.kind == NameChoice::Kind::kChoose) return rng.index(candidates.size());
+    std::vector<std::size_t> fitted;  // per candidate: the first name it fits
+    std::vector<double> fits(choice.names.size());
+    for (const auto& candidate : candidates) {
+      const auto at = std::ranges::find_if(
+          choice.names, [&](const auto& pattern) { return fits_pattern(name_of(candidate), pattern); });
+      fitted.push_back(static_cast<std::size_t>(at - choice.names.begin()));
+      if (fitted.back() < fits.size()) ++fits[fitted.back()];
+    }
     std::vector<double> weights;
     double sum = 0;
-    for (const auto& candidate : candidates) {
-      const auto at = std::ranges::find(choice.names, name_of(candidate)) - choice.names.begin();
-      weights.push_back(choice.weights[static_cast<std::size_t>(at)]);
-      sum += weights.back();
-    }
+    for (const std::size_t name : fitted)  // a song without the first stem fits none of the names
+      sum += weights.emplace_back(name < fits.size() ? choice.weights[name] / fits[name] : 0);
     if (!(sum > 0))
       throw Error{ErrorCode::kUsage, "every track that is there has the weight 0", "source_file"};
     for (double& weight : weights) weight /= sum;
@@ -191,6 +205,8 @@ class MixtureDataset::State {
   MixEvent draw_event(const MixStemSpec& stem, const Candidate& candidate, const MixEvent* shared,
                       Rng& rng) const {
     const MixEventSpec& spec = stem.event;
+    if (!candidate.audio || (spec.silence > 0 && rng.uniform() < spec.silence))
+      return {.stem = stem.name, .source = candidate.name, .track = candidate.track, .silent = true};
     const double source_s = candidate.audio->info().seconds();
     if (!(source_s > 0))
       throw Error{ErrorCode::kFormat, fmt::format("the stem '{}' is empty", stem.name), candidate.name};
@@ -223,6 +239,7 @@ class MixtureDataset::State {
   }
 
   AudioBuffer render(const MixEvent& event, std::size_t stem, std::size_t frames) const {
+    if (event.silent) return AudioBuffer(recipe.channels, frames);
     const auto found =
         std::ranges::lower_bound(pools_[stem], event.track, {}, &Candidate::track);  // pools are sorted
     const SourceInfo info = found->audio->info();

@@ -25,7 +25,7 @@ class RecipeReader {
   MixRecipe recipe(const YAML::Node& node) const {
     require_keys(node, "a recipe",
                  {"sources", "stems", "event", "seed", "count", "duration_s", "sample_rate", "channels",
-                  "ref_db", "coherent", "fade_s", "fix_clipping", "mixture_effects"});
+                  "ref_db", "coherent", "partial_songs", "fade_s", "fix_clipping", "mixture_effects"});
     MixRecipe recipe;
     if (!node["sources"]) fail(node, "needs 'sources', the folder of a dataset");
     recipe.sources = sources(node["sources"]);
@@ -36,6 +36,7 @@ class RecipeReader {
     if (node["channels"]) recipe.channels = scalar<std::size_t>(node["channels"], "1 or 2");
     if (node["ref_db"]) recipe.ref_db = number(node["ref_db"]);
     if (node["coherent"]) recipe.coherent = number(node["coherent"]);
+    if (node["partial_songs"]) recipe.partial_songs = scalar<bool>(node["partial_songs"], "true or false");
     if (node["fade_s"]) recipe.fade_s = number(node["fade_s"]);
     if (node["fix_clipping"]) recipe.fix_clipping = scalar<bool>(node["fix_clipping"], "true or false");
     MixEventSpec defaults;
@@ -168,7 +169,7 @@ class RecipeReader {
   void event(const YAML::Node& node, MixEventSpec& spec) const {
     require_keys(node, "an event",
                  {"source_file", "source_time", "event_time", "event_duration", "snr", "pitch_shift",
-                  "time_stretch", "effects"});
+                  "time_stretch", "silence", "effects"});
     const auto optional = [&](const char* key, std::optional<Distribution>& target) {
       if (!node[key]) return;
       target.reset();
@@ -181,6 +182,7 @@ class RecipeReader {
     optional("snr", spec.snr_db);
     optional("pitch_shift", spec.pitch_shift);
     optional("time_stretch", spec.time_stretch);
+    if (node["silence"]) spec.silence = number(node["silence"]);
     if (node["effects"]) spec.effects = effects(node["effects"]);
   }
 
@@ -258,6 +260,7 @@ void MixRecipe::validate() const {
             "a stem's name must be a file name other than 'mixture'");
     require(names.insert(stem.name).second, stem.name.c_str(), "is named twice");
     const MixEventSpec& event = stem.event;
+    require(event.silence >= 0 && event.silence <= 1, "silence", "must lie between 0 and 1");
     require(event.source_time_s.highest() >= 0, "source_time", "must not be negative");
     require(event.event_time_s.highest() >= 0, "event_time", "must not be negative");
     require(!event.event_duration_s || event.event_duration_s->highest() >= 1e-3, "event_duration",

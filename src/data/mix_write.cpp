@@ -104,6 +104,7 @@ std::string jams_annotation(const MixtureDataset& mixtures, std::size_t index, c
   const MixRecipe& recipe = mixtures.recipe();
   Json events = Json::array();
   for (const MixEvent& event : mixture.plan.events) {
+    if (event.silent) continue;
     const double length = event.event_duration_s * event.time_stretch.value_or(1);
     events.push_back({{"time", event.event_time_s},
                       {"duration", length},

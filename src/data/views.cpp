@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <set>
@@ -10,6 +11,8 @@
 
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/rng.hpp"
+#include "unbraid/data/name_pattern.hpp"
+#include "unbraid/dsp/resample.hpp"
 
 namespace unbraid::data {
 
@@ -139,6 +142,84 @@ class WithStems final : public Dataset {
   std::vector<std::string> names_;
 };
 
+class Renamed final : public Dataset {
+ public:
+  Renamed(DatasetPtr dataset, std::map<std::string, std::string> names)
+      : dataset_(std::move(dataset)), names_(std::move(names)) {}
+
+  std::size_t size() const override { return dataset_->size(); }
+  std::string track_name(std::size_t index) const override { return dataset_->track_name(index); }
+  std::string split(std::size_t index) const override { return dataset_->split(index); }
+  std::string format() const override { return dataset_->format(); }
+
+  Track track(std::size_t index) const override {
+    Track track = dataset_->track(index);
+    for (TrackStem& stem : track.stems) {
+      const auto found = names_.find(stem.name);
+      if (found == names_.end()) continue;
+      if (track.find(found->second))
+        throw Error{ErrorCode::kFormat, fmt::format("'{}' cannot be named '{}': there is one already", stem.name,
+                                                    found->second), track.name};
+      stem.name = found->second;
+    }
+    return track;
+  }
+
+ private:
+  DatasetPtr dataset_;
+  std::map<std::string, std::string> names_;
+};
+
+class ConvertedSource final : public AudioSource {
+ public:
+  ConvertedSource(SourcePtr source, std::uint32_t rate) : source_(std::move(source)), rate_(rate) {}
+
+  SourceInfo info() const override {
+    SourceInfo info = source_->info();
+    info.frames = dsp::resampled_frames(info.frames, static_cast<std::uint32_t>(info.sample_rate), rate_);
+    info.sample_rate = rate_;
+    return info;
+  }
+
+  AudioBuffer read(std::uint64_t first, std::uint64_t count) const override {
+    const auto from = static_cast<std::uint32_t>(source_->info().sample_rate);
+    if (from == rate_) return source_->read(first, count);
+    ThreadPool alone(1);
+    const AudioBuffer whole = dsp::resample(source_->read(), from, rate_, alone);
+    if (first >= whole.frames()) return AudioBuffer(whole.channels(), 0);
+    return AudioBuffer(whole.view().slice(first, std::min<std::uint64_t>(count, whole.frames() - first)));
+  }
+
+ private:
+  SourcePtr source_;
+  std::uint32_t rate_;
+};
+
+class AtRate final : public Dataset {
+ public:
+  AtRate(DatasetPtr dataset, double rate) : dataset_(std::move(dataset)), rate_(rate) {}
+
+  std::size_t size() const override { return dataset_->size(); }
+  std::string track_name(std::size_t index) const override { return dataset_->track_name(index); }
+  std::string split(std::size_t index) const override { return dataset_->split(index); }
+  std::string format() const override { return dataset_->format(); }
+
+  Track track(std::size_t index) const override {
+    Track track = dataset_->track(index);
+    const auto convert = [&](SourcePtr& source) {
+      source = std::make_shared<ConvertedSource>(std::move(source), static_cast<std::uint32_t>(rate_));
+    };
+    convert(track.mixture);
+    for (TrackStem& stem : track.stems) convert(stem.audio);
+    track.sample_rate = rate_;
+    return track;
+  }
+
+ private:
+  DatasetPtr dataset_;
+  double rate_;
+};
+
 }  // namespace
 
 void ExcerptOptions::validate() const {
@@ -185,6 +266,28 @@ DatasetPtr concatenated(std::vector<DatasetPtr> datasets) {
 DatasetPtr excerpts(DatasetPtr dataset, const ExcerptOptions& options) {
   options.validate();
   return std::make_shared<Excerpts>(std::move(dataset), options);
+}
+
+DatasetPtr renamed(DatasetPtr dataset, std::map<std::string, std::string> names) {
+  return std::make_shared<Renamed>(std::move(dataset), std::move(names));
+}
+
+DatasetPtr with_names(DatasetPtr dataset, const std::vector<std::string>& patterns,
+                      const std::vector<std::string>& left_out) {
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < dataset->size(); ++i) {
+    const std::string name = dataset->track_name(i);
+    const auto fits = [&](const std::string& pattern) { return fits_pattern(name, pattern); };
+    if ((patterns.empty() || std::ranges::any_of(patterns, fits)) && std::ranges::none_of(left_out, fits))
+      indices.push_back(i);
+  }
+  return subset(std::move(dataset), std::move(indices));
+}
+
+DatasetPtr at_rate(DatasetPtr dataset, double sample_rate) {
+  if (!(sample_rate >= 1 && sample_rate <= 10'000'000 && sample_rate == std::floor(sample_rate)))
+    throw Error{ErrorCode::kUsage, "must be whole hertz", "sample_rate"};
+  return std::make_shared<AtRate>(std::move(dataset), sample_rate);
 }
 
 DatasetPtr with_stems(DatasetPtr dataset, std::vector<std::string> names) {

@@ -60,8 +60,8 @@ std::size_t choose_weighted(Rng& rng, const std::vector<double>& weights);
 /// A name out of those that are there.
 struct NameChoice {
   enum class Kind { kChoose, kChooseWeighted } kind = Kind::kChoose;
-  std::vector<std::string> names = {};  ///< empty: any
-  std::vector<double> weights = {};     ///< for kChooseWeighted
+  std::vector<std::string> names = {};  ///< or patterns such as "kumi_*"; empty: any
+  std::vector<double> weights = {};     ///< for kChooseWeighted; what fits a pattern shares its weight
 };
 
 }  // namespace unbraid::data

@@ -38,6 +38,7 @@ namespace unbraid::data {
 /// How one stem's events are drawn.
 struct MixEventSpec {
   NameChoice source = {};  ///< tracks to take it from
+  double silence = 0;      ///< probability that the stem is silent
   Distribution source_time_s = Distribution::constant(0);
   Distribution event_time_s = Distribution::constant(0);
   std::optional<Distribution> event_duration_s =
@@ -71,6 +72,7 @@ struct MixRecipe {
   std::size_t channels = 1;    ///< 1 or 2; sources are converted
   double ref_db = -20;         ///< LUFS of an event with an snr of 0
   double coherent = 0.5;       ///< the share of coherent mixtures, 0 … 1
+  bool partial_songs = false;  ///< coherent mixtures also of songs that lack stems (but have two): silent there
   double fade_s = 0.01;        ///< quarter-sine fades at both ends of every event
   bool fix_clipping = true;
   std::vector<EffectSpec> mixture_effects =
@@ -91,6 +93,7 @@ struct MixEvent {
   std::string stem;
   std::string source;     ///< name of the track
   std::size_t track = 0;  ///< its index in the dataset of sources
+  bool silent = false;    ///< then nothing else of it counts
   double source_time_s = 0;
   double event_time_s = 0;
   double event_duration_s = 0;  ///< of the source; in the mixture it lasts time_stretch times as long

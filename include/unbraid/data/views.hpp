@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,18 @@ DatasetPtr excerpts(DatasetPtr dataset, const ExcerptOptions& options);
 /// Only these stems, in this order; a track without one of them is kNotFound when it is asked for.
 DatasetPtr with_stems(DatasetPtr dataset, std::vector<std::string> names);
 
+/// Stems under other names: {"vocals_extra", "vocals"}. A name that another stem of the track has is kFormat when
+/// the track is asked for.
+DatasetPtr renamed(DatasetPtr dataset, std::map<std::string, std::string> names);
+
+/// The tracks whose names fit one of the patterns (none given: all) and none of those to leave out.
+DatasetPtr with_names(DatasetPtr dataset, const std::vector<std::string>& patterns,
+                      const std::vector<std::string>& left_out = {});
+
+/// All audio at one sample rate (whole hertz). A source of another rate is converted whole when any of it is read:
+/// put a cache behind it.
+DatasetPtr at_rate(DatasetPtr dataset, double sample_rate);
+
 /// How stems are summed to fewer ones, as the submix definition files of the Slakh utilities write it:
 ///   Mixing key: inst_class          (or any field of the stem's metadata, such as program_num)
 ///   Recipes: {Bass: [Bass], Drums: [Drums], …}
@@ -70,6 +83,7 @@ DatasetPtr submixed(DatasetPtr dataset, SubmixRecipe recipe);
 
 struct CacheOptions {
   std::uint64_t budget_bytes = 1ull << 30;  ///< of decoded audio; the least recently used goes first
+  bool sixteen_bit = false;  ///< keep 16 bits per sample, of each source's peak: half the memory, −98 dB of noise
 };
 
 /// Keeps decoded audio in memory. A source larger than the budget is read through. Thread-safe.

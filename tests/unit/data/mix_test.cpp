@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <set>
@@ -481,6 +482,71 @@ TEST(MixRecipe, MistakesNameTheirLine) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
   }
+}
+
+TEST(Mix, StemsFallSilentAsOftenAsTheRecipeSays) {
+  MixRecipe with_silence = recipe();
+  with_silence.stems[0].event.silence = 0.3;
+  with_silence.coherent = 0.5;
+  const MixtureDataset mixtures(songs(), with_silence);
+  int silent = 0;
+  constexpr int kItems = 1000;
+  for (int i = 0; i < kItems; ++i) {
+    const MixPlan plan = mixtures.plan(i);
+    silent += plan.events[0].silent;
+    EXPECT_FALSE(plan.events[1].silent);
+  }
+  EXPECT_NEAR(silent, 300, 60);  // four standard deviations of a binomial: 58
+  for (int i = 0; i < 20; ++i) {
+    const Mixture mixture = mixtures.make(i);
+    const auto peak = std::ranges::max(mixture.stems.at("vocals").samples());
+    EXPECT_EQ(peak == 0, mixture.plan.events[0].silent) << i;
+  }
+  MixRecipe wrong = recipe();
+  wrong.stems[0].event.silence = 1.5;
+  EXPECT_THROW(wrong.validate(), Error);
+}
+
+TEST(Mix, SongsThatLackAStemAreMixedWithSilence) {
+  std::vector<Track> tracks;
+  for (const bool has_bass : {true, false}) {
+    Track track{.name = has_bass ? "whole" : "partial", .sample_rate = kRate, .mixture = nullptr, .stems = {}};
+    for (const char* stem : {"bass", "drums", "vocals"})
+      if (has_bass || std::string(stem) != "bass") Songs::add(track, stem, constant(0.1f, 4), kRate);
+    tracks.push_back(std::move(track));
+  }
+  Track pool{.name = "pool", .sample_rate = kRate, .mixture = nullptr, .stems = {}};
+  Songs::add(pool, "bass", constant(0.1f, 4), kRate);
+  tracks.push_back(std::move(pool));
+  MixRecipe both = recipe({"bass", "drums", "vocals"});
+  both.coherent = 1;
+  const auto sources = std::make_shared<Songs>(tracks);
+  const auto seen = [&](const MixRecipe& of) {
+    const MixtureDataset mixtures(sources, of);
+    std::set<std::string> names;
+    for (int i = 0; i < 40; ++i) {
+      const MixPlan plan = mixtures.plan(i);
+      names.insert(plan.events[1].source);
+      EXPECT_EQ(plan.events[0].silent, plan.events[1].source == "partial");
+      EXPECT_EQ(plan.events[1].source_time_s, plan.events[2].source_time_s);
+    }
+    return names;
+  };
+  EXPECT_EQ(seen(both), std::set<std::string>{"whole"});
+  both.partial_songs = true;
+  EXPECT_EQ(seen(both), (std::set<std::string>{"partial", "whole"}));
+}
+
+TEST(Mix, WhatFitsAPatternSharesItsWeight) {
+  MixRecipe weighted = recipe({"vocals"});
+  weighted.coherent = 0;
+  weighted.stems[0].event.source = {
+      .kind = NameChoice::Kind::kChooseWeighted, .names = {"song 0", "song *"}, .weights = {0.5, 0.5}};
+  const MixtureDataset mixtures(songs(), weighted);
+  std::map<std::string, int> count;
+  for (int i = 0; i < 2000; ++i) ++count[mixtures.plan(i).events[0].source];
+  EXPECT_NEAR(count["song 0"], 1000, 90);  // four standard deviations: 89
+  for (const char* name : {"song 1", "song 2", "song 3", "song 4"}) EXPECT_NEAR(count[name], 250, 60) << name;
 }
 
 }  // namespace

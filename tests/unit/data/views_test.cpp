@@ -11,6 +11,8 @@
 #include "support/signals.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/thread_pool.hpp"
+#include "unbraid/data/name_pattern.hpp"
+#include "unbraid/dsp/resample.hpp"
 
 namespace unbraid::data {
 namespace {
@@ -207,6 +209,59 @@ TEST(Views, CacheServesManyThreads) {
     for (const TrackStem& stem : track.stems) wrong[n] += stem.audio->read().frames() != 50;
   });
   EXPECT_EQ(std::count(wrong.begin(), wrong.end(), 0), 200);
+}
+
+TEST(Views, CacheOfSixteenBitsIsWithinHalfAStep) {
+  const auto fake = std::make_shared<Fake>(1, std::vector<std::string>{"Bass"});
+  const AudioBuffer exact = fake->source(0, 1)->read(0, 200);
+  float peak = 0;
+  for (const float sample : exact.samples()) peak = std::max(peak, std::abs(sample));
+  // 400 bytes would not hold the 200 frames as floats.
+  const DatasetPtr items = cached(fake, {.budget_bytes = 400, .sixteen_bit = true});
+  const AudioBuffer got = items->track(0).stems[0].audio->read();
+  const double half_step = peak / 32767 / 2;
+  EXPECT_LE(testing::largest_difference(got, exact), half_step + peak * 6e-8);  // and a rounding of the product
+  EXPECT_GT(testing::largest_difference(got, exact), 0);
+  EXPECT_EQ(testing::largest_difference(items->track(0).stems[0].audio->read(37, 90),
+                                        AudioBuffer(got.view().slice(37, 90))),
+            0);
+  EXPECT_EQ(items->track(0).stems[0].audio->read(200, 5).frames(), 0u);
+}
+
+TEST(Views, AtRateConvertsWhatHasAnotherRate) {
+  const auto fake = std::make_shared<Fake>(1, std::vector<std::string>{"Bass"});
+  const DatasetPtr fast = at_rate(fake, 200);
+  const Track track = fast->track(0);
+  EXPECT_EQ(track.sample_rate, 200);
+  EXPECT_EQ(track.stems[0].audio->info().frames, 400u);
+  const AudioBuffer whole = track.stems[0].audio->read();
+  ThreadPool pool(1);
+  EXPECT_EQ(testing::largest_difference(whole, dsp::resample(fake->source(0, 1)->read(0, 200), 100, 200, pool)), 0);
+  EXPECT_EQ(testing::largest_difference(track.stems[0].audio->read(390, 50),
+                                        AudioBuffer(whole.view().slice(390, 10))),
+            0);
+  const int before = fake->source(0, 1)->reads;
+  EXPECT_EQ(at_rate(fake, 100)->track(0).stems[0].audio->read(3, 4).frames(), 4u);  // nothing to convert
+  EXPECT_EQ(fake->source(0, 1)->reads, before + 1);
+  EXPECT_THROW(at_rate(fake, 0.5), Error);
+}
+
+TEST(Views, NamesByPattern) {
+  const auto fake = std::make_shared<Fake>(12, std::vector<std::string>{"Bass"});
+  EXPECT_EQ(with_names(fake, {"t1*"})->size(), 3u);  // t1, t10, t11
+  EXPECT_EQ(with_names(fake, {"t1*"}, {"*0"})->size(), 2u);
+  EXPECT_EQ(with_names(fake, {}, {"t1", "t2"})->size(), 10u);
+  EXPECT_EQ(renamed(fake, {{"S00", "bass"}})->track(0).stem_names(), std::vector<std::string>{"bass"});
+  const auto two = std::make_shared<Fake>(1, std::vector<std::string>{"Bass", "Drums"});
+  EXPECT_THROW(renamed(two, {{"S00", "S01"}})->track(0), Error);
+
+  EXPECT_TRUE(fits_pattern("", ""));
+  EXPECT_TRUE(fits_pattern("", "*"));
+  EXPECT_FALSE(fits_pattern("a", ""));
+  EXPECT_TRUE(fits_pattern("abcabd", "*abd"));
+  EXPECT_TRUE(fits_pattern("abc", "a**c"));
+  EXPECT_FALSE(fits_pattern("abc", "a*b"));
+  EXPECT_FALSE(fits_pattern("abc", "abcd*"));
 }
 
 }  // namespace

@@ -1,0 +1,222 @@
+#include "train/losses.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "nn/stft.hpp"
+#include "unbraid/core/error.hpp"
+
+namespace unbraid::train {
+
+namespace {
+
+using torch::Tensor;
+
+constexpr double kEpsilon = 1e-8;
+constexpr double kLogFloor = 1e-5;
+constexpr std::int64_t kMostPermuted = 6;
+
+using Comparison = Tensor (*)(const Tensor&, const Tensor&);
+
+struct NamedComparison {
+  std::string_view name;
+  Comparison compare;
+};
+constexpr NamedComparison kComparisons[] = {
+    {"l1", l1}, {"mse", mse}, {"snr", negative_snr}, {"si_sdr", negative_si_sdr}, {"cosine", cosine}};
+
+Comparison comparison_named(const std::string& name) {
+  const auto found = std::ranges::find(kComparisons, name, &NamedComparison::name);
+  return found == std::end(kComparisons) ? nullptr : found->compare;
+}
+
+/// [batch, stems, …] → [batch, stems, values].
+Tensor rows(const Tensor& x) { return x.flatten(2); }
+
+Tensor decibels(const Tensor& numerator, const Tensor& denominator) {
+  return 10 * torch::log10((numerator + kEpsilon) / (denominator + kEpsilon));
+}
+
+nn::TorchStft stft_of_size(std::int64_t n_fft) { return {.n_fft = n_fft, .hop = n_fft / 4}; }
+
+/// The STFT of every channel: [batch, stems, channels, bins, columns].
+Tensor spectrum(const nn::TorchStft& stft, const Tensor& audio) {
+  const Tensor z = stft.forward(audio.flatten(0, -2));
+  std::vector<std::int64_t> shape(audio.sizes().begin(), audio.sizes().end() - 1);
+  shape.insert(shape.end(), {z.size(-2), z.size(-1)});
+  return z.view(shape);
+}
+
+}  // namespace
+
+Tensor l1(const Tensor& estimate, const Tensor& reference) { return rows(estimate - reference).abs().mean(-1); }
+
+Tensor mse(const Tensor& estimate, const Tensor& reference) { return rows(estimate - reference).square().mean(-1); }
+
+Tensor negative_snr(const Tensor& estimate, const Tensor& reference) {
+  return -decibels(rows(reference).square().sum(-1), rows(reference - estimate).square().sum(-1));
+}
+
+Tensor negative_si_sdr(const Tensor& estimate, const Tensor& reference) {
+  const Tensor e = rows(estimate), r = rows(reference);
+  const Tensor scaled = (e * r).sum(-1, true) / (r.square().sum(-1, true) + kEpsilon) * r;
+  return -decibels(scaled.square().sum(-1), (scaled - e).square().sum(-1));
+}
+
+Tensor cosine(const Tensor& estimate, const Tensor& reference) {
+  const Tensor e = rows(estimate), r = rows(reference);
+  // ε under the root: the norm of silence has no gradient otherwise.
+  const Tensor norms = (e.square().sum(-1) + kEpsilon * kEpsilon).sqrt() * (r.square().sum(-1) + kEpsilon * kEpsilon).sqrt();
+  return 1 - (e * r).sum(-1) / (norms + kEpsilon);
+}
+
+Tensor multi_resolution_stft(const Tensor& estimate, const Tensor& reference, const std::vector<std::int64_t>& n_ffts) {
+  Tensor sum;
+  for (const std::int64_t n_fft : n_ffts) {
+    const nn::TorchStft stft = stft_of_size(n_fft);
+    const Tensor e = rows(spectrum(stft, estimate).abs()), r = rows(spectrum(stft, reference).abs());
+    const Tensor distance = ((r - e).square().sum(-1) + kEpsilon * kEpsilon).sqrt();
+    const Tensor convergence = distance / (r.square().sum(-1).sqrt() + kEpsilon);
+    const Tensor logarithms = ((r + kLogFloor).log() - (e + kLogFloor).log()).abs().mean(-1);
+    const Tensor one = convergence + logarithms;
+    sum = sum.defined() ? sum + one : one;
+  }
+  return sum / static_cast<double>(n_ffts.size());
+}
+
+Tensor complex_stft(const Tensor& estimate, const Tensor& reference, const std::vector<std::int64_t>& n_ffts) {
+  const Tensor difference = estimate - reference;  // the STFT is linear
+  Tensor sum;
+  for (const std::int64_t n_fft : n_ffts) {
+    nn::TorchStft stft = stft_of_size(n_fft);
+    stft.normalized = true;
+    // Per complex value, so that real and imaginary part are added, not averaged.
+    const Tensor one = 2 * rows(torch::view_as_real(spectrum(stft, difference))).abs().mean(-1);
+    sum = sum.defined() ? sum + one : one;
+  }
+  return sum / static_cast<double>(n_ffts.size());
+}
+
+Tensor deepconvsep(const Tensor& estimate, const Tensor& reference, const std::vector<std::string>& stems,
+                   const DeepConvSepWeights& weights) {
+  const auto index = [&](const char* name) {
+    const auto found = std::ranges::find(stems, name);
+    if (found == stems.end()) throw Error{ErrorCode::kUsage, "needs the stems bass, drums, vocals and other", "loss deepconvsep"};
+    return found - stems.begin();
+  };
+  const std::array order{index("bass"), index("drums"), index("vocals"), index("other")};
+  const Tensor e = rows(estimate), r = rows(reference);
+  const auto distance = [](const Tensor& a, const Tensor& b) { return (a - b).square().sum(-1); };
+  const auto of = [&](const Tensor& x, std::size_t which) { return x.select(1, order[which]); };
+  constexpr std::size_t kBass = 0, kDrums = 1, kVocals = 2, kOther = 3;
+  Tensor loss = distance(of(e, kBass), of(r, kBass)) + distance(of(e, kDrums), of(r, kDrums)) +
+                distance(of(e, kVocals), of(r, kVocals));
+  for (std::size_t j = 0; j < order.size(); ++j)
+    for (std::size_t k = j + 1; k < order.size(); ++k) loss = loss - weights.alpha * distance(of(e, j), of(e, k));
+  loss = loss - weights.beta * (distance(of(e, kBass), of(r, kOther)) + distance(of(e, kDrums), of(r, kOther))) -
+         weights.gamma * distance(of(e, kVocals), of(r, kOther));
+  return weights.absolute ? loss.abs() : loss;
+}
+
+Tensor best_permutation(Comparison loss, const Tensor& estimate, const Tensor& reference) {
+  const std::int64_t stems = reference.size(1);
+  if (stems > kMostPermuted)
+    throw Error{ErrorCode::kUsage, fmt::format("at most {} stems can be permuted", kMostPermuted), "loss.permutation_invariant"};
+  std::vector<Tensor> shifted;  // shifted[s][:, k]: estimate (k + s) mod stems against reference k
+  for (std::int64_t s = 0; s < stems; ++s) shifted.push_back(loss(estimate.roll(-s, 1), reference));
+  std::vector<std::int64_t> order(static_cast<std::size_t>(stems));
+  std::iota(order.begin(), order.end(), 0);
+  std::vector<Tensor> totals;
+  do {
+    Tensor total;
+    for (std::int64_t k = 0; k < stems; ++k) {
+      const std::int64_t shift = (order[static_cast<std::size_t>(k)] - k + stems) % stems;
+      const Tensor one = shifted[static_cast<std::size_t>(shift)].select(1, k);
+      total = total.defined() ? total + one : one;
+    }
+    totals.push_back(total / static_cast<double>(stems));
+  } while (std::ranges::next_permutation(order).found);
+  return std::get<0>(torch::stack(totals).min(0));
+}
+
+LossTerm LossTerm::of(const models::Config& config) {
+  LossTerm term;
+  term.name = config.get<std::string>("name", term.name);
+  term.weight = config.get<double>("weight", term.weight);
+  term.domain = config.get<std::string>("domain", term.name == "deepconvsep" ? "magnitude" : "time");
+  term.n_fft = config.get<std::int64_t>("n_fft", term.n_fft);
+  term.hop = config.get<std::int64_t>("hop", term.n_fft / 4);
+  term.n_ffts = config.get<std::vector<std::int64_t>>("n_ffts", term.n_ffts);
+  term.permutation_invariant = config.get<bool>("permutation_invariant", false);
+  term.deepconvsep.alpha = config.get<double>("alpha", term.deepconvsep.alpha);
+  term.deepconvsep.beta = config.get<double>("beta", term.deepconvsep.beta);
+  term.deepconvsep.gamma = config.get<double>("gamma", term.deepconvsep.gamma);
+  term.deepconvsep.absolute = config.get<bool>("absolute", term.deepconvsep.absolute);
+  config.refuse_others({});
+  const auto require = [&](bool fine, const char* message) {
+    if (!fine) throw Error{ErrorCode::kUsage, message, config.name()};
+  };
+  const bool compares = comparison_named(term.name) != nullptr;
+  require(compares || term.name == "mrstft" || term.name == "complex_stft" || term.name == "deepconvsep",
+          "there are l1, mse, snr, si_sdr, cosine, mrstft, complex_stft and deepconvsep");
+  require(term.domain == "time" || term.domain == "magnitude", "the domain is time or magnitude");
+  require(compares || term.on_magnitudes() == (term.name == "deepconvsep"), "this loss has a domain of its own");
+  require(compares || !term.permutation_invariant, "this loss cannot be permutation-invariant");
+  require(std::isfinite(term.weight) && term.weight >= 0, "the weight is at least 0");
+  require(term.n_fft >= 16 && term.hop >= 1 && term.hop <= term.n_fft, "n_fft is at least 16, hop lies in 1 … n_fft");
+  require(!term.n_ffts.empty() && std::ranges::all_of(term.n_ffts, [](auto n) { return n >= 16; }), "n_ffts are at least 16");
+  return term;
+}
+
+Tensor total_loss(const std::vector<LossTerm>& terms, const Separated& data, models::Model& model) {
+  const bool has_magnitudes = model.has_magnitudes();
+  Tensor waveforms, truth = data.reference, own_reference, own_estimate;  // made when a term asks for them
+  const auto in_time = [&] {
+    if (waveforms.defined()) return waveforms;
+    if (model.conditioned()) {  // of every example one stem, by lot: all of them would cost as many passes
+      const std::int64_t batch = truth.size(0), stems = truth.size(1);
+      const Tensor asked = torch::randint(stems, {batch}, torch::TensorOptions().dtype(torch::kInt64)).to(truth.device());
+      const Tensor condition = torch::nn::functional::one_hot(asked, stems).to(torch::kFloat32);
+      truth = truth.index({torch::arange(batch, asked.options()), asked}).unsqueeze(1);
+      waveforms = model.forward_conditioned(data.mix, condition).unsqueeze(1);
+    } else {
+      waveforms = model.forward(data.mix);
+    }
+    waveforms = waveforms.to(torch::kFloat32);
+    return waveforms;
+  };
+  Tensor sum;
+  for (const LossTerm& term : terms) {
+    Tensor estimate, reference;
+    if (term.on_magnitudes() && has_magnitudes) {
+      if (!own_estimate.defined()) {
+        own_reference = model.magnitudes(data.reference);
+        own_estimate = model.estimate_magnitudes(data.mix).to(torch::kFloat32);
+      }
+      estimate = own_estimate;
+      reference = own_reference;
+    } else {
+      estimate = in_time();
+      reference = truth.narrow(-1, 0, estimate.size(-1));  // some models shorten their output
+      if (term.on_magnitudes()) {
+        const nn::TorchStft stft{.n_fft = term.n_fft, .hop = term.hop};
+        estimate = spectrum(stft, estimate).abs();
+        reference = spectrum(stft, reference).abs();
+      }
+    }
+    Tensor one;
+    if (term.name == "mrstft") one = multi_resolution_stft(estimate, reference, term.n_ffts);
+    else if (term.name == "complex_stft") one = complex_stft(estimate, reference, term.n_ffts);
+    else if (term.name == "deepconvsep") one = deepconvsep(estimate, reference, data.stems, term.deepconvsep);
+    else if (term.permutation_invariant) one = best_permutation(comparison_named(term.name), estimate, reference);
+    else one = comparison_named(term.name)(estimate, reference);
+    one = term.weight * one.mean();
+    sum = sum.defined() ? sum + one : one;
+  }
+  return sum;
+}
+
+}  // namespace unbraid::train

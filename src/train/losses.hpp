@@ -1,0 +1,84 @@
+#pragma once
+// What training minimises.
+//
+//   const LossTerm term = LossTerm::of(config);                   // {name: l1, domain: magnitude, weight: 1}
+//   torch::Tensor loss = total_loss(terms, {mix, reference, estimate, stems}, model);
+//
+// The functions compare an estimate e with a reference r of the same shape [batch, stems, …] and give one number per
+// example and stem, [batch, stems]; sums and means run over the axes behind. All are differentiable everywhere,
+// silence included.
+//   l1        mean |e − r|
+//   mse       mean (e − r)²
+//   snr       −10 log₁₀ ((Σ r² + ε) / (Σ (r − e)² + ε))
+//   si_sdr    −10 log₁₀ ((Σ (αr)² + ε) / (Σ (αr − e)² + ε)), α = Σ er / (Σ r² + ε)
+//             (Le Roux, Wisdom, Erdogan, Hershey, "SDR: half-baked or well done?", ICASSP 2019, eq. 3)
+//   cosine    1 − Σ er / (‖e‖‖r‖ + ε)
+// with ε = 1e-8. A batch of silent references has no direction: snr and si_sdr then push the estimate's energy down to ε.
+//   mrstft    mean over n_fft of ‖|R| − |E|‖ / (‖R‖ + ε) + mean |log(|R| + 1e-5) − log(|E| + 1e-5)|, hop n_fft/4
+//             (Yamamoto, Song, Kim, "Parallel WaveGAN", ICASSP 2020, eqs. 4-6), per stem over all channels
+//   complex_stft  mean over n_fft of mean |R − E|, hop n_fft/4, STFTs divided by √n_fft, |z| = |Re z| + |Im z|
+// The first five may compare waveforms (domain: time) or magnitudes (domain: magnitude), those of the model where it has its
+// own, else of an STFT with the term's n_fft and hop.
+//
+// deepconvsep, on magnitudes, summed over everything but the batch (Chandna, Miron, Janer, Gómez, "Monoaural audio source
+// separation using deep convolutional neural networks", LVA/ICA 2017, section 3.2, with the seed's weights):
+//   Σ_{j ∈ b,d,v} ‖ŷⱼ − yⱼ‖² − α Σ_{pairs j<k} ‖ŷⱼ − ŷₖ‖² − β (‖ŷ_b − y_o‖² + ‖ŷ_d − y_o‖²) − γ ‖ŷ_v − y_o‖²
+// It has no lower bound; `absolute` takes its absolute value, as the authors' program does.
+
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "models/config.hpp"
+#include "models/model.hpp"
+
+namespace unbraid::train {
+
+torch::Tensor l1(const torch::Tensor& estimate, const torch::Tensor& reference);
+torch::Tensor mse(const torch::Tensor& estimate, const torch::Tensor& reference);
+torch::Tensor negative_snr(const torch::Tensor& estimate, const torch::Tensor& reference);
+torch::Tensor negative_si_sdr(const torch::Tensor& estimate, const torch::Tensor& reference);
+torch::Tensor cosine(const torch::Tensor& estimate, const torch::Tensor& reference);
+/// [batch, stems, channels, frames].
+torch::Tensor multi_resolution_stft(const torch::Tensor& estimate, const torch::Tensor& reference,
+                                    const std::vector<std::int64_t>& n_ffts);
+torch::Tensor complex_stft(const torch::Tensor& estimate, const torch::Tensor& reference,
+                           const std::vector<std::int64_t>& n_ffts);
+
+struct DeepConvSepWeights {
+  double alpha = 0.001, beta = 0.01, gamma = 0.03;
+  bool absolute = true;
+};
+/// [batch, stems, …] → [batch]. stems must name bass, drums, vocals and other (kUsage).
+torch::Tensor deepconvsep(const torch::Tensor& estimate, const torch::Tensor& reference,
+                          const std::vector<std::string>& stems, const DeepConvSepWeights& weights);
+
+struct LossTerm {
+  std::string name = "l1";
+  double weight = 1;
+  std::string domain = "time";  ///< time or magnitude
+  std::int64_t n_fft = 2048, hop = 512;
+  std::vector<std::int64_t> n_ffts = {4096, 2048, 1024, 512};  ///< mrstft, complex_stft
+  bool permutation_invariant = false;  ///< the best assignment of estimates to references, example by example
+  DeepConvSepWeights deepconvsep;
+
+  /// One term, or kUsage.
+  static LossTerm of(const models::Config& config);
+  bool on_magnitudes() const { return domain == "magnitude"; }
+};
+
+struct Separated {
+  torch::Tensor mix;        ///< [batch, channels, frames]
+  torch::Tensor reference;  ///< [batch, stems, channels, frames]
+  std::vector<std::string> stems;
+};
+
+/// Runs the model on the mixture and weighs the terms; a scalar, mean over the batch.
+torch::Tensor total_loss(const std::vector<LossTerm>& terms, const Separated& data, models::Model& model);
+
+/// The mean over the stems of a loss, for the best order of the estimates: [batch]. At most six stems.
+torch::Tensor best_permutation(torch::Tensor (*loss)(const torch::Tensor&, const torch::Tensor&),
+                               const torch::Tensor& estimate, const torch::Tensor& reference);
+
+}  // namespace unbraid::train

@@ -1,0 +1,238 @@
+// The loop: data, steps, validation, checkpoints.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "models/state.hpp"
+#include "pipeline/process_memory.hpp"
+#include "train/session.hpp"
+#include "train/training_log.hpp"
+#include "train/validation.hpp"
+#include "unbraid/checkpoint/checkpoint.hpp"
+#include "unbraid/core/atomic_file.hpp"
+#include "unbraid/core/error.hpp"
+
+namespace unbraid::train {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// The names of a run's files.
+struct Files {
+  explicit Files(fs::path folder_) : folder(std::move(folder_)) {}
+  fs::path folder;
+  fs::path config = folder / "config.yaml";
+  fs::path state = folder / "state.safetensors";
+  fs::path latest = folder / "latest.safetensors";
+  fs::path best = folder / "best.safetensors";
+};
+
+void prepare_folder(const Files& files, const Request& request) {
+  if (files.folder.empty()) throw Error{ErrorCode::kUsage, "needs a folder for the run", "output"};
+  const bool has_run = fs::exists(files.state);
+  if (has_run && !request.resume && !request.overwrite)
+    throw Error{ErrorCode::kUsage, "has a run already: --resume continues it, --overwrite begins anew", files.folder.string()};
+  if (request.overwrite && !request.resume) {
+    for (const fs::path& file : {files.state, files.latest, files.best, files.folder / "log.csv", files.folder / "validation.csv"})
+      fs::remove(file);
+  }
+  std::error_code error;
+  fs::create_directories(files.folder, error);
+  if (error) throw Error{ErrorCode::kIo, error.message(), files.folder.string()};
+}
+
+/// The batch that broke the training, to be looked at: mix and reference.
+fs::path save_batches(const fs::path& folder, std::uint64_t step, const std::vector<Batch>& batches) {
+  checkpoint::TensorMap tensors;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const auto add = [&](const char* name, const torch::Tensor& tensor) {
+      tensors.add(fmt::format("{}.{}", name, i),
+                  checkpoint::Tensor::from_floats(tensor.sizes().vec(), std::span(tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel()))));
+    };
+    add("mix", batches[i].mix);
+    add("reference", batches[i].reference);
+  }
+  const fs::path path = folder / fmt::format("failed_step_{}.safetensors", step);
+  checkpoint::save_safetensors(path, tensors);
+  return path;
+}
+
+class Run {
+ public:
+  Run(const Request& request, Observer& observer, RunContext& context)
+      : request_(request), observer_(observer), context_(context), files_(request.output) {
+    at::set_num_threads(static_cast<int>(context.pool.threads()));
+  }
+
+  Summary train() {
+    TrainConfig config = TrainConfig::load(request_.config, request_.overrides);
+    prepare_folder(files_, request_);
+    session_.emplace(std::move(config), request_.device);
+    const TrainConfig& of = session_->config();
+    const models::ModelTraits& traits = session_->model()->traits();
+    const data::DatasetPtr tracks = open_sources(of.data.sources);
+    const std::unique_ptr<Items> items = make_items(of, traits, tracks);
+    if (!of.validation.sources.empty()) validation_.emplace(of.validation, traits, of.data.targets);
+
+    observer_.note(fmt::format("{}: {} parameters, {}; {} threads on {}", of.architecture, session_->parameters(),
+                               fmt::join(traits.stems, ", "), context_.pool.threads(), session_->device().str()));
+    observer_.note(fmt::format("{} tracks to train on, {} to validate", tracks->size(), validation_ ? validation_->tracks() : 0));
+    if (request_.resume && fs::exists(files_.state)) {
+      session_->restore(files_.state);
+      observer_.note(fmt::format("resumed after step {}", session_->steps()));
+    } else {
+      session_->fit_input(*items);
+    }
+    write_file_atomically(files_.config, of.text);
+    log_.emplace(files_.folder, session_->steps());
+    steps(*items);
+    return {.steps = session_->steps(),
+            .stopped_early = session_->stopped_early(),
+            .best_score = validation_ ? session_->best_score() : std::numeric_limits<double>::quiet_NaN(),
+            .best = validation_ ? files_.best : fs::path(),
+            .latest = files_.latest};
+  }
+
+ private:
+  void steps(const Items& items) {
+    const TrainConfig& of = session_->config();
+    const auto per_step = static_cast<std::uint64_t>(of.accumulate);
+    BatchQueue queue(items, session_->shape(), [&](std::uint64_t n) { return session_->items_of(n); },
+                     session_->steps() * per_step, of.data.workers, std::max<std::size_t>(of.data.ahead, per_step));
+    bool announce = true;  // the progress of an epoch, anew after a validation
+    while (session_->steps() < of.steps && !session_->stopped_early()) {
+      if (context_.cancel.cancelled()) {
+        checkpoint();
+        throw Error{ErrorCode::kCancelled, fmt::format("stopped after step {}; --resume continues", session_->steps()),
+                    files_.folder.string()};
+      }
+      const std::uint64_t in_epoch = session_->steps() % of.epoch_steps;
+      if (announce || in_epoch == 0) {
+        context_.progress.start(fmt::format("epoch {}/{}", session_->steps() / of.epoch_steps + 1,
+                                            (of.steps + of.epoch_steps - 1) / of.epoch_steps),
+                                std::min(of.epoch_steps - in_epoch, of.steps - session_->steps()) * items_per_step(), "items");
+        announce = false;
+      }
+      one_step(queue, per_step);
+      context_.progress.advance(items_per_step());
+      const std::uint64_t done = session_->steps();
+      const bool last = done == of.steps;
+      if (validation_ && (last || done % of.validation.every_steps == 0)) {
+        validate();
+        announce = true;
+      }
+      if (last || done % of.checkpoint_steps == 0 || session_->stopped_early()) checkpoint();
+    }
+  }
+
+  std::uint64_t items_per_step() const {
+    return static_cast<std::uint64_t>(session_->config().batch * session_->config().accumulate);
+  }
+
+  void one_step(BatchQueue& queue, std::uint64_t batches_per_step) {
+    const Clock::time_point start = Clock::now();
+    std::vector<Batch> batches;
+    for (std::uint64_t i = 0; i < batches_per_step; ++i) batches.push_back(queue.next());
+    const double waited = seconds_since(start);
+    Session::Outcome outcome = session_->step(batches);
+    const double took = seconds_since(start);
+    outcome.record.samples_per_s = static_cast<double>(items_per_step()) / took;
+    outcome.record.data_wait = waited / took;
+    session_->spend(took);
+    if (!outcome.healthy) {
+      log_->flush();
+      throw Error{ErrorCode::kFormat, fmt::format("step {} gave the loss {} with gradient norm {}; its batch is in {}",
+                                                  outcome.record.step, outcome.record.loss, outcome.record.gradient_norm,
+                                                  save_batches(files_.folder, outcome.record.step, batches).string()),
+                  request_.config.string()};
+    }
+    log_->add(outcome.record);
+    observer_.stepped(outcome.record);
+  }
+
+  void validate() {
+    ValidationRecord record;
+    {
+      const Session::Averaged averaged(*session_);
+      record = validation_->run(session_->model(), request_.device, context_);
+    }
+    record.step = session_->steps();
+    record.best = session_->observe(session_->config().validation.score == "sdr" ? record.sdr : record.si_sdr);
+    if (record.best) session_->save_model_file(files_.best, &record);
+    log_->add(record);
+    observer_.validated(record);
+    scores_ = std::move(record);
+  }
+
+  /// The log first: rows after the state are taken off when resuming, rows before it would be missing.
+  void checkpoint() {
+    log_->flush();
+    session_->save_model_file(files_.latest, scores_ ? &*scores_ : nullptr);
+    session_->save(files_.state);
+  }
+
+  const Request& request_;
+  Observer& observer_;
+  RunContext& context_;
+  Files files_;
+  std::optional<Session> session_;
+  std::optional<Validation> validation_;
+  std::optional<TrainingLog> log_;
+  std::optional<ValidationRecord> scores_;  ///< the last ones of this session
+};
+
+class TorchTrainer : public Trainer {
+ public:
+  Summary train(const Request& request, Observer& observer, RunContext& context) const override {
+    return Run(request, observer, context).train();
+  }
+
+  Rehearsal rehearse(const Request& request, RunContext& context) const override {
+    at::set_num_threads(static_cast<int>(context.pool.threads()));
+    Session session(TrainConfig::load(request.config, request.overrides), request.device);
+    const TrainConfig& of = session.config();
+    const models::ModelTraits& traits = session.model()->traits();
+    const data::DatasetPtr tracks = open_sources(of.data.sources);
+    const std::unique_ptr<Items> items = make_items(of, traits, tracks);
+    Rehearsal result{.architecture = of.architecture,
+                     .targets = traits.stems,
+                     .device = session.device().str(),
+                     .parameters = static_cast<std::uint64_t>(session.parameters()),
+                     .input = {of.batch, traits.channels, of.frames},
+                     .tracks = tracks->size()};
+    result.output = {of.batch, static_cast<std::int64_t>(traits.stems.size()), traits.channels, of.frames};
+    if (!of.validation.sources.empty()) result.validation_tracks = Validation(of.validation, traits, of.data.targets).tracks();
+    const std::vector<std::uint64_t> indices = session.items_of(0);
+    make_batch(*items, session.shape(), indices);  // once to decode, once to measure
+    Clock::time_point start = Clock::now();
+    const std::vector<Batch> batches(1, make_batch(*items, session.shape(), indices));
+    result.data_s = seconds_since(start);
+    session.fit_input(*items);
+    session.step(batches);
+    start = Clock::now();
+    result.loss = session.step(batches).record.loss;
+    result.step_s = seconds_since(start);
+    result.peak_memory_bytes = peak_memory_bytes();
+    result.state_bytes = session.state_bytes();
+    return result;
+  }
+};
+
+}  // namespace
+
+}  // namespace unbraid::train
+
+extern "C" const unbraid::train::Trainer* unbraid_trainer() {
+  static const unbraid::train::TorchTrainer trainer;
+  return &trainer;
+}

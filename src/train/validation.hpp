@@ -1,0 +1,29 @@
+#pragma once
+// How well a model separates tracks that it does not train on: the pipeline's own path, whole excerpts, real scores.
+
+#include <memory>
+
+#include "models/model.hpp"
+#include "train/config.hpp"
+#include "unbraid/core/run_context.hpp"
+#include "unbraid/train/train.hpp"
+
+namespace unbraid::train {
+
+class Validation {
+ public:
+  /// targets: as DataSpec's. The audio is kept in memory.
+  Validation(const ValidationSpec& spec, const models::ModelTraits& traits,
+             const std::map<std::string, std::vector<std::string>>& targets);
+
+  std::size_t tracks() const { return tracks_->size(); }
+  /// The model is in evaluation mode meanwhile. Step and best are left to the caller.
+  ValidationRecord run(std::shared_ptr<models::Model> model, const std::string& device, RunContext& context) const;
+
+ private:
+  data::DatasetPtr tracks_;
+  models::ModelTraits traits_;
+  std::map<std::string, std::vector<std::string>> targets_;
+};
+
+}  // namespace unbraid::train
