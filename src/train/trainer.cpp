@@ -67,11 +67,17 @@ fs::path save_batches(const fs::path& folder, std::uint64_t step, const std::vec
   return path;
 }
 
+/// Numbers too small to matter (below 1e-38) count as zero: processors compute with them a hundred times slower.
+void use_threads(const RunContext& context) {
+  at::set_num_threads(static_cast<int>(context.pool.threads()));
+  at::globalContext().setFlushDenormal(true);
+}
+
 class Run {
  public:
   Run(const Request& request, Observer& observer, RunContext& context)
       : request_(request), observer_(observer), context_(context), files_(request.output) {
-    at::set_num_threads(static_cast<int>(context.pool.threads()));
+    use_threads(context);
   }
 
   Summary train() {
@@ -191,14 +197,29 @@ class Run {
   std::optional<ValidationRecord> scores_;  ///< the last ones of this session
 };
 
+/// Torch's complaints, such as shapes that do not fit, as one line of ours.
+template <class Work>
+auto translated(const Request& request, const Work& work) {
+  try {
+    return work();
+  } catch (const c10::Error& error) {
+    throw Error{ErrorCode::kInternal, error.what_without_backtrace(), request.config.string()};
+  }
+}
+
 class TorchTrainer : public Trainer {
  public:
   Summary train(const Request& request, Observer& observer, RunContext& context) const override {
-    return Run(request, observer, context).train();
+    return translated(request, [&] { return Run(request, observer, context).train(); });
   }
 
   Rehearsal rehearse(const Request& request, RunContext& context) const override {
-    at::set_num_threads(static_cast<int>(context.pool.threads()));
+    return translated(request, [&] { return rehearsed(request, context); });
+  }
+
+ private:
+  static Rehearsal rehearsed(const Request& request, RunContext& context) {
+    use_threads(context);
     Session session(TrainConfig::load(request.config, request.overrides), request.device);
     const TrainConfig& of = session.config();
     const models::ModelTraits& traits = session.model()->traits();

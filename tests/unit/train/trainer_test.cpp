@@ -63,7 +63,7 @@ model:
   conv_depths: [1, 1, 1]
   compress: 2
   conv_kernel: 3
-  num_dplayer: 1
+  num_dplayer: 2
   expand: 1
 training:
   instruments: [bass, drums]

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# unbraid train: killed with SIGKILL at any moment and resumed, the curve is that of a run that was never stopped; wrong
+# use gives one line; the model separates.
+set -euo pipefail
+program=$(realpath "$1")
+compgen -G "$(dirname "$program")/../lib/libunbraid_nn.so" >/dev/null || { echo "built without libtorch"; exit 77; }
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+fail() {
+  echo "FAILED: $1"
+  exit 1
+}
+
+# Two composed pieces, 8 s at 8 kHz, as Slakh-like tracks: drums, bass and the rest.
+"$program" synth --compose 2 --seed 3 --rate 8000 -o songs -q >synth.log 2>&1 || { echo "no SoundFont: $(tail -1 synth.log)"; exit 77; }
+cat >tiny.yaml <<'YAML'
+architecture: scnet
+seed: 2
+audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}
+model: {sources: [Drums, Bass], audio_channels: 1, dims: [2, 4, 8], nfft: 256, hop_size: 64, win_size: 256, normalized: true,
+        band_SR: [0.25, 0.35, 0.4], band_stride: [1, 2, 4], band_kernel: [3, 4, 4], conv_depths: [1, 1, 1], compress: 2,
+        conv_kernel: 3, num_dplayer: 2, expand: 1}
+training: {instruments: [Drums, Bass], steps: 30, batch: 2, checkpoint_steps: 4, average_decay: 0.9}
+inference: {num_overlap: 2}
+data:
+  sources: {path: songs, submix: four_stems}
+  mixtures: {stems: [Drums, Bass], coherent: 0.5, event: {source_time: [uniform, 0, 99], snr: [uniform, -3, 3]}}
+validation: {sources: {path: songs, submix: four_stems}, length_s: 2, every_steps: 10}
+optimizer: {name: adam, learning_rate: 0.003}
+YAML
+
+"$program" train tiny.yaml -o straight -q --threads 1 || fail "training failed"
+[ "$(wc -l <straight/log.csv)" -eq 31 ] || fail "not one line per step"
+
+# Killed three times, each time somewhat later.
+for lines in 4 12 23; do
+  "$program" train tiny.yaml -o killed --resume -q --threads 1 2>/dev/null &
+  pid=$!
+  while kill -0 $pid 2>/dev/null; do
+    [ -f killed/log.csv ] && [ "$(wc -l <killed/log.csv)" -ge "$lines" ] && break
+    sleep 0.02
+  done
+  kill -9 $pid 2>/dev/null || true
+  wait $pid 2>/dev/null || true
+done
+"$program" train tiny.yaml -o killed --resume -q --threads 1 || fail "resuming failed"
+cut -d, -f1-4 straight/log.csv >straight.csv
+cut -d, -f1-4 killed/log.csv >killed.csv
+cmp straight.csv killed.csv || fail "the curve after kill -9 is another one"
+cmp straight/validation.csv killed/validation.csv || fail "the validation after kill -9 is another one"
+
+# Standard C interrupts save the state.
+"$program" train tiny.yaml -o stopped -q --threads 1 --set training.checkpoint_steps=1000 --set training.steps=5000 2>stderr &
+pid=$!
+while [ ! -f stopped/log.csv ] || [ "$(find stopped -name 'events*' -size +4k | wc -l)" -eq 0 ]; do
+  kill -0 $pid 2>/dev/null || fail "ended by itself: $(cat stderr)"
+  sleep 0.05
+done
+kill -INT $pid
+status=0
+wait $pid || status=$?
+[ "$status" -eq 1 ] || fail "status $status after an interrupt"
+grep 'resume continues' stderr >matched || fail "does not say how to go on: $(cat stderr)"
+[ -s stopped/state.safetensors ] || fail "the state was not saved"
+
+status=0
+"$program" train tiny.yaml -o straight -q 2>stderr || status=$?
+[ "$status" -eq 2 ] || fail "status $status for a folder that has a run"
+status=0
+"$program" train tiny.yaml -o other --set training.bach=3 -q 2>stderr || status=$?
+[ "$status" -eq 2 ] || fail "status $status for an unknown key"
+grep 'training.*bach' stderr >matched || fail "the unknown key is not named: $(cat stderr)"
+[ ! -e other ] || fail "wrong use left a folder"
+
+"$program" train tiny.yaml --dry-run --json >plan.json
+grep '"schema":"unbraid.train_plan/1"' plan.json >matched || fail "no plan"
+"$program" train tiny.yaml -o as_json --json --set training.steps=2 >done.json
+grep '"steps":2' done.json >matched || fail "no summary: $(cat done.json)"
+
+song=$(find songs -name 'mix.*' | sort | head -1)
+"$program" separate "$song" -m straight/best.safetensors -o stems -q || fail "the model does not separate"
+find stems -name 'Bass.*' | grep . >matched || fail "no stem"
+echo "train: fine"
