@@ -170,7 +170,7 @@ class Run {
     ValidationRecord record;
     {
       const Session::Averaged averaged(*session_);
-      record = validation_->run(session_->model(), request_.device, context_);
+      record = validation_->run(session_->model(), session_->device(), context_);
     }
     record.step = session_->steps();
     record.best = session_->observe(session_->config().validation.score == "sdr" ? record.sdr : record.si_sdr);

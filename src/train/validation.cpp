@@ -69,10 +69,12 @@ Validation::Validation(const ValidationSpec& spec, const models::ModelTraits& tr
   tracks_ = data::cached(data::at_rate(std::move(tracks_), traits.sample_rate), {.budget_bytes = kBudget});
 }
 
-ValidationRecord Validation::run(std::shared_ptr<models::Model> model, const std::string& device, RunContext& context) const {
+ValidationRecord Validation::run(std::shared_ptr<models::Model> model, torch::Device device, RunContext& context) const {
   const bool was_training = model->is_training();
   model->eval();
-  const std::unique_ptr<Separator> separator = models::make_separator(model, {.device = device});
+  const std::unique_ptr<Separator> separator = models::make_separator(
+      model, device, {.sample_rate = traits_.sample_rate, .channels = static_cast<std::size_t>(traits_.channels)},
+      ParameterValues::resolve(model->settings()));
   struct Collected {
     std::vector<double> sdr, si_sdr, mix_sdr, mix_si_sdr;
   };
@@ -88,8 +90,8 @@ ValidationRecord Validation::run(std::shared_ptr<models::Model> model, const std
       const AudioBuffer reference =
           reference_of(track, given != targets_.end() ? given->second : std::vector{traits_.stems[s]}, mix);
       if (reference.empty()) continue;
-      collected[s].sdr.push_back(metrics::sdr(reference, stems[s].audio));
-      collected[s].si_sdr.push_back(mean_si_sdr(reference, stems[s].audio, context));
+      collected[s].sdr.push_back(metrics::sdr(reference, stems.at(traits_.stems[s])));
+      collected[s].si_sdr.push_back(mean_si_sdr(reference, stems.at(traits_.stems[s]), context));
       collected[s].mix_sdr.push_back(metrics::sdr(reference, mix));
       collected[s].mix_si_sdr.push_back(mean_si_sdr(reference, mix, context));
     }

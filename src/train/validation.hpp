@@ -18,7 +18,7 @@ class Validation {
 
   std::size_t tracks() const { return tracks_->size(); }
   /// The model is in evaluation mode meanwhile. Step and best are left to the caller.
-  ValidationRecord run(std::shared_ptr<models::Model> model, const std::string& device, RunContext& context) const;
+  ValidationRecord run(std::shared_ptr<models::Model> model, torch::Device device, RunContext& context) const;
 
  private:
   data::DatasetPtr tracks_;
