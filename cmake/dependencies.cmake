@@ -23,6 +23,12 @@ if(UNBRAID_WITH_TORCH)
   find_package(Torch REQUIRED)
   # Its own flags would set the language standard back and turn warnings of its headers into ours.
   set(UNBRAID_LINKS_nn torch)
+  # Training in several processes needs the headers of Gloo, which libtorch's own include.
+  find_path(gloo_INCLUDE_DIR gloo/algorithm.h)
+  find_library(gloo_LIBRARY gloo)
+  if(gloo_INCLUDE_DIR AND gloo_LIBRARY)
+    set(UNBRAID_LINKS_train ${gloo_LIBRARY})
+  endif()
 endif()
 
 # What each layer links besides the layers it may use.

@@ -1,6 +1,7 @@
 // The program: parses the command line, runs one verb, turns errors into one line and an exit status.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <exception>
@@ -49,6 +50,7 @@ int main(int argc, char** argv) {
   unbraid::app::add_inspect(program, session);
   unbraid::app::add_mix(program, session);
   unbraid::app::add_train(program, session);
+  unbraid::app::add_menu(program, session);
   unbraid::app::add_completion(program, session);
   unbraid::app::add_man(program, session);
 
@@ -58,7 +60,12 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like others: unfinished files are removed
   try {
     program.parse(argc, argv);
-    if (program.get_subcommands().empty()) fmt::print("{}", program.help());
+    if (program.get_subcommands().empty()) {
+      if (isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0)
+        unbraid::app::run_menu();
+      else
+        fmt::print("{}", program.help());
+    }
     return 0;
   } catch (const CLI::Success& success) {
     return program.exit(success);

@@ -8,12 +8,15 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "progress_bar.hpp"
-#include "unbraid/report/text_table.hpp"
+#include "unbraid/core/atomic_file.hpp"
+#include "unbraid/core/error.hpp"
+#include "unbraid/report/training_page.hpp"
 #include "verbs.hpp"
 
 namespace unbraid::app {
@@ -124,8 +127,20 @@ void run_train(const Options& options, const Session& session) {
   ProgressBar bar(!session.quiet && !session.json);
   Console console(bar, session.quiet || session.json);
   RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
-  const train::Summary summary = trainer.train(options.request, console, run);
+  const auto write_report = [&] {
+    const std::filesystem::path& folder = options.request.output;
+    if (std::filesystem::exists(folder / "log.csv"))
+      write_file_atomically(folder / "report.html", report::training_page(folder));
+  };
+  train::Summary summary;
+  try {
+    summary = trainer.train(options.request, console, run);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kFormat) write_report();
+    throw;
+  }
   bar.clear();
+  write_report();
   if (session.json) {
     fmt::print("{}\n", Json{{"schema", "unbraid.train/1"},
                             {"output", options.request.output.string()},
@@ -146,7 +161,7 @@ void run_train(const Options& options, const Session& session) {
 void add_train(CLI::App& program, Session& session) {
   CLI::App* const verb = program.add_subcommand("train", "train a model from a configuration");
   const auto options = std::make_shared<Options>();
-  verb->add_option("config", options->request.config, "what to train, on what, how")->type_name("FILE")->required();
+  verb->add_option("config", options->request.config, "what to train, on what, how")->type_name("FILE");
   verb->add_option("-o,--output", options->request.output, "folder of the run (default: runs/NAME-OF-CONFIG)")->type_name("DIR");
   verb->add_flag("--resume", options->request.resume, "go on where the run in the folder stopped");
   verb->add_flag("--overwrite", options->request.overwrite, "begin anew in a folder that has a run")->excludes("--resume");
@@ -156,7 +171,9 @@ void add_train(CLI::App& program, Session& session) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   verb->add_flag("--dry-run", options->dry_run, "one step: print shapes, parameters, memory and times; write nothing");
   verb->add_option("--device", options->request.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
-  verb->callback([options, &session] {
+  verb->callback([verb, options, &session] {
+    if (!verb->get_subcommands().empty()) return;  // another way to learn, which has a callback of its own
+    if (options->request.config.empty()) throw CLI::RequiredError("config");
     if (options->request.output.empty()) options->request.output = std::filesystem::path("runs") / options->request.config.stem();
     run_train(*options, session);
   });

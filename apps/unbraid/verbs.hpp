@@ -38,6 +38,9 @@ void add_benchmark(CLI::App& program, Session& session);
 void add_mix(CLI::App& program, Session& session);
 void add_inspect(CLI::App& program, Session& session);
 void add_train(CLI::App& program, Session& session);
+void add_menu(CLI::App& program, Session& session);
+/// Asks and runs until the user has enough.
+void run_menu();
 void add_completion(CLI::App& program, Session& session);
 void add_man(CLI::App& program, Session& session);
 

@@ -155,7 +155,7 @@ void read_validation(const Config& config, ValidationSpec& validation, const fs:
 
 void read_training(const Config& config, TrainConfig& train) {
   train.steps = config.get<std::uint64_t>("steps");
-  train.epoch_steps = config.get<std::uint64_t>("epoch_steps", std::min<std::uint64_t>(train.steps, 1000));
+  train.epoch_steps = config.get<std::uint64_t>("epoch_steps", 1000);
   train.batch = config.get<std::int64_t>("batch", train.batch);
   train.accumulate = config.get<std::int64_t>("accumulate", train.accumulate);
   train.frames = config.get<std::int64_t>("frames", 0);
@@ -168,7 +168,6 @@ void read_training(const Config& config, TrainConfig& train) {
   const auto require = [&](bool fine, const char* key, const char* message) {
     if (!fine) throw Error{ErrorCode::kUsage, message, fmt::format("{}: {}", config.name(), key)};
   };
-  require(train.steps > 0, "steps", "must be at least 1");
   require(train.epoch_steps > 0, "epoch_steps", "must be at least 1");
   require(train.batch > 0 && train.batch <= 65536, "batch", "must be 1 … 65536");
   require(train.accumulate > 0, "accumulate", "must be at least 1");
@@ -211,9 +210,12 @@ TrainConfig read(const Config& config, const fs::path& folder) {
   if (train.losses.empty()) train.losses.emplace_back();
 
   // Built once to check its keys, and for what the data must look like.
-  const models::ModelTraits traits = models::make_model(train.architecture, train.model, train.seed)->traits();
+  train.traits = models::make_model(train.architecture, train.model, train.seed)->traits();
+  const models::ModelTraits& traits = train.traits;
   if (train.frames == 0) train.frames = static_cast<std::int64_t>(traits.blocks.length);
   if (train.frames == 0) throw Error{ErrorCode::kUsage, "the model has no block length of its own: give one", training.name() + ": frames"};
+  if (train.steps == 0 && !train.data.songs)
+    throw Error{ErrorCode::kUsage, "must be at least 1: mixtures have no end", training.name() + ": steps"};
   if (data.has("mixtures")) {
     train.data.recipe = read_recipe(data.section("mixtures"), traits, train.frames, train.seed, root);
     if (train.data.recipe.channels != static_cast<std::size_t>(traits.channels))

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "models/config.hpp"
+#include "models/model.hpp"
 #include "train/losses.hpp"
 #include "train/optimizer.hpp"
 #include "train/schedule.hpp"
@@ -62,6 +63,7 @@ struct ValidationSpec {
 struct TrainConfig {
   std::string architecture;
   models::Config model;  ///< what the family builds the module from
+  models::ModelTraits traits = {};  ///< of that module
   std::uint64_t seed = 0;
   DataSpec data;
   ValidationSpec validation;
@@ -69,7 +71,7 @@ struct TrainConfig {
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
 
-  std::uint64_t steps = 0;
+  std::uint64_t steps = 0;  ///< 0, with data.songs: all their excerpts
   std::uint64_t epoch_steps = 0;  ///< for the progress bar and the log
   std::int64_t batch = 4;         ///< items per process and forward pass
   std::int64_t accumulate = 1;    ///< forward passes per step

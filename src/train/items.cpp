@@ -59,14 +59,14 @@ class MixtureItems : public Items {
 /// Excerpts side by side, each track's last one filled up with silence.
 class SongItems : public Items {
  public:
-  SongItems(const TrainConfig& config, const models::ModelTraits& traits, data::DatasetPtr tracks)
+  SongItems(const TrainConfig& config, data::DatasetPtr tracks)
       : blocks_(*config.data.songs),
         seed_(config.seed),
         frames_(static_cast<std::uint64_t>(config.frames)),
-        channels_(static_cast<std::size_t>(traits.channels)) {
+        channels_(static_cast<std::size_t>(config.traits.channels)) {
     for (std::size_t t = 0; t < tracks->size(); ++t) {
       tracks_.push_back(tracks->track(t));
-      sums_.push_back(resolve_targets(traits.stems, config.data.targets, tracks_[t].stem_names()));
+      sums_.push_back(resolve_targets(config.traits.stems, config.data.targets, tracks_[t].stem_names()));
       excerpts_.push_back((tracks_[t].mixture->info().frames + frames_ - 1) / frames_);
     }
     for (std::size_t first = 0; first == 0 || first + blocks_.block <= tracks_.size(); first += blocks_.step) {
@@ -91,6 +91,8 @@ class SongItems : public Items {
     return item;
   }
 
+  std::uint64_t count() const override { return per_repetition_ * blocks_.repetitions; }
+
   std::string describe(std::uint64_t index) const override {
     const auto [t, excerpt] = place(index);
     return fmt::format("{}, frames from {}", tracks_[t].name, excerpt * frames_);
@@ -103,7 +105,7 @@ class SongItems : public Items {
   };
 
   std::pair<std::size_t, std::uint64_t> place(std::uint64_t index) const {
-    std::uint64_t rest = index % (per_repetition_ * blocks_.repetitions) % per_repetition_;
+    std::uint64_t rest = index % per_repetition_;
     std::size_t b = 0;
     while (rest >= bounds_[b].size * blocks_.epochs) rest -= bounds_[b++].size * blocks_.epochs;
     // The order of a pass is drawn from its first item.
@@ -164,11 +166,11 @@ Sums resolve_targets(const std::vector<std::string>& wanted,
   return sums;
 }
 
-std::unique_ptr<Items> make_items(const TrainConfig& config, const models::ModelTraits& traits, data::DatasetPtr tracks) {
-  tracks = data::cached(data::at_rate(std::move(tracks), traits.sample_rate),
+std::unique_ptr<Items> make_items(const TrainConfig& config, data::DatasetPtr tracks) {
+  tracks = data::cached(data::at_rate(std::move(tracks), config.traits.sample_rate),
                         {.budget_bytes = config.data.cache_bytes, .sixteen_bit = true});
-  if (config.data.songs) return std::make_unique<SongItems>(config, traits, std::move(tracks));
-  return std::make_unique<MixtureItems>(config.data, traits.stems, std::move(tracks));
+  if (config.data.songs) return std::make_unique<SongItems>(config, std::move(tracks));
+  return std::make_unique<MixtureItems>(config.data, config.traits.stems, std::move(tracks));
 }
 
 }  // namespace unbraid::train

@@ -22,6 +22,8 @@ class Items {
  public:
   virtual ~Items() = default;
   virtual Item make(std::uint64_t index) const = 0;
+  /// How many there are in all; 0: they have no end.
+  virtual std::uint64_t count() const { return 0; }
   /// Where the item comes from, for messages.
   virtual std::string describe(std::uint64_t index) const = 0;
 };
@@ -33,6 +35,6 @@ std::vector<std::vector<std::size_t>> resolve_targets(const std::vector<std::str
                                                       const std::vector<std::string>& stems);
 
 /// Mixtures by the recipe, or excerpts of songs in blocks. tracks: what open_sources() gave.
-std::unique_ptr<Items> make_items(const TrainConfig& config, const models::ModelTraits& traits, data::DatasetPtr tracks);
+std::unique_ptr<Items> make_items(const TrainConfig& config, data::DatasetPtr tracks);
 
 }  // namespace unbraid::train

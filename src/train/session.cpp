@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <utility>
 
 #include "models/family.hpp"
@@ -36,8 +37,9 @@ void normalize(Tensor& mix, Tensor& reference) {
 
 }  // namespace
 
-Session::Session(TrainConfig config, const std::string& device)
+Session::Session(TrainConfig config, const std::string& device, const Processes& processes)
     : config_(std::move(config)),
+      processes_(processes),
       device_(models::choose_device(device)),
       model_(build(config_, device_)),
       shape_{.items = config_.batch,
@@ -52,9 +54,10 @@ Session::Session(TrainConfig config, const std::string& device)
 }
 
 std::vector<std::uint64_t> Session::items_of(std::uint64_t batch) const {
-  std::vector<std::uint64_t> indices;
-  for (std::int64_t i = 0; i < shape_.items; ++i)
-    indices.push_back(batch * static_cast<std::uint64_t>(shape_.items) + static_cast<std::uint64_t>(i));
+  const auto size = static_cast<std::uint64_t>(shape_.items);
+  const auto share = batch * static_cast<std::uint64_t>(processes_.count()) + static_cast<std::uint64_t>(processes_.rank());
+  std::vector<std::uint64_t> indices(size);
+  std::iota(indices.begin(), indices.end(), share * size);
   return indices;
 }
 
@@ -66,9 +69,10 @@ void Session::fit_input(const Items& items) {
   model_->fit_input(mixtures);
 }
 
-Session::Outcome Session::step(const std::vector<Batch>& batches) {
-  // The random numbers of a step, those of dropout, depend on its number alone.
-  torch::manual_seed(Rng(config_.seed, state_.step).bits64());
+Session::Outcome Session::step(const std::vector<Batch>& batches, bool stop) {
+  // The random numbers of a step, those of dropout, depend on its number and the process alone.
+  const auto processes = static_cast<std::uint64_t>(processes_.count()), rank = static_cast<std::uint64_t>(processes_.rank());
+  torch::manual_seed(Rng(config_.seed, state_.step * processes + rank).bits64());
   Outcome outcome;
   outcome.record.learning_rate = schedule_.rate(state_.step);
   flat_.gradients().zero_();
@@ -83,6 +87,11 @@ Session::Outcome Session::step(const std::vector<Batch>& batches) {
     loss.backward();
     outcome.record.loss += loss.item<double>();
   }
+  processes_.average(flat_.gradients());
+  Tensor together = torch::tensor({outcome.record.loss, stop ? 1.0 : 0.0}, torch::kFloat32);
+  processes_.average(together);
+  if (processes_.count() > 1) outcome.record.loss = together[0].item<double>();
+  outcome.stop = together[1].item<double>() > 0;
   const double norm = flat_.gradients().norm().item<double>();
   outcome.record.gradient_norm = norm;
   outcome.record.step = state_.step + 1;
@@ -111,6 +120,9 @@ Session::Averaged::~Averaged() {
 }
 
 bool Session::observe(double score) {
+  Tensor of_first = torch::tensor({score}, torch::kFloat64);
+  processes_.share(of_first);
+  score = of_first.item<double>();
   schedule_.observe(score);
   const bool best = score > state_.best_score;
   if (best) state_.best_score = score;

@@ -9,6 +9,7 @@
 #include "train/batch_queue.hpp"
 #include "train/config.hpp"
 #include "train/flat_parameters.hpp"
+#include "train/processes.hpp"
 #include "train/run_state.hpp"
 #include "unbraid/train/train.hpp"
 
@@ -16,26 +17,29 @@ namespace unbraid::train {
 
 class Session {
  public:
-  Session(TrainConfig config, const std::string& device);
+  /// The processes, which must outlive the session, share every step.
+  Session(TrainConfig config, const std::string& device, const Processes& processes);
 
   const TrainConfig& config() const { return config_; }
   const torch::Device& device() const { return device_; }
   const std::shared_ptr<models::Model>& model() const { return model_; }
   const BatchShape& shape() const { return shape_; }
   std::int64_t parameters() const { return flat_.size(); }
-  /// Batches per step of this process, and the items of batch n.
+  /// The items of batch n that this process takes: together the processes take count() times the batch.
   std::vector<std::uint64_t> items_of(std::uint64_t batch) const;
 
   /// Lets the model look at the data before the first step.
   void fit_input(const Items& items);
 
   /// One step of the optimiser on `accumulate` batches. Sets step, loss, learning_rate and gradient_norm.
+  /// stop: this process wants to stop; then `stop` of the outcome says so in all of them.
   /// A loss or a gradient that is not finite, or a loss beyond the configuration's limit, leaves the weights alone and `healthy` false.
   struct Outcome {
     StepRecord record;
     bool healthy = true;
+    bool stop = false;
   };
-  Outcome step(const std::vector<Batch>& batches);
+  Outcome step(const std::vector<Batch>& batches, bool stop = false);
   std::uint64_t steps() const { return state_.step; }
 
   /// The model with the averaged weights, where there are any, for as long as the object lives.
@@ -51,7 +55,7 @@ class Session {
     torch::Tensor kept_;
   };
 
-  /// Takes a score of the validation in; true when it is the best so far.
+  /// Takes a score of the validation in, that of process 0; true when it is the best so far.
   bool observe(double score);
   bool stopped_early() const { return state_.stopped_early; }
   double best_score() const { return state_.best_score; }
@@ -68,6 +72,7 @@ class Session {
   RunState gathered();
 
   TrainConfig config_;
+  const Processes& processes_;
   torch::Device device_;
   std::shared_ptr<models::Model> model_;
   BatchShape shape_;

@@ -76,40 +76,59 @@ void use_threads(const RunContext& context) {
 class Run {
  public:
   Run(const Request& request, Observer& observer, RunContext& context)
-      : request_(request), observer_(observer), context_(context), files_(request.output) {
+      : request_(request), observer_(observer), context_(context), files_(request.output), processes_(join_processes()) {
     use_threads(context);
   }
 
   Summary train() {
     TrainConfig config = TrainConfig::load(request_.config, request_.overrides);
-    prepare_folder(files_, request_);
-    session_.emplace(std::move(config), request_.device);
+    if (first()) prepare_folder(files_, request_);
+    everybody_waits();
+    const data::DatasetPtr tracks = open_sources(config.data.sources);
+    const std::unique_ptr<Items> items = make_items(config, tracks);
+    if (config.steps == 0) {
+      const auto per_step = static_cast<std::uint64_t>(config.batch * config.accumulate * processes_->count());
+      config.steps = std::max<std::uint64_t>(1, items->count() / per_step);
+    }
+    session_.emplace(std::move(config), request_.device, *processes_);
     const TrainConfig& of = session_->config();
-    const models::ModelTraits& traits = session_->model()->traits();
-    const data::DatasetPtr tracks = open_sources(of.data.sources);
-    const std::unique_ptr<Items> items = make_items(of, traits, tracks);
-    if (!of.validation.sources.empty()) validation_.emplace(of.validation, traits, of.data.targets);
+    if (first() && !of.validation.sources.empty()) validation_.emplace(of.validation, of.traits, of.data.targets);
 
-    observer_.note(fmt::format("{}: {} parameters, {}; {} threads on {}", of.architecture, session_->parameters(),
-                               fmt::join(traits.stems, ", "), context_.pool.threads(), session_->device().str()));
-    observer_.note(fmt::format("{} tracks to train on, {} to validate", tracks->size(), validation_ ? validation_->tracks() : 0));
+    note(fmt::format("{}: {} parameters, {}; {} threads on {}{}", of.architecture, session_->parameters(),
+                     fmt::join(of.traits.stems, ", "), context_.pool.threads(), session_->device().str(),
+                     processes_->count() > 1 ? fmt::format(" in each of {} processes", processes_->count()) : ""));
+    note(fmt::format("{} tracks to train on, {} to validate", tracks->size(), validation_ ? validation_->tracks() : 0));
     if (request_.resume && fs::exists(files_.state)) {
       session_->restore(files_.state);
-      observer_.note(fmt::format("resumed after step {}", session_->steps()));
+      note(fmt::format("resumed after step {}", session_->steps()));
     } else {
       session_->fit_input(*items);
     }
-    write_file_atomically(files_.config, of.text);
-    log_.emplace(files_.folder, session_->steps());
+    everybody_waits();
+    if (first()) {
+      write_file_atomically(files_.config, of.text);
+      log_.emplace(files_.folder, session_->steps());
+    }
     steps(*items);
     return {.steps = session_->steps(),
             .stopped_early = session_->stopped_early(),
-            .best_score = validation_ ? session_->best_score() : std::numeric_limits<double>::quiet_NaN(),
-            .best = validation_ ? files_.best : fs::path(),
+            .best_score = has_validation() ? session_->best_score() : std::numeric_limits<double>::quiet_NaN(),
+            .best = has_validation() ? files_.best : fs::path(),
             .latest = files_.latest};
   }
 
  private:
+  /// Only the first of the processes writes and validates.
+  bool first() const { return processes_->rank() == 0; }
+  bool has_validation() const { return !session_->config().validation.sources.empty(); }
+  void everybody_waits() const {
+    torch::Tensor nothing = torch::zeros({1});
+    processes_->share(nothing);
+  }
+  void note(const std::string& text) {
+    if (first()) observer_.note(text);
+  }
+
   void steps(const Items& items) {
     const TrainConfig& of = session_->config();
     const auto per_step = static_cast<std::uint64_t>(of.accumulate);
@@ -117,11 +136,6 @@ class Run {
                      session_->steps() * per_step, of.data.workers, std::max<std::size_t>(of.data.ahead, per_step));
     bool announce = true;  // the progress of an epoch, anew after a validation
     while (session_->steps() < of.steps && !session_->stopped_early()) {
-      if (context_.cancel.cancelled()) {
-        checkpoint();
-        throw Error{ErrorCode::kCancelled, fmt::format("stopped after step {}; --resume continues", session_->steps()),
-                    files_.folder.string()};
-      }
       const std::uint64_t in_epoch = session_->steps() % of.epoch_steps;
       if (announce || in_epoch == 0) {
         context_.progress.start(fmt::format("epoch {}/{}", session_->steps() / of.epoch_steps + 1,
@@ -129,11 +143,15 @@ class Run {
                                 std::min(of.epoch_steps - in_epoch, of.steps - session_->steps()) * items_per_step(), "items");
         announce = false;
       }
-      one_step(queue, per_step);
+      const bool stop = one_step(queue, per_step);
       context_.progress.advance(items_per_step());
       const std::uint64_t done = session_->steps();
       const bool last = done == of.steps;
-      if (validation_ && (last || done % of.validation.every_steps == 0)) {
+      if (stop && !last) {
+        checkpoint();
+        throw Error{ErrorCode::kCancelled, fmt::format("stopped after step {}; --resume continues", done), files_.folder.string()};
+      }
+      if (has_validation() && (last || done % of.validation.every_steps == 0)) {
         validate();
         announce = true;
       }
@@ -142,38 +160,43 @@ class Run {
   }
 
   std::uint64_t items_per_step() const {
-    return static_cast<std::uint64_t>(session_->config().batch * session_->config().accumulate);
+    return static_cast<std::uint64_t>(session_->config().batch * session_->config().accumulate * processes_->count());
   }
 
-  void one_step(BatchQueue& queue, std::uint64_t batches_per_step) {
+  /// Whether one of the processes wants to stop.
+  bool one_step(BatchQueue& queue, std::uint64_t batches_per_step) {
     const Clock::time_point start = Clock::now();
     std::vector<Batch> batches;
     for (std::uint64_t i = 0; i < batches_per_step; ++i) batches.push_back(queue.next());
     const double waited = seconds_since(start);
-    Session::Outcome outcome = session_->step(batches);
+    Session::Outcome outcome = session_->step(batches, context_.cancel.cancelled());
     const double took = seconds_since(start);
     outcome.record.samples_per_s = static_cast<double>(items_per_step()) / took;
     outcome.record.data_wait = waited / took;
     session_->spend(took);
     if (!outcome.healthy) {
-      log_->flush();
+      if (first()) log_->flush();
       throw Error{ErrorCode::kFormat, fmt::format("step {} gave the loss {} with gradient norm {}; its batch is in {}",
                                                   outcome.record.step, outcome.record.loss, outcome.record.gradient_norm,
                                                   save_batches(files_.folder, outcome.record.step, batches).string()),
                   request_.config.string()};
     }
-    log_->add(outcome.record);
-    observer_.stepped(outcome.record);
+    if (first()) {
+      log_->add(outcome.record);
+      observer_.stepped(outcome.record);
+    }
+    return outcome.stop;
   }
 
   void validate() {
     ValidationRecord record;
-    {
+    if (first()) {
       const Session::Averaged averaged(*session_);
       record = validation_->run(session_->model(), session_->device(), context_);
     }
     record.step = session_->steps();
     record.best = session_->observe(session_->config().validation.score == "sdr" ? record.sdr : record.si_sdr);
+    if (!first()) return;
     if (record.best) session_->save_model_file(files_.best, &record);
     log_->add(record);
     observer_.validated(record);
@@ -182,6 +205,7 @@ class Run {
 
   /// The log first: rows after the state are taken off when resuming, rows before it would be missing.
   void checkpoint() {
+    if (!first()) return;
     log_->flush();
     session_->save_model_file(files_.latest, scores_ ? &*scores_ : nullptr);
     session_->save(files_.state);
@@ -191,6 +215,7 @@ class Run {
   Observer& observer_;
   RunContext& context_;
   Files files_;
+  std::unique_ptr<Processes> processes_;
   std::optional<Session> session_;
   std::optional<Validation> validation_;
   std::optional<TrainingLog> log_;
@@ -220,11 +245,12 @@ class TorchTrainer : public Trainer {
  private:
   static Rehearsal rehearsed(const Request& request, RunContext& context) {
     use_threads(context);
-    Session session(TrainConfig::load(request.config, request.overrides), request.device);
+    const std::unique_ptr<Processes> alone = only_process();
+    Session session(TrainConfig::load(request.config, request.overrides), request.device, *alone);
     const TrainConfig& of = session.config();
-    const models::ModelTraits& traits = session.model()->traits();
+    const models::ModelTraits& traits = of.traits;
     const data::DatasetPtr tracks = open_sources(of.data.sources);
-    const std::unique_ptr<Items> items = make_items(of, traits, tracks);
+    const std::unique_ptr<Items> items = make_items(of, tracks);
     Rehearsal result{.architecture = of.architecture,
                      .targets = traits.stems,
                      .device = session.device().str(),

@@ -65,6 +65,18 @@ wait $pid || status=$?
 grep 'resume continues' stderr >matched || fail "does not say how to go on: $(cat stderr)"
 [ -s stopped/state.safetensors ] || fail "the state was not saved"
 
+# Two processes with a batch of 2 are one with a batch of 4, but for the order of the sums.
+if ldd "$(dirname "$program")/../lib/libunbraid_nn.so" | grep libgloo >matched; then
+  "$program" train tiny.yaml -o one -q --threads 1 --set training.batch=4 --set training.steps=12
+  export MASTER_ADDR=127.0.0.1 MASTER_PORT=$((20000 + RANDOM % 20000)) WORLD_SIZE=2
+  RANK=1 "$program" train tiny.yaml -o two -q --threads 1 --set training.steps=12 &
+  RANK=0 "$program" train tiny.yaml -o two -q --threads 1 --set training.steps=12 || fail "process 0 failed"
+  wait $! || fail "process 1 failed"
+  unset MASTER_ADDR MASTER_PORT WORLD_SIZE
+  paste -d, one/log.csv two/log.csv | awk -F, 'NR > 1 { d = $2 - $8; if (d < 0) d = -d; if (d > 1e-5) bad++ }
+    END { exit NR != 13 || bad }' || fail "two processes are not one with twice the batch: $(paste one/log.csv two/log.csv | tail -2)"
+fi
+
 status=0
 "$program" train tiny.yaml -o straight -q 2>stderr || status=$?
 [ "$status" -eq 2 ] || fail "status $status for a folder that has a run"
@@ -79,6 +91,7 @@ grep '"schema":"unbraid.train_plan/1"' plan.json >matched || fail "no plan"
 "$program" train tiny.yaml -o as_json --json --set training.steps=2 >done.json
 grep '"steps":2' done.json >matched || fail "no summary: $(cat done.json)"
 
+grep '<svg' straight/report.html >matched || fail "no report"
 song=$(find songs -name 'mix.*' | sort | head -1)
 "$program" separate "$song" -m straight/best.safetensors -o stems -q || fail "the model does not separate"
 find stems -name 'Bass.*' | grep . >matched || fail "no stem"
