@@ -46,7 +46,7 @@ completes "soft" unbraid separate -m hpss --param mask = s
 completes "" unbraid separate -m lowpass --param kernel_f
 completes "flac" unbraid separate --format = f
 completes "--stems" unbraid separate song.wav --ste
-completes "ls info parity import export verify" unbraid models ""
+completes "ls info pull rm import export verify parity" unbraid models ""
 completes "" unbraid nonsense --nonsense=
 [[ " $(unbraid complete -- "" | cut -f1 | tr '\n' ' ') " != *" complete "* ]] || fail "a hidden verb is offered"
 
