@@ -37,7 +37,8 @@ int main(int argc, char** argv) try {
   const int runs = argc > 3 ? std::atoi(argv[3]) : 3;
   ThreadPool pool(argc > 4 ? static_cast<std::size_t>(std::atoi(argv[4])) : 0);
   RunContext run{pool};
-  const auto separator = catalog::neural_backend().open(files, {.device = "cpu"});
+  const auto model = catalog::neural_backend().open(files, {.device = "cpu"});
+  const auto separator = model->separator({}, ParameterValues::resolve(model->parameters(), {}));
   const SeparatorInfo& info = separator->info();
   const std::size_t frames = std::get<Chunked>(info.blocks).length;
   AudioBuffer block(info.channels, frames);
