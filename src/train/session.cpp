@@ -78,7 +78,7 @@ Session::Outcome Session::step(const std::vector<Batch>& batches, bool stop) {
   flat_.gradients().zero_();
   for (const Batch& batch : batches) {
     Separated data{.mix = batch.mix.to(device_), .reference = batch.reference.to(device_), .stems = model_->traits().stems};
-    if (model_->traits().normalize) normalize(data.mix, data.reference);
+    if (model_->traits().normalize != Normalization::kNone) normalize(data.mix, data.reference);
     Tensor loss;
     {
       const Autocast autocast(config_.bf16, device_);
