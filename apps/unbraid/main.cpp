@@ -46,10 +46,10 @@ int main(int argc, char** argv) {
   unbraid::app::add_evaluate(program, session);
   unbraid::app::add_compare(program, session);
   unbraid::app::add_benchmark(program, session);
-  unbraid::app::add_train_nmf(program, session);
   unbraid::app::add_inspect(program, session);
   unbraid::app::add_mix(program, session);
   unbraid::app::add_train(program, session);
+  unbraid::app::add_train_nmf(program, session);
   unbraid::app::add_menu(program, session);
   unbraid::app::add_completion(program, session);
   unbraid::app::add_man(program, session);

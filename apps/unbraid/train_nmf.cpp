@@ -50,13 +50,7 @@ void learn(const Arguments& arguments, const Session& session) {
 }  // namespace
 
 void add_train_nmf(CLI::App& program, Session& session) {
-  const auto found = program.get_subcommands([](const CLI::App* verb) { return verb->get_name() == "train"; });
-  CLI::App* train = found.empty() ? nullptr : found.front();
-  if (!train) {
-    train = program.add_subcommand("train", "learn from a dataset");
-    train->require_subcommand(1);
-  }
-  CLI::App* const verb = train->add_subcommand("nmf", "learn spectra of instruments, for the method nmf_supervised");
+  CLI::App* const verb = program.get_subcommand("train")->add_subcommand("nmf", "learn spectra of instruments, for the method nmf_supervised");
   const auto arguments = std::make_shared<Arguments>();
   auto& options = arguments->options;
   verb->add_option("dataset", arguments->dataset, "tracks with their true stems")->type_name("DIR")->required();

@@ -33,11 +33,11 @@ void add_oracle(CLI::App& program, Session& session);
 void add_synth(CLI::App& program, Session& session);
 void add_evaluate(CLI::App& program, Session& session);
 void add_compare(CLI::App& program, Session& session);
-void add_train_nmf(CLI::App& program, Session& session);  // after add_train, if that is there
 void add_benchmark(CLI::App& program, Session& session);
 void add_mix(CLI::App& program, Session& session);
 void add_inspect(CLI::App& program, Session& session);
 void add_train(CLI::App& program, Session& session);
+void add_train_nmf(CLI::App& program, Session& session);  // after add_train: unbraid train nmf
 void add_menu(CLI::App& program, Session& session);
 /// Asks and runs until the user has enough.
 void run_menu();
