@@ -121,7 +121,8 @@ TargetPairs pair_targets(const data::Track& parts, const Stems& stems) {
   const Stem* accompaniment = nullptr;
   std::vector<data::SourcePtr> beside_vocals;
   for (const Stem& stem : stems) {
-    const bool is_part = part_named(parts, lower(stem.name)) != nullptr;
+    // "Percussive" is a class of Slakh, "percussive" what a median filter finds.
+    const bool is_part = parts.find(stem.name) != nullptr;
     const std::string target = is_part ? lower(stem.name) : target_of_stem(stem.name);
     named.push_back(target);
     if (target == kAccompaniment) accompaniment = &stem;
