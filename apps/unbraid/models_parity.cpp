@@ -54,7 +54,7 @@ void add_models_parity(CLI::App& models, Session& session) {
   };
   const auto arguments = std::make_shared<Arguments>();
   CLI::App* const verb = models.add_subcommand("parity", "compare a model with its reference's values in a folder");
-  verb->add_option("folder", arguments->folder, "with a configuration, weights, input.npy, output.npy, inter_*.npy, demix_*.npy, …")
+  verb->add_option("folder", arguments->folder, "with a configuration, weights, input.npy, output.npy, inter_*.npy and demix_*.npy")
       ->type_name("DIR")
       ->required();
   verb->add_option("--tolerance", arguments->tolerance, "largest absolute difference of an output")
