@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "nn/attention.hpp"
+#include "nn/lstm.hpp"
 
 namespace unbraid::models {
 
@@ -54,7 +55,7 @@ class MaskInference : public SpectrogramModel {
     const Tensor decibels = x.square().clamp_min(kSmallestPower).log10() * 10;
     const Tensor level = norm_->forward(decibels.transpose(1, 2).flatten(2));  // [items, bins, channels·columns]
     Tensor y = level.unflatten(2, {seen, -1}).permute({0, 3, 1, 2}).flatten(2);
-    y = std::get<0>(rnn_->forward(y));
+    y = nn::run_lstm(rnn_, y);
     if (attention_) y = attention_->forward(y);
     y = linear_->forward(y).unflatten(2, {-1, seen, sources()});  // [items, columns, bins, channels, sources]
     y = config_.softmax ? torch::softmax(y, -1) : torch::sigmoid(y);

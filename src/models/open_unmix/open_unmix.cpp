@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "nn/lstm.hpp"
 #include "unbraid/mask/wiener_em.hpp"
 
 namespace unbraid::models {
@@ -40,7 +41,7 @@ struct Target : torch::nn::Module {
     Tensor x = magnitudes.narrow(2, 0, bins).permute({3, 0, 1, 2});
     x = (x + input_mean) * input_scale;
     x = torch::tanh(bn1->forward(fc1->forward(x.reshape({columns * batch, channels * bins})))).unflatten(0, {columns, batch});
-    x = torch::cat({x, std::get<0>(lstm->forward(x))}, 2).flatten(0, 1);
+    x = torch::cat({x, nn::run_lstm(lstm, x)}, 2).flatten(0, 1);
     x = torch::relu(bn2->forward(fc2->forward(x)));
     x = bn3->forward(fc3->forward(x)).view({columns, batch, channels, -1});
     return torch::relu(x * output_scale + output_mean).permute({1, 2, 3, 0});
