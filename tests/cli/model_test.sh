@@ -32,7 +32,7 @@ refused 1 'differs from its reference' models parity "$model" --tolerance 0
 refused 1 'no such folder' models parity nowhere
 refused 2 'needs its configuration' separate "$song" -m "$model/model.ckpt" -o out
 refused 1 'no such file' separate "$song" -m none.ckpt -o out
-refused 1 'neither safetensors' separate "$song" -m "$model/config.yaml" --config "$model/config.yaml" -o out
+refused 1 'not a recipe' separate "$song" -m "$model/config.yaml" --config "$model/config.yaml" -o out
 refused 1 'downscale' separate "$song" -m "$model/model.ckpt" --config "$model/../mdx23c_groupnorm/config.yaml" -o out
 refused 2 'goes with weights' separate "$song" -m hpss --config "$model/config.yaml" -o out
 printf 'model: !!python/object/apply:os.system ["true"]\n' >evil.yaml
