@@ -101,8 +101,7 @@ Method centre_method() {
       .paper = "after Barry, Lawlor, Coyle, Sound source separation: azimuth discrimination and resynthesis, DAFx 2004",
       .stems = {"centre", "sides"},
       .parameters = {
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 93.0, .minimum = 1, .maximum = 1000},
+          window_parameter(93.0),
           {.name = "width_deg", .help = "half width of the middle; hard left or right is 45", .unit = "degrees",
            .value = 12.0, .minimum = 0.1, .maximum = 44.9},
           {.name = "azimuth_deg", .help = "where the middle of what is sought stands: -45 hard left, 45 hard right",

@@ -166,8 +166,7 @@ Method duet_method() {
       .parameters = {
           {.name = "sources", .help = "how many sources to look for", .value = std::int64_t{2}, .minimum = 2,
            .maximum = 16},
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 64.0, .minimum = 1, .maximum = 1000},
+          window_parameter(64.0),
           {.name = "attenuation_limit", .help = "greatest symmetric attenuation looked for", .value = 3.0,
            .minimum = 0.1, .maximum = 100, .source = "nussl"},
           {.name = "delay_limit_samples", .help = "greatest delay looked for", .unit = "samples", .value = 3.0,

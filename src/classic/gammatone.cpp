@@ -69,8 +69,7 @@ Method gammatone_method() {
            .maximum = 1e5},
           {.name = "high_hz", .help = "centre of the highest band; at most half the sample rate", .unit = "Hz",
            .value = 12000.0, .minimum = 2, .maximum = 1e6},
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 93.0, .minimum = 1, .maximum = 1000}}};
+          window_parameter(93.0)}};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
     const auto bands = static_cast<std::size_t>(values.integer("bands"));
     const double low_hz = values.number("low_hz"), high_hz = std::min(values.number("high_hz"), format.sample_rate / 2);

@@ -30,7 +30,7 @@ class MaskingSeparator final : public Separator {
     dsp::Spectrogram<float> mix = stft_.forward(block, run.pool);
     const std::vector<dsp::Mask<float>> masks = masks_(mix, run);
     dsp::Spectrogram<float> part(mix.channels(), mix.frames(), mix.bins());
-    for (std::size_t i = 0; i < masks.size(); ++i) {
+    for (std::size_t i = 0; i + 1 < stems.size(); ++i) {
       run.cancel.check();
       apply_mask(mix, masks[i], part, run.pool);
       stft_.inverse(part, stems[i].audio, run.pool);
@@ -50,6 +50,11 @@ class MaskingSeparator final : public Separator {
 std::unique_ptr<Separator> make_masking_separator(SeparatorInfo info, const dsp::StftOptions& stft,
                                                   MaskFunction masks) {
   return std::make_unique<MaskingSeparator>(std::move(info), stft, std::move(masks));
+}
+
+Parameter window_parameter(double default_ms) {
+  return {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples", .unit = "ms",
+          .value = default_ms, .minimum = 1, .maximum = 1000};
 }
 
 dsp::StftOptions stft_options(double sample_rate, double window_ms) {

@@ -5,8 +5,8 @@
 //     return std::vector{centre_mask(mix, options, run.pool)};
 //   });
 //
-// The function gives a mask for every stem but the last. The last one is the mix minus the others, so the stems sum
-// to the mix whatever the masks are, and one inverse transform is saved.
+// The function gives a mask for every stem; that of the last may be left out and is not used: the last stem is the mix
+// minus the others, so the stems sum to the mix whatever the masks are, and one inverse transform is saved.
 
 #include <cstddef>
 #include <functional>
@@ -22,6 +22,9 @@ using MaskFunction = std::function<std::vector<dsp::Mask<float>>(const dsp::Spec
 
 std::unique_ptr<Separator> make_masking_separator(SeparatorInfo info, const dsp::StftOptions& stft,
                                                   MaskFunction masks);
+
+/// The parameter "window_ms" of stft_options().
+Parameter window_parameter(double default_ms);
 
 /// A Hann-windowed STFT with 75 % overlap and a power of two near `window_ms`: 46 ms are 2048 samples at 44.1 and
 /// 48 kHz, 1024 at 22.05 kHz.

@@ -151,8 +151,7 @@ Method melody_method() {
                "monaural recordings, IEEE TASLP 15(4), 2007",
       .stems = {"melody", "background"},
       .parameters = {
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 93.0, .minimum = 1, .maximum = 1000},
+          window_parameter(93.0),
           {.name = "low_hz", .help = "the lowest pitch of the melody", .unit = "Hz", .value = 110.0, .minimum = 20,
            .maximum = 5000},
           {.name = "high_hz", .help = "the highest pitch of the melody", .unit = "Hz", .value = 1000.0, .minimum = 20,

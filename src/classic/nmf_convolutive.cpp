@@ -221,8 +221,7 @@ Method nmf_convolutive_method() {
       .parameters = {
           {.name = "sources", .help = "how many groups the components are put into", .value = std::int64_t{4},
            .minimum = 2, .maximum = 16},
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 46.0, .minimum = 1, .maximum = 1000},
+          window_parameter(46.0),
           {.name = "components", .help = "patterns", .value = std::int64_t{12}, .minimum = 2, .maximum = 1000},
           {.name = "span_frames", .help = "length of a pattern", .unit = "frames", .value = std::int64_t{8},
            .minimum = 1, .maximum = 200},
@@ -239,9 +238,7 @@ Method nmf_convolutive_method() {
     return make_masking_separator(
         info, stft_options(format.sample_rate, values.number("window_ms")),
         [=, rate = format.sample_rate](const dsp::Spectrogram<float>& mix, RunContext& run) {
-          auto masks = masks_of(mix, rate, sources, options, seed, run);
-          masks.pop_back();  // the last stem is what remains
-          return masks;
+          return masks_of(mix, rate, sources, options, seed, run);
         });
   };
   return method;

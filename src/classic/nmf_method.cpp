@@ -67,8 +67,7 @@ Method nmf_method() {
       .parameters = {
           {.name = "sources", .help = "how many groups the components are put into", .value = std::int64_t{4},
            .minimum = 2, .maximum = 16},
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 46.0, .minimum = 1, .maximum = 1000},
+          window_parameter(46.0),
           {.name = "components", .help = "components of the factorisation", .value = std::int64_t{40}, .minimum = 2,
            .maximum = 1000},
           {.name = "beta", .help = "divergence: 2 Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito", .value = 1.0,
@@ -97,9 +96,7 @@ Method nmf_method() {
     return make_masking_separator(
         info, stft_options(format.sample_rate, values.number("window_ms")),
         [options, rate = format.sample_rate](const dsp::Spectrogram<float>& mix, RunContext& run) {
-          auto masks = masks_of(mix, rate, options, run);
-          masks.pop_back();  // the last stem is what remains
-          return masks;
+          return masks_of(mix, rate, options, run);
         });
   };
   return method;

@@ -110,8 +110,7 @@ Method nmf_score_method() {
       .parameters = {
           {.name = "score", .help = "a MIDI file that is aligned with the recording", .value = std::string(),
            .required = true},
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 93.0, .minimum = 1, .maximum = 1000},
+          window_parameter(93.0),
           {.name = "iterations", .help = "iterations", .value = std::int64_t{30}, .minimum = 1, .maximum = 100000},
           {.name = "harmonics", .help = "harmonics of a pitch that are looked for", .value = std::int64_t{20},
            .minimum = 1, .maximum = 200},
@@ -134,9 +133,7 @@ Method nmf_score_method() {
                        .blocks = WholeTrack{}};
     return make_masking_separator(
         info, stft, [=, rate = format.sample_rate, hop = stft.hop](const dsp::Spectrogram<float>& mix, RunContext& run) {
-          auto masks = score_masks(joint_magnitudes(mix, run.pool), rate, hop, score, options, run);
-          masks.pop_back();  // the last stem is what remains
-          return masks;
+          return score_masks(joint_magnitudes(mix, run.pool), rate, hop, score, options, run);
         });
   };
   return method;

@@ -82,9 +82,7 @@ Method nmf_supervised_method() {
     const dsp::StftOptions stft{.window = {.kind = dsp::WindowKind::kHann, .length = dictionary.window},
                                 .hop = dictionary.hop};
     return make_masking_separator(info, stft, [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
-      auto masks = masks_of(mix, *options, run);
-      masks.pop_back();  // the last stem is what remains
-      return masks;
+      return masks_of(mix, *options, run);
     });
   };
   return method;

@@ -259,8 +259,7 @@ Method projet_method() {
       .parameters = {
           {.name = "sources", .help = "how many sources to look for", .value = std::int64_t{2}, .minimum = 2,
            .maximum = 16},
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 46.0, .minimum = 1, .maximum = 1000},
+          window_parameter(46.0),
           {.name = "iterations", .help = "number of updates", .value = std::int64_t{50}, .minimum = 1,
            .maximum = 10000, .source = "nussl"},
           {.name = "pannings", .help = "positions from left to right", .value = std::int64_t{30}, .minimum = 2,

@@ -135,8 +135,7 @@ Method spatial_method() {
       .parameters = {
           {.name = "sources", .help = "how many sources to look for", .value = std::int64_t{2}, .minimum = 2,
            .maximum = 16},
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 93.0, .minimum = 1, .maximum = 1000},
+          window_parameter(93.0),
           {.name = "phase_weight", .help = "weight of phase differences against level differences; 0 for a mix that "
                                            "was panned by levels", .value = 0.3, .minimum = 0, .maximum = 1},
           {.name = "loudest_share", .help = "share of the bins, the loudest, from which directions are learnt",
@@ -159,9 +158,7 @@ Method spatial_method() {
                        .channels = format.channels, .blocks = WholeTrack{}};
     return make_masking_separator(info, stft_options(format.sample_rate, values.number("window_ms")),
                                   [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
-                                    auto masks = memberships(mix, directions(mix, options, run.pool), options, run.pool);
-                                    masks.pop_back();  // the last stem is what remains
-                                    return masks;
+                                    return memberships(mix, directions(mix, options, run.pool), options, run.pool);
                                   });
   };
   return method;

@@ -52,8 +52,7 @@ Method timbre_method() {
       .stems = source_names(2),
       .parameters = {
           {.name = "sources", .help = "how many groups", .value = std::int64_t{2}, .minimum = 2, .maximum = 16},
-          {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples",
-           .unit = "ms", .value = 46.0, .minimum = 1, .maximum = 1000},
+          window_parameter(46.0),
           {.name = "components", .help = "components of the factorisation", .value = std::int64_t{30}, .minimum = 2,
            .maximum = 1000},
           {.name = "beta", .help = "divergence: 2 Euclidean, 1 Kullback-Leibler", .value = 1.0, .minimum = 0.1,
@@ -75,9 +74,7 @@ Method timbre_method() {
     return make_masking_separator(
         info, stft_options(format.sample_rate, values.number("window_ms")),
         [options, rate = format.sample_rate](const dsp::Spectrogram<float>& mix, RunContext& run) {
-          auto masks = timbre_masks(mix, rate, options, run);
-          masks.pop_back();  // the last stem is what remains
-          return masks;
+          return timbre_masks(mix, rate, options, run);
         });
   };
   return method;

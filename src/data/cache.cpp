@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/per_track.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/data/views.hpp"
 
@@ -126,15 +127,10 @@ class CachedSource final : public AudioSource {
   SourcePtr source_;
 };
 
-class Cached final : public Dataset {
+class Cached final : public PerTrack {
  public:
   Cached(DatasetPtr dataset, const CacheOptions& options)
-      : dataset_(std::move(dataset)), cache_(std::make_shared<AudioCache>(options)) {}
-
-  std::size_t size() const override { return dataset_->size(); }
-  std::string track_name(std::size_t index) const override { return dataset_->track_name(index); }
-  std::string split(std::size_t index) const override { return dataset_->split(index); }
-  std::string format() const override { return dataset_->format(); }
+      : PerTrack(std::move(dataset)), cache_(std::make_shared<AudioCache>(options)) {}
 
   Track track(std::size_t index) const override {
     Track track = dataset_->track(index);
@@ -147,7 +143,6 @@ class Cached final : public Dataset {
   }
 
  private:
-  DatasetPtr dataset_;
   std::shared_ptr<AudioCache> cache_;
 };
 

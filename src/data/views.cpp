@@ -1,3 +1,4 @@
+#include "data/per_track.hpp"
 #include "unbraid/data/views.hpp"
 
 #include <fmt/format.h>
@@ -119,15 +120,10 @@ class Excerpts final : public Dataset {
   std::vector<Item> items_;
 };
 
-class WithStems final : public Dataset {
+class WithStems final : public PerTrack {
  public:
   WithStems(DatasetPtr dataset, std::vector<std::string> names)
-      : dataset_(std::move(dataset)), names_(std::move(names)) {}
-
-  std::size_t size() const override { return dataset_->size(); }
-  std::string track_name(std::size_t index) const override { return dataset_->track_name(index); }
-  std::string split(std::size_t index) const override { return dataset_->split(index); }
-  std::string format() const override { return dataset_->format(); }
+      : PerTrack(std::move(dataset)), names_(std::move(names)) {}
 
   Track track(std::size_t index) const override {
     Track track = dataset_->track(index);
@@ -138,19 +134,13 @@ class WithStems final : public Dataset {
   }
 
  private:
-  DatasetPtr dataset_;
   std::vector<std::string> names_;
 };
 
-class Renamed final : public Dataset {
+class Renamed final : public PerTrack {
  public:
   Renamed(DatasetPtr dataset, std::map<std::string, std::string> names)
-      : dataset_(std::move(dataset)), names_(std::move(names)) {}
-
-  std::size_t size() const override { return dataset_->size(); }
-  std::string track_name(std::size_t index) const override { return dataset_->track_name(index); }
-  std::string split(std::size_t index) const override { return dataset_->split(index); }
-  std::string format() const override { return dataset_->format(); }
+      : PerTrack(std::move(dataset)), names_(std::move(names)) {}
 
   Track track(std::size_t index) const override {
     Track track = dataset_->track(index);
@@ -166,7 +156,6 @@ class Renamed final : public Dataset {
   }
 
  private:
-  DatasetPtr dataset_;
   std::map<std::string, std::string> names_;
 };
 
@@ -195,14 +184,9 @@ class ConvertedSource final : public AudioSource {
   std::uint32_t rate_;
 };
 
-class AtRate final : public Dataset {
+class AtRate final : public PerTrack {
  public:
-  AtRate(DatasetPtr dataset, double rate) : dataset_(std::move(dataset)), rate_(rate) {}
-
-  std::size_t size() const override { return dataset_->size(); }
-  std::string track_name(std::size_t index) const override { return dataset_->track_name(index); }
-  std::string split(std::size_t index) const override { return dataset_->split(index); }
-  std::string format() const override { return dataset_->format(); }
+  AtRate(DatasetPtr dataset, double rate) : PerTrack(std::move(dataset)), rate_(rate) {}
 
   Track track(std::size_t index) const override {
     Track track = dataset_->track(index);
@@ -216,7 +200,6 @@ class AtRate final : public Dataset {
   }
 
  private:
-  DatasetPtr dataset_;
   double rate_;
 };
 
