@@ -177,6 +177,9 @@ void add_evaluate(CLI::App& program, Session& session) {
   verb->add_flag("--accompaniment", options.accompaniment, "score the sum of all stems but the vocals, too");
   verb->add_flag("--strict", options.strict, "signals of different lengths are an error");
   verb->add_flag("--compat", options.compat, "museval's rules for silence, to the letter");
+  verb->add_option("--reference-bits", options.reference_bits, "round the references first, as readers of .stem.mp4 to 16 bits did (0: don't)")
+      ->check(CLI::Range(0, 24))
+      ->capture_default_str();
   verb->add_flag("--list-metrics", arguments->list_metrics, "explain the metrics and stop");
   verb->callback([arguments, &session] {
     if (arguments->list_metrics) return print_metrics();

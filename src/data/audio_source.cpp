@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -95,6 +96,22 @@ class SumSource final : public AudioSource {
   std::vector<SourcePtr> sources_;
 };
 
+class RoundedSource : public AudioSource {
+ public:
+  RoundedSource(SourcePtr source, unsigned bits) : source_(std::move(source)), steps_(static_cast<float>(1u << (bits - 1))) {}
+
+  SourceInfo info() const override { return source_->info(); }
+  AudioBuffer read(std::uint64_t first, std::uint64_t count) const override {
+    AudioBuffer audio = source_->read(first, count);
+    for (float& sample : audio.samples()) sample = std::clamp(std::nearbyint(sample * steps_), -steps_, steps_ - 1) / steps_;
+    return audio;
+  }
+
+ private:
+  SourcePtr source_;
+  float steps_;
+};
+
 class ExcerptSource final : public AudioSource {
  public:
   ExcerptSource(SourcePtr source, std::uint64_t first, std::uint64_t count)
@@ -129,6 +146,11 @@ SourcePtr memory_source(AudioBuffer samples, double sample_rate) {
 SourcePtr sum_source(std::vector<SourcePtr> sources) {
   if (sources.empty()) throw Error{ErrorCode::kUsage, "a sum needs at least one source"};
   return std::make_shared<SumSource>(std::move(sources));
+}
+
+SourcePtr rounded_source(SourcePtr source, unsigned bits) {
+  if (bits < 2 || bits > 24) throw Error{ErrorCode::kUsage, "must lie between 2 and 24 bits", "rounding"};
+  return std::make_shared<RoundedSource>(std::move(source), bits);
 }
 
 SourcePtr excerpt_source(SourcePtr source, std::uint64_t first, std::uint64_t count) {

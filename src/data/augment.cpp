@@ -30,6 +30,8 @@ const std::vector<EffectKind>& effect_kinds() {
       {"gain", "another level", {{"gain_db", "gain in dB", D::uniform(-12, 2), -60, 60}}},
       {"invert", "the other polarity", {}},
       {"swap_channels", "left for right", {}},
+      {"width", "stereo wider or narrower", {{"side_db", "gain of left minus right in dB", D::uniform(-12, 3), -120, 12}}},
+      {"pan", "towards one side, the power of equal channels kept", {{"balance_db", "gain of left over right in dB", D::uniform(-9, 9), -60, 60}}},
       {"eq",
        "a peak or dip in the spectrum",
        {{"frequency_hz", "centre in Hz", log_uniform(80, 6000), 10, 20000},
@@ -111,6 +113,21 @@ void apply(const DrawnEffect& effect, AudioBuffer& audio, double sample_rate) {
     for (float& sample : audio.samples()) sample = -sample;
   } else if (effect.kind == "swap_channels") {
     if (audio.channels() > 1) std::ranges::swap_ranges(audio.channel(0), audio.channel(1));
+  } else if (effect.kind == "width") {
+    if (audio.channels() != 2) return;
+    const auto side = static_cast<float>(std::pow(10, value("side_db") / 20));
+    for (std::size_t i = 0; i < audio.frames(); ++i) {
+      float &left = audio.channel(0)[i], &right = audio.channel(1)[i];
+      const float half_sum = (left + right) / 2, half_difference = side * (left - right) / 2;
+      left = half_sum + half_difference;
+      right = half_sum - half_difference;
+    }
+  } else if (effect.kind == "pan") {
+    if (audio.channels() != 2) return;
+    const double ratio = std::pow(10, value("balance_db") / 20);  // left² + right² = 2
+    const double right = std::sqrt(2 / (1 + ratio * ratio));
+    for (float& sample : audio.channel(0)) sample *= static_cast<float>(ratio * right);
+    for (float& sample : audio.channel(1)) sample *= static_cast<float>(right);
   } else if (effect.kind == "eq" || effect.kind == "low_shelf" || effect.kind == "high_shelf") {
     if (value("frequency_hz") >= 0.99 * nyquist) return;  // nothing of the band is there
     const dsp::BiquadDesign design{.sample_rate = sample_rate,

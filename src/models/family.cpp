@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "models/bsrnn/bsrnn.hpp"
 #include "models/cunet/cunet.hpp"
 #include "models/deepconvsep/deepconvsep.hpp"
 #include "models/demucs/demucs.hpp"
@@ -135,6 +136,9 @@ const Family kFamilies[] = {
     {"cunet",
      [](const TensorMap& tensors) { return has(tensors, "gamma_beta.weight") && has(tensors, "encoder.0.conv.weight"); },
      [](const Config& config) { return make_cunet(CunetConfig::of(config), own_traits(config, "cunet")); }},
+    {"bsrnn",
+     [](const TensorMap& tensors) { return has(tensors, "encoder.weight") && has(tensors, "time_0.rnn.weight_ih_l0"); },
+     [](const Config& config) { return make_bsrnn(BsrnnConfig::of(config), own_traits(config, "bsrnn")); }},
     {"mdx23c",
      [](const TensorMap& tensors) { return has(tensors, "first_conv.weight") && has(tensors, "bottleneck_block."); },
      [](const Config& config) { return make_mdx23c(Mdx23cConfig::of(config), msst_traits(config, "mdx23c")); }},

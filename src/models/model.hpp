@@ -72,6 +72,13 @@ class Model : public torch::nn::Module {
   /// The stems' magnitudes before any phase: [batch, channels, frames] → [batch, stems, channels, bins, columns].
   virtual torch::Tensor estimate_magnitudes(const torch::Tensor& /*mix*/) { unsupported("magnitudes"); }
 
+  // The same for losses on complex spectrograms.
+  virtual bool has_spectra() const { return false; }
+  /// Complex spectra as this model sees them: [..., channels, frames] → [..., channels, (bins and columns)].
+  virtual torch::Tensor spectra(const torch::Tensor& /*audio*/) const { unsupported("spectra"); }
+  /// The stems' spectra: [batch, channels, frames] → [batch, stems, channels, (bins and columns)].
+  virtual torch::Tensor estimate_spectra(const torch::Tensor& /*mix*/) { unsupported("spectra"); }
+
   // For networks that separate what a condition asks for (seed 003). Their forward() gives all stems, one by one.
   virtual bool conditioned() const { return false; }
   /// condition [batch, stems] (one-hot, or weights of a mix of stems) → [batch, channels, frames].

@@ -29,12 +29,16 @@ Tensor SpectrogramModel::estimate_magnitudes(const Tensor& mix) {
   return masks(mixture) * mixture.unsqueeze(1);
 }
 
+Tensor SpectrogramModel::estimate_spectra(const Tensor& mix) {
+  const Tensor z = analyse(mix);
+  return masks(z.abs()) * z.unsqueeze(1);
+}
+
 Tensor SpectrogramModel::forward(const Tensor& mix) {
   const std::int64_t frames = mix.size(-1);
   if (frames == 0)
     return torch::zeros({mix.size(0), static_cast<std::int64_t>(traits().stems.size()), mix.size(1), 0}, mix.options());
-  const Tensor z = analyse(mix);
-  return synthesise(masks(z.abs()) * z.unsqueeze(1), frames);
+  return synthesise(estimate_spectra(mix), frames);
 }
 
 nn::TorchStft stft_of(const Config& audio, const StftNames& usual) {

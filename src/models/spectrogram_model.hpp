@@ -19,6 +19,9 @@ class SpectrogramModel : public Model {
   bool has_magnitudes() const override { return true; }
   torch::Tensor magnitudes(const torch::Tensor& audio) const override;
   torch::Tensor estimate_magnitudes(const torch::Tensor& mix) override;
+  bool has_spectra() const override { return true; }
+  torch::Tensor spectra(const torch::Tensor& audio) const override { return analyse(audio); }
+  torch::Tensor estimate_spectra(const torch::Tensor& mix) override;
 
  protected:
   /// Magnitudes [batch, channels, bins, columns] → what each stem's share of them is,

@@ -1,11 +1,11 @@
 #pragma once
-// torch::nn::LSTM with a fast way for inference.
+// torch::nn::LSTM, fast on processors.
 //
-//   torch::Tensor y = nn::run_lstm(lstm, x);        // std::get<0>(lstm->forward(x))
+//   torch::Tensor y = nn::run_lstm(lstm, x);        // std::get<0>(lstm->forward(x)), differentiable as that is
 //
-// With gradients, in training mode, or away from the CPU this is torch's own; otherwise each layer is one product of
-// matrices for all steps, and lstm_kernel.hpp for the recurrence, directions and batch items in parallel. The two differ
-// by rounding (1e-6), and neither depends on the number of threads.
+// On the CPU each layer is one product of matrices for all steps and both directions, and lstm_kernel.hpp for the
+// recurrence and its gradient, directions and batch items in parallel; elsewhere this is torch's own. The two differ by
+// rounding (1e-6), and neither depends on the number of threads. Gradients of gradients are not to be had.
 
 #include <torch/torch.h>
 

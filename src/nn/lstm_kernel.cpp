@@ -8,13 +8,44 @@ namespace unbraid::nn {
 
 namespace {
 
-constexpr std::size_t kTile = 64;  // gate values that are summed in registers together
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define UNBRAID_LSTM_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#if defined(__AVX512F__)
+constexpr std::size_t kLanes = 16, kRows = 6, kVectors = 4;  // 24 sums, 4 weights and a factor: 29 of 32 registers
+#elif defined(__AVX__)
+constexpr std::size_t kLanes = 8, kRows = 6, kVectors = 2;  // 15 of 16
 #else
-#define UNBRAID_LSTM_CLONES
+constexpr std::size_t kLanes = 4, kRows = 4, kVectors = 2;
 #endif
+
+using Vector [[gnu::vector_size(kLanes * sizeof(float))]] = float;
+using Unaligned [[gnu::vector_size(kLanes * sizeof(float)), gnu::aligned(alignof(float)), gnu::may_alias]] = float;
+
+/// c[r][j] += Σ_k a[r][k] · b[k][j], kRowCount rows and kVectors vectors of columns, the sums in registers.
+template <std::size_t kRowCount>
+void add_block(const float* a, std::size_t a_stride, const float* b, std::size_t b_stride, std::size_t inner, float* c, std::size_t c_stride) {
+  Vector sum[kRowCount][kVectors];
+  for (std::size_t r = 0; r < kRowCount; ++r)
+    for (std::size_t v = 0; v < kVectors; ++v) sum[r][v] = *reinterpret_cast<const Unaligned*>(c + r * c_stride + v * kLanes);
+  for (std::size_t k = 0; k < inner; ++k, b += b_stride) {
+    Vector weights[kVectors];
+    for (std::size_t v = 0; v < kVectors; ++v) weights[v] = *reinterpret_cast<const Unaligned*>(b + v * kLanes);
+    for (std::size_t r = 0; r < kRowCount; ++r) {
+      const float factor = a[r * a_stride + k];
+      for (std::size_t v = 0; v < kVectors; ++v) sum[r][v] += factor * weights[v];
+    }
+  }
+  for (std::size_t r = 0; r < kRowCount; ++r)
+    for (std::size_t v = 0; v < kVectors; ++v) *reinterpret_cast<Unaligned*>(c + r * c_stride + v * kLanes) = sum[r][v];
+}
+
+template <std::size_t kRowCount = kRows>
+void add_rows(std::size_t rows, const float* a, std::size_t a_stride, const float* b, std::size_t b_stride, std::size_t inner, float* c,
+              std::size_t c_stride) {
+  if constexpr (kRowCount > 0) {
+    for (; rows >= kRowCount; rows -= kRowCount, a += kRowCount * a_stride, c += kRowCount * c_stride)
+      add_block<kRowCount>(a, a_stride, b, b_stride, inner, c, c_stride);
+    if (rows > 0) add_rows<kRowCount - 1>(rows, a, a_stride, b, b_stride, inner, c, c_stride);
+  }
+}
 
 /// eˣ to about 1e-7, as straight arithmetic that compilers vectorise: 2ⁿ · p(r), |r| ≤ ln 2 / 2, p of degree 6.
 inline float exponential(float x) {
@@ -30,45 +61,91 @@ inline float exponential(float x) {
 inline float sigmoid(float x) { return 1 / (1 + exponential(-x)); }
 inline float hyperbolic_tangent(float x) { return 1 - 2 / (1 + exponential(2 * x)); }
 
-/// gates[tile·kTile + j] += Σ_k h[k] · weights[tile][k][j]
-UNBRAID_LSTM_CLONES void add_recurrent(const float* __restrict weights, const float* __restrict h, std::size_t hidden, std::size_t tiles,
-                                       float* __restrict gates) {
-  for (std::size_t tile = 0; tile < tiles; ++tile) {
-    float sum[kTile];
-    for (std::size_t j = 0; j < kTile; ++j) sum[j] = gates[tile * kTile + j];
-    for (std::size_t k = 0; k < hidden; ++k, weights += kTile) {
-      const float value = h[k];
-      for (std::size_t j = 0; j < kTile; ++j) sum[j] += value * weights[j];
-    }
-    for (std::size_t j = 0; j < kTile; ++j) gates[tile * kTile + j] = sum[j];
+/// a becomes i, f, g, o; c and h those of this step.
+void apply_gates(float* __restrict gates, std::size_t hidden, float* __restrict c, float* __restrict h) {
+  for (std::size_t u = 0; u < hidden; ++u) {
+    const float i = sigmoid(gates[u]), f = sigmoid(gates[hidden + u]);
+    const float g = hyperbolic_tangent(gates[2 * hidden + u]), o = sigmoid(gates[3 * hidden + u]);
+    gates[u] = i;
+    gates[hidden + u] = f;
+    gates[2 * hidden + u] = g;
+    gates[3 * hidden + u] = o;
+    c[u] = f * c[u] + i * g;
+    h[u] = o * hyperbolic_tangent(c[u]);
   }
 }
 
-UNBRAID_LSTM_CLONES void apply_gates(const float* __restrict gates, std::size_t hidden, float* __restrict c, float* __restrict h) {
+/// i, f, g, o become ∂L/∂a. dh: ∂L/∂h of this step; dc: ∂L/∂c from the step behind it, and then for the one before.
+void gate_gradients(float* __restrict gates, std::size_t hidden, const float* __restrict c, const float* __restrict previous_c,
+                    const float* __restrict dh, float* __restrict dc) {
   for (std::size_t u = 0; u < hidden; ++u) {
-    const float kept = sigmoid(gates[hidden + u]) * c[u];
-    c[u] = kept + sigmoid(gates[u]) * hyperbolic_tangent(gates[2 * hidden + u]);
-    h[u] = sigmoid(gates[3 * hidden + u]) * hyperbolic_tangent(c[u]);
+    const float i = gates[u], f = gates[hidden + u], g = gates[2 * hidden + u], o = gates[3 * hidden + u];
+    const float squashed = hyperbolic_tangent(c[u]);
+    const float d = dc[u] + dh[u] * o * (1 - squashed * squashed);
+    gates[u] = d * g * i * (1 - i);
+    gates[hidden + u] = d * previous_c[u] * f * (1 - f);
+    gates[2 * hidden + u] = d * i * (1 - g * g);
+    gates[3 * hidden + u] = dh[u] * squashed * o * (1 - o);
+    dc[u] = d * f;
   }
 }
 
 }  // namespace
 
-LstmKernel::LstmKernel(const float* recurrent, std::size_t hidden)
-    : hidden_(hidden), tiles_((4 * hidden + kTile - 1) / kTile), weights_(tiles_ * hidden * kTile) {
-  for (std::size_t gate = 0; gate < 4 * hidden; ++gate)
-    for (std::size_t k = 0; k < hidden; ++k)
-      weights_[(gate / kTile * hidden + k) * kTile + gate % kTile] = recurrent[gate * hidden + k];
+PackedMatrix::PackedMatrix(const float* values, std::size_t inner, std::size_t columns, std::size_t inner_stride, std::size_t column_stride)
+    : inner_(inner), tiles_((columns + kTile - 1) / kTile), values_(tiles_ * inner * kTile) {
+  for (std::size_t j = 0; j < columns; ++j)
+    for (std::size_t k = 0; k < inner; ++k)
+      values_[(j / kTile * inner + k) * kTile + j % kTile] = values[k * inner_stride + j * column_stride];
 }
 
-void LstmKernel::run(const float* inputs, std::size_t steps, bool backward, float* outputs, std::size_t stride) const {
-  std::vector<float> gates(tiles_ * kTile), c(hidden_), h(hidden_);
+void PackedMatrix::add_product(const float* a, std::size_t a_stride, std::size_t rows, float* c) const {
+  for (std::size_t tile = 0; tile < tiles_; ++tile)
+    for (std::size_t column = 0; column < kTile; column += kVectors * kLanes)
+      add_rows(rows, a, a_stride, values_.data() + tile * inner_ * kTile + column, kTile, inner_, c + tile * kTile + column, padded_columns());
+}
+
+LstmKernel::LstmKernel(const float* recurrent, std::size_t hidden)
+    : hidden_(hidden), recurrent_(recurrent, hidden, 4 * hidden, 1, hidden) {}
+
+void LstmKernel::run(const Sequence& gates, std::size_t steps, std::size_t rows, bool backward, const Sequence& outputs,
+                     const Sequence& cells) const {
+  const std::size_t width = recurrent_.padded_columns();
+  std::vector<float> a(rows * width), c(rows * hidden_), h(rows * hidden_);
   for (std::size_t i = 0; i < steps; ++i) {
     const std::size_t t = backward ? steps - 1 - i : i;
-    std::copy_n(inputs + t * 4 * hidden_, 4 * hidden_, gates.data());
-    add_recurrent(weights_.data(), h.data(), hidden_, tiles_, gates.data());
-    apply_gates(gates.data(), hidden_, c.data(), h.data());
-    std::copy_n(h.data(), hidden_, outputs + t * stride);
+    for (std::size_t r = 0; r < rows; ++r) std::copy_n(gates.at(t, r), 4 * hidden_, a.data() + r * width);
+    if (i > 0) recurrent_.add_product(h.data(), hidden_, rows, a.data());
+    for (std::size_t r = 0; r < rows; ++r) {
+      apply_gates(a.data() + r * width, hidden_, c.data() + r * hidden_, h.data() + r * hidden_);
+      std::copy_n(h.data() + r * hidden_, hidden_, outputs.at(t, r));
+      if (!cells.data) continue;
+      std::copy_n(a.data() + r * width, 4 * hidden_, gates.at(t, r));
+      std::copy_n(c.data() + r * hidden_, hidden_, cells.at(t, r));
+    }
+  }
+}
+
+LstmGradientKernel::LstmGradientKernel(const float* recurrent, std::size_t hidden)
+    : hidden_(hidden), recurrent_(recurrent, 4 * hidden, hidden, hidden, 1) {}
+
+void LstmGradientKernel::run(const Sequence& gates, std::size_t steps, std::size_t rows, bool backward, const Sequence& outputs,
+                             const Sequence& cells) const {
+  const std::size_t width = recurrent_.padded_columns();
+  std::vector<float> dh(rows * width), dc(rows * hidden_), a(rows * 4 * hidden_);
+  const std::vector<float> no_cells(hidden_);
+  for (std::size_t i = steps; i-- > 0;) {  // in the order of the recurrence, from its end
+    const std::size_t t = backward ? steps - 1 - i : i;
+    const std::size_t before = backward ? t + 1 : t - 1;
+    for (std::size_t r = 0; r < rows; ++r) {
+      float* const d = dh.data() + r * width;
+      const float* const given = outputs.at(t, r);
+      for (std::size_t u = 0; u < hidden_; ++u) d[u] += given[u];
+      gate_gradients(gates.at(t, r), hidden_, cells.at(t, r), i > 0 ? cells.at(before, r) : no_cells.data(), d, dc.data() + r * hidden_);
+      std::copy_n(gates.at(t, r), 4 * hidden_, a.data() + r * 4 * hidden_);
+    }
+    std::ranges::fill(dh, 0.0F);
+    if (i > 0) recurrent_.add_product(a.data(), 4 * hidden_, rows, dh.data());
   }
 }
 

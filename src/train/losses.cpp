@@ -162,8 +162,8 @@ LossTerm LossTerm::of(const models::Config& config) {
   const bool compares = comparison_named(term.name) != nullptr;
   require(compares || term.name == "mrstft" || term.name == "complex_stft" || term.name == "deepconvsep",
           "there are l1, mse, snr, si_sdr, cosine, mrstft, complex_stft and deepconvsep");
-  require(term.domain == "time" || term.domain == "magnitude", "the domain is time or magnitude");
-  require(compares || term.on_magnitudes() == (term.name == "deepconvsep"), "this loss has a domain of its own");
+  require(term.domain == "time" || term.domain == "magnitude" || term.domain == "spectrum", "the domain is time, magnitude or spectrum");
+  require(compares || term.domain == (term.name == "deepconvsep" ? "magnitude" : "time"), "this loss has a domain of its own");
   require(compares || !term.permutation_invariant, "this loss cannot be permutation-invariant");
   require(std::isfinite(term.weight) && term.weight >= 0, "the weight is at least 0");
   require(term.n_fft >= 16 && term.hop >= 1 && term.hop <= term.n_fft, "n_fft is at least 16, hop lies in 1 … n_fft");
@@ -172,8 +172,8 @@ LossTerm LossTerm::of(const models::Config& config) {
 }
 
 Tensor total_loss(const std::vector<LossTerm>& terms, const Separated& data, models::Model& model) {
-  const bool has_magnitudes = model.has_magnitudes();
-  Tensor waveforms, truth = data.reference, own_reference, own_estimate;  // made when a term asks for them
+  // Made when a term asks for them.
+  Tensor waveforms, truth = data.reference, own_reference, own_estimate, own_reference_spectra, own_estimate_spectra;
   const auto in_time = [&] {
     if (waveforms.defined()) return waveforms;
     if (model.conditioned()) {  // of every example one stem, by lot: all of them would cost as many passes
@@ -191,7 +191,14 @@ Tensor total_loss(const std::vector<LossTerm>& terms, const Separated& data, mod
   Tensor sum;
   for (const LossTerm& term : terms) {
     Tensor estimate, reference;
-    if (term.on_magnitudes() && has_magnitudes) {
+    if (term.on_spectra() && model.has_spectra()) {
+      if (!own_estimate_spectra.defined()) {
+        own_reference_spectra = torch::view_as_real(model.spectra(data.reference));
+        own_estimate_spectra = torch::view_as_real(model.estimate_spectra(data.mix));
+      }
+      estimate = own_estimate_spectra;
+      reference = own_reference_spectra;
+    } else if (term.on_magnitudes() && model.has_magnitudes()) {
       if (!own_estimate.defined()) {
         own_reference = model.magnitudes(data.reference);
         own_estimate = model.estimate_magnitudes(data.mix).to(torch::kFloat32);
@@ -201,10 +208,12 @@ Tensor total_loss(const std::vector<LossTerm>& terms, const Separated& data, mod
     } else {
       estimate = in_time();
       reference = truth.narrow(-1, 0, estimate.size(-1));  // some models shorten their output
-      if (term.on_magnitudes()) {
+      if (term.domain != "time") {
         const nn::TorchStft stft{.n_fft = term.n_fft, .hop = term.hop};
-        estimate = spectrum(stft, estimate).abs();
-        reference = spectrum(stft, reference).abs();
+        estimate = spectrum(stft, estimate);
+        reference = spectrum(stft, reference);
+        estimate = term.on_spectra() ? torch::view_as_real(estimate) : estimate.abs();
+        reference = term.on_spectra() ? torch::view_as_real(reference) : reference.abs();
       }
     }
     Tensor one;

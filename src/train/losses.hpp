@@ -17,8 +17,8 @@
 //   mrstft    mean over n_fft of ‖|R| − |E|‖ / (‖R‖ + ε) + mean |log(|R| + 1e-5) − log(|E| + 1e-5)|, hop n_fft/4
 //             (Yamamoto, Song, Kim, "Parallel WaveGAN", ICASSP 2020, eqs. 4-6), per stem over all channels
 //   complex_stft  mean over n_fft of mean |R − E|, hop n_fft/4, STFTs divided by √n_fft, |z| = |Re z| + |Im z|
-// The first five may compare waveforms (domain: time) or magnitudes (domain: magnitude), those of the model where it has its
-// own, else of an STFT with the term's n_fft and hop.
+// The first five may compare waveforms (domain: time), magnitudes (domain: magnitude), or the real and imaginary parts of
+// complex spectra (domain: spectrum), those of the model where it has its own, else of an STFT with the term's n_fft and hop.
 //
 // deepconvsep, on magnitudes, summed over everything but the batch (Chandna, Miron, Janer, Gómez, "Monoaural audio source
 // separation using deep convolutional neural networks", LVA/ICA 2017, section 3.2, with the seed's weights):
@@ -57,7 +57,7 @@ torch::Tensor deepconvsep(const torch::Tensor& estimate, const torch::Tensor& re
 struct LossTerm {
   std::string name = "l1";
   double weight = 1;
-  std::string domain = "time";  ///< time or magnitude
+  std::string domain = "time";  ///< time, magnitude or spectrum
   std::int64_t n_fft = 2048, hop = 512;
   std::vector<std::int64_t> n_ffts = {4096, 2048, 1024, 512};  ///< mrstft, complex_stft
   bool permutation_invariant = false;  ///< the best assignment of estimates to references, example by example
@@ -66,6 +66,7 @@ struct LossTerm {
   /// One term, or kUsage.
   static LossTerm of(const models::Config& config);
   bool on_magnitudes() const { return domain == "magnitude"; }
+  bool on_spectra() const { return domain == "spectrum"; }
 };
 
 struct Separated {

@@ -48,6 +48,10 @@ SourcePtr memory_source(AudioBuffer samples, double sample_rate);
 /// channels differ, kUsage without any source.
 SourcePtr sum_source(std::vector<SourcePtr> sources);
 
+/// Every sample as a recording of so many bits would hold it: the nearest multiple of 2^(1 − bits) in [−1, 1).
+/// kUsage unless 2 ≤ bits ≤ 24.
+SourcePtr rounded_source(SourcePtr source, unsigned bits);
+
 /// The frames [first, first + count) of a source as a source of their own.
 SourcePtr excerpt_source(SourcePtr source, std::uint64_t first, std::uint64_t count);
 

@@ -35,7 +35,7 @@ struct EffectKind {
   bool takes_files = false;  ///< impulse responses
 };
 
-/// gain, invert, swap_channels, eq, low_shelf, high_shelf, reverb, compress, saturate, mp3, aac.
+/// gain, invert, swap_channels, width, pan, eq, low_shelf, high_shelf, reverb, compress, saturate, mp3, aac.
 const std::vector<EffectKind>& effect_kinds();
 
 struct EffectSpec {

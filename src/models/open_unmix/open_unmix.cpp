@@ -62,10 +62,9 @@ class OpenUnmix : public SpectrogramModel {
       targets_.push_back(targets->register_module(name, std::make_shared<Target>(config)));
   }
 
-  Tensor forward(const Tensor& mix) override {
-    if (mix.size(-1) == 0) return SpectrogramModel::forward(mix);
+  Tensor estimate_spectra(const Tensor& mix) override {
     const Tensor z = analyse(mix);
-    return synthesise(with_phase(estimates(z), z), mix.size(-1));
+    return with_phase(estimates(z), z);
   }
 
   Tensor magnitudes(const Tensor& audio) const override { return seen(SpectrogramModel::magnitudes(audio)); }

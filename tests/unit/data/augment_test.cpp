@@ -72,6 +72,32 @@ TEST(Effects, GainInvertSwap) {
   EXPECT_TRUE(std::ranges::equal(mono.samples(), noise(1, 100).samples()));
 }
 
+TEST(Effects, WidthScalesTheDifferenceAlone) {
+  const AudioBuffer original = noise(2, 1000);
+  AudioBuffer narrow = original, mono = original;
+  apply({.kind = "width", .values = {{"side_db", -20 * std::log10(2.0)}}}, narrow, kRate);
+  apply({.kind = "width", .values = {{"side_db", -120}}}, mono, kRate);
+  for (std::size_t i = 0; i < original.frames(); ++i) {
+    const float left = original.channel(0)[i], right = original.channel(1)[i];
+    EXPECT_NEAR(narrow.channel(0)[i] + narrow.channel(1)[i], left + right, 1e-6);
+    EXPECT_NEAR(narrow.channel(0)[i] - narrow.channel(1)[i], (left - right) / 2, 1e-6);
+    EXPECT_NEAR(mono.channel(0)[i], mono.channel(1)[i], 2e-6);
+  }
+}
+
+TEST(Effects, PanKeepsThePowerOfEqualChannels) {
+  const AudioBuffer one = noise(1, 1000);
+  AudioBuffer audio(2, one.frames());
+  for (std::size_t c = 0; c < 2; ++c) std::ranges::copy(one.channel(0), audio.channel(c).begin());
+  const double before = rms(audio);
+  apply({.kind = "pan", .values = {{"balance_db", 6}}}, audio, kRate);
+  EXPECT_NEAR(rms(audio), before, 1e-6);
+  EXPECT_NEAR(audio.channel(0)[500] / audio.channel(1)[500], std::pow(10, 6.0 / 20), 1e-5);
+  AudioBuffer mono = one;
+  apply({.kind = "pan", .values = {{"balance_db", 6}}}, mono, kRate);  // there is no side to go to
+  EXPECT_EQ(mono.samples()[7], one.samples()[7]);
+}
+
 TEST(Effects, EqualisersHaveTheirGains) {
   AudioBuffer audio = sine(1000, 1);
   apply({.kind = "eq", .values = {{"frequency_hz", 1000}, {"gain_db", 6}, {"q", 1}}}, audio, kRate);

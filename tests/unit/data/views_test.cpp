@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <set>
@@ -95,6 +96,18 @@ TEST(Sources, ExcerptsAndSumsAtTheirEdges) {
   EXPECT_EQ(tail.channel(1)[4], longer.channel(1)[12]);
   EXPECT_THROW(sum_source({}), Error);
   EXPECT_THROW(sum_source({source, memory_source(AudioBuffer(1, 3), 44100)})->info(), Error);
+}
+
+TEST(Sources, RoundToTheStepsOfARecording) {
+  AudioBuffer audio(1, 5);
+  const float values[] = {0.3F, -1.5F, 1.0F, 0.49F / 32768, 0.51F / 32768};
+  std::ranges::copy(values, audio.channel(0).begin());
+  const AudioBuffer rounded = rounded_source(memory_source(audio, 44100), 16)->read(0, 5);
+  const float expected[] = {9830.0F / 32768, -1.0F, 32767.0F / 32768, 0.0F, 1.0F / 32768};
+  EXPECT_TRUE(std::ranges::equal(rounded.channel(0), expected));
+  EXPECT_EQ(rounded_source(memory_source(audio, 44100), 16)->read(3, 9).frames(), 2u);
+  EXPECT_THROW(rounded_source(memory_source(audio, 44100), 1), Error);
+  EXPECT_THROW(rounded_source(memory_source(audio, 44100), 25), Error);
 }
 
 TEST(Views, SubsetSplitShuffleConcatenate) {
