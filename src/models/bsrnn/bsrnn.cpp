@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/spectrogram_model.hpp"
+#include "nn/cell_gains.hpp"
 #include "nn/lstm.hpp"
 
 namespace unbraid::models {
@@ -49,8 +50,8 @@ struct Path : torch::nn::Module {
 
 class Bsrnn : public Model {
  public:
-  Bsrnn(const BsrnnConfig& config, ModelTraits traits) : Model(std::move(traits)), config_(config) {
-    for (const BsrnnConfig::Run& run : config.runs) bands_ += run.bands;
+  Bsrnn(const BsrnnConfig& config, ModelTraits traits)
+      : Model(std::move(traits)), config_(config), grid_(config.bands, config.cells, config.stft.bins()), bands_(grid_.bands()) {
     const std::int64_t views = powers_of(), outputs = stems_count() * config.channels * (config.mask == BsrnnConfig::Mask::kSoftmax ? 1 : 2);
     mean_ = register_buffer("mean", torch::zeros({views, bands_, config.cells}));
     scale_ = register_buffer("scale", torch::ones({views, bands_, config.cells}));
@@ -122,11 +123,11 @@ class Bsrnn : public Model {
     const Tensor level = power.narrow(1, 0, config_.channels).mean({1, 2, 3}, /*keepdim=*/true) + kSilence;
     std::vector<Tensor> parts;
     std::int64_t from = 0;
-    for (const BsrnnConfig::Run& run : config_.runs) {
-      const std::int64_t length = run.bands * config_.cells * run.bins_per_cell;
+    for (const auto& [bins_per_cell, bands] : config_.bands) {
+      const std::int64_t length = bands * config_.cells * bins_per_cell;
       Tensor part = power.narrow(3, from, length);
-      if (run.bins_per_cell > 1) part = part.unflatten(3, {-1, run.bins_per_cell}).mean(-1);
-      parts.push_back(part.unflatten(3, {run.bands, config_.cells}));
+      if (bins_per_cell > 1) part = part.unflatten(3, {-1, bins_per_cell}).mean(-1);
+      parts.push_back(part.unflatten(3, {bands, config_.cells}));
       from += length;
     }
     const Tensor cells = torch::cat(parts, 3) / level.unsqueeze(-1);
@@ -137,43 +138,19 @@ class Bsrnn : public Model {
   /// → [batch, stems, channels, columns, bins].
   Tensor apply(const Tensor& raw, const Tensor& x) const {
     const Tensor first = raw.select(4, 0);
-    if (config_.mask == BsrnnConfig::Mask::kSoftmax) return scaled(x, per_bin(torch::softmax(first, 3)));
-    const Tensor second = raw.select(4, 1);
-    const Tensor exchanged = per_bin(second - second.mean(3, true));
+    if (config_.mask == BsrnnConfig::Mask::kSoftmax) return nn::apply_gains(grid_, torch::softmax(first, 3), x);
+    const Tensor second = raw.select(4, 1), balanced = second - second.mean(3, true);
     if (config_.mask == BsrnnConfig::Mask::kMatrix)
-      return scaled(x, per_bin(torch::softmax(first, 3))) + scaled(x.flip(1), exchanged);
-    const Tensor real = per_bin(first - first.mean(3, true) + 1.0 / static_cast<double>(stems_count()));
-    return torch::complex(real, exchanged) * x.unsqueeze(1);
-  }
-
-  /// x for all stems, times real gains.
-  static Tensor scaled(const Tensor& x, const Tensor& gains) {
-    return torch::view_as_complex(torch::view_as_real(x).unsqueeze(1) * gains.unsqueeze(-1));
-  }
-
-  /// [bands, columns, batch, stems, channels, cells] → [batch, stems, channels, columns, bins].
-  Tensor per_bin(const Tensor& cells) const {
-    const Tensor ordered = cells.permute({2, 3, 4, 1, 0, 5});
-    std::vector<Tensor> parts;
-    std::int64_t band = 0, bins = 0;
-    for (const BsrnnConfig::Run& run : config_.runs) {
-      const Tensor part = ordered.narrow(4, band, run.bands).unsqueeze(-1);
-      std::vector<std::int64_t> shape = part.sizes().vec();
-      shape.back() = run.bins_per_cell;
-      parts.push_back(part.expand(shape).flatten(4));
-      band += run.bands;
-      bins += parts.back().size(4);
-    }
-    if (const std::int64_t rest = config_.stft.bins() - bins; rest > 0) {
-      std::vector<std::int64_t> shape = parts.back().sizes().vec();
-      shape.back() = rest;
-      parts.push_back(parts.back().narrow(4, parts.back().size(4) - 1, 1).expand(shape));
-    }
-    return torch::cat(parts, 4);
+      return nn::apply_gains(grid_, torch::softmax(first, 3), x) + nn::apply_gains(grid_, balanced, x.flip(1));
+    const Tensor real = first - first.mean(3, true) + 1.0 / static_cast<double>(stems_count());
+    const Tensor turned = torch::view_as_real(x);  // i·x
+    return nn::apply_gains(grid_, real, x) +
+           nn::apply_gains(grid_, balanced, torch::complex(-turned.select(-1, 1), turned.select(-1, 0)));
   }
 
   BsrnnConfig config_;
-  std::int64_t bands_ = 0;
+  nn::CellGrid grid_;
+  std::int64_t bands_;
   Tensor mean_, scale_;
   std::shared_ptr<BandLinear> encoder_, widen_, decoder_;
   std::vector<std::shared_ptr<Path>> time_, band_;
@@ -194,17 +171,16 @@ BsrnnConfig BsrnnConfig::of(const Config& config) {
   result.layers = model.get<std::int64_t>("layers", result.layers);
   result.decoder = model.get<std::int64_t>("decoder", result.decoder);
   const auto mask = model.get<std::string>("mask", "softmax");
-  const auto runs = model.get<std::vector<std::pair<std::int64_t, std::int64_t>>>("bands");
+  result.bands = model.get<std::vector<std::pair<std::int64_t, std::int64_t>>>("bands");
   model.refuse_others({});
   for (const auto& [key, value] : {std::pair{"cells", result.cells}, {"features", result.features}, {"hidden", result.hidden}, {"decoder", result.decoder}})
     model.check_range(key, value, 1, 65536);
   model.check_range("layers", result.layers, 1, 64);
   audio.check_range("num_channels", result.channels, 1, 2);
   std::int64_t bins = 0;
-  for (const auto& [bins_per_cell, bands] : runs) {
+  for (const auto& [bins_per_cell, bands] : result.bands) {
     model.check_range("bands", bins_per_cell, 1, result.stft.bins());
     model.check_range("bands", bands, 1, result.stft.bins());
-    result.runs.push_back({.bins_per_cell = bins_per_cell, .bands = bands});
     bins += bins_per_cell * bands * result.cells;
   }
   if (bins < 1 || bins > result.stft.bins())

@@ -32,14 +32,11 @@
 namespace unbraid::models {
 
 struct BsrnnConfig {
-  struct Run {
-    std::int64_t bins_per_cell, bands;
-  };
   enum class Mask { kSoftmax, kMatrix, kComplex };
 
   nn::TorchStft stft;
   std::int64_t channels = 2;
-  std::vector<Run> runs;    ///< from 0 Hz upwards; bins above the last band take the masks of the last cell
+  std::vector<std::pair<std::int64_t, std::int64_t>> bands;  ///< bins per cell, and bands of such cells, as nn::CellGrid
   std::int64_t cells = 16;  ///< per band
   std::int64_t features = 64;
   std::int64_t hidden = 64;
