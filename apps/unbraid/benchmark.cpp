@@ -44,7 +44,8 @@ Contender contender_of(const std::string& text, const std::string& device) {
     settings[name.substr(colon + 1, equals - colon - 1)] = name.substr(equals + 1);
     name.resize(colon);
   }
-  if (!catalog::names_model_file(name)) return Contender::of(catalog::find(name), settings);
+  if (const Method* method = catalog::find_method(name)) return Contender::of(*method, settings);
+  if (!catalog::names_model_file(name)) return Contender::of(catalog::installed_method(name, {.device = device}), settings);
   ModelFiles files{.weights = name};
   if (const auto config = settings.find("config"); config != settings.end()) {
     files.config = config->second;

@@ -65,7 +65,7 @@ Json method_json(const Method& method) {
           {"paper", method.paper},
           {"stems", method.stems},
           {"whole_track", method.whole_track},
-          {"default", method.name == catalog::methods().front().name},
+          {"default", method.name == catalog::usual_method()},
           {"parameters", parameters}};
 }
 

@@ -37,7 +37,7 @@ using report::Align;
 /// The options as they stand on the command line.
 struct Arguments {
   std::vector<fs::path> inputs;
-  std::string method{catalog::methods().front().name};
+  std::string method = catalog::usual_method();
   ModelFiles model;  ///< where the method is a file
   fs::path output = "stems";
   std::vector<std::string> derive, parameters;
@@ -141,12 +141,11 @@ Method choose_method(const Arguments& arguments) {
   if (!file && !arguments.model.config.empty())
     throw Error{ErrorCode::kUsage, "goes with weights: -m FILE --config FILE", "--config"};
   if (const Method* method = file ? nullptr : catalog::find_method(arguments.method)) return *method;
-  if (arguments.precision == "bf16")
-    throw Error{ErrorCode::kUnsupported, "models compute in fp32 as yet", "--precision bf16"};
-  if (!file) return catalog::installed_method(arguments.method, {.device = arguments.device});
+  const NeuralRuntime runtime{.device = arguments.device, .precision = arguments.precision == "bf16" ? Precision::kBfloat16 : Precision::kFloat32};
+  if (!file) return catalog::installed_method(arguments.method, runtime);
   ModelFiles files = arguments.model;
   files.weights = arguments.method;
-  return catalog::model_method(files, {.device = arguments.device});
+  return catalog::model_method(files, runtime);
 }
 
 void separate_all(const Arguments& arguments, const Session& session) {
@@ -156,7 +155,8 @@ void separate_all(const Arguments& arguments, const Session& session) {
   ParameterValues::resolve(method.parameters,
                            options.parameters);  // before any work: unknown names, values out of range
   const bool neural = !method.fingerprint.empty();
-  const catalog::Backend backend = neural ? catalog::Backend{.device = catalog::neural_backend().device(arguments.device), .precision = "fp32"}
+  const catalog::Backend backend = neural ? catalog::Backend{.device = catalog::neural_backend().device(arguments.device),
+                                                    .precision = arguments.precision == "bf16" ? "bf16" : "fp32"}
                                           : catalog::choose_backend(arguments.device, arguments.precision);
   const std::vector<Input> inputs = find_inputs(arguments.inputs);
   const bool to_standard_output = arguments.output == "-";

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "unbraid/core/error.hpp"
+#include "unbraid/core/plugin.hpp"
 
 namespace unbraid::catalog {
 
@@ -23,6 +24,14 @@ std::filesystem::path cache_folder() {
   std::filesystem::path path = folder("XDG_CACHE_HOME", ".cache");
   if (path.empty()) throw Error{ErrorCode::kUsage, "neither HOME nor XDG_CACHE_HOME is set", "models"};
   return path;
+}
+
+std::filesystem::path bundled_folder() {
+  // lib or lib/<architecture>, or the build's lib
+  const std::filesystem::path library = library_folder();
+  for (const auto& prefix : {library.parent_path(), library.parent_path().parent_path()})
+    if (const auto folder = prefix / "share/unbraid/models"; std::filesystem::is_directory(folder)) return folder;
+  return {};
 }
 
 }  // namespace unbraid::catalog

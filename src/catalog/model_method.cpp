@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "catalog/folders.hpp"
 #include "unbraid/catalog/methods.hpp"
 #include "unbraid/catalog/model_card.hpp"
 #include "unbraid/catalog/model_store.hpp"
@@ -14,6 +15,7 @@
 #include "unbraid/catalog/recipe.hpp"
 #include "unbraid/catalog/sha256.hpp"
 #include "unbraid/core/error.hpp"
+#include "unbraid/core/plugin.hpp"
 
 namespace unbraid::catalog {
 
@@ -129,6 +131,12 @@ Method installed_method(std::string_view name, const NeuralRuntime& runtime) {
   Method method = model_method(store.files(wanted), runtime);
   method.name = wanted;
   return method;
+}
+
+std::string usual_method() {
+  const std::string name = "default";
+  const bool there = std::filesystem::exists(bundled_folder() / name) && plugin_exists("nn");
+  return there ? name : methods().front().name;
 }
 
 }  // namespace unbraid::catalog

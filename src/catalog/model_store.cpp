@@ -9,7 +9,9 @@
 #include <chrono>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "catalog/folders.hpp"
@@ -78,7 +80,12 @@ void record(const fs::path& folder, ModelCard card, const CancelToken& cancel) {
 
 }  // namespace
 
-ModelStore::ModelStore() : folder_(cache_folder() / "models") {}
+ModelStore::ModelStore() : folder_(cache_folder() / "models"), bundled_(bundled_folder()) {}
+
+fs::path ModelStore::of(const std::string& name) const {
+  if (bundled_.empty() || fs::exists(own(name)) || !fs::exists(bundled_ / name / kRecord)) return own(name);
+  return bundled_ / name;
+}
 
 std::optional<ModelCard> ModelStore::installed(const std::string& name) const {
   const fs::path path = of(name) / kRecord;
@@ -92,36 +99,38 @@ std::optional<ModelCard> ModelStore::installed(const std::string& name) const {
 }
 
 std::vector<ModelCard> ModelStore::all() const {
-  std::vector<ModelCard> cards;
+  std::map<std::string, ModelCard> cards;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(folder_, none))
-    if (entry.is_directory())
-      if (auto card = installed(entry.path().filename().string())) cards.push_back(*std::move(card));
-  std::ranges::sort(cards, {}, &ModelCard::name);
-  return cards;
+  for (const fs::path& folder : {folder_, bundled_})
+    for (const auto& entry : fs::directory_iterator(folder, none))
+      if (entry.is_directory())
+        if (auto card = installed(entry.path().filename().string())) cards.insert({card->name, *std::move(card)});
+  std::vector<ModelCard> sorted;
+  for (auto& [name, card] : cards) sorted.push_back(std::move(card));
+  return sorted;
 }
 
 void ModelStore::pull(const ModelCard& card, RunContext& run) const {
-  const FolderLock lock(of(card.name), run.cancel);
+  const FolderLock lock(own(card.name), run.cancel);
   if (installed(card.name)) return;  // another process was faster
-  fs::create_directories(of(card.name));
+  fs::create_directories(own(card.name));
   for (const CardFile& file : card.files) {
-    const fs::path target = of(card.name) / file.name;
+    const fs::path target = own(card.name) / file.name;
     // From an earlier attempt, which wrote it only when it was whole.
     if (fs::exists(target) && (file.sha256.empty() || sha256_of_file(target, run.cancel).starts_with(file.sha256))) continue;
     download({.urls = file.urls, .target = target, .sha256 = file.sha256, .bytes = file.bytes}, run);
   }
-  record(of(card.name), card, run.cancel);
+  record(own(card.name), card, run.cancel);
 }
 
 void ModelStore::import(ModelCard card, const fs::path& weights, const fs::path& config, RunContext& run) const {
-  const FolderLock lock(of(card.name), run.cancel);
-  if (fs::exists(of(card.name)))
+  const FolderLock lock(own(card.name), run.cancel);
+  if (fs::exists(own(card.name)))
     throw Error{ErrorCode::kIo, "there is a model of that name; choose another or remove it with unbraid models rm", card.name};
   card.files = {{.role = FileRole::kWeights, .name = weights.filename().string(), .urls = {}, .sha256 = {}, .bytes = {}}};
   if (!config.empty())
     card.files.push_back({.role = FileRole::kConfig, .name = config.filename().string(), .urls = {}, .sha256 = {}, .bytes = {}});
-  const fs::path building = of(card.name).string() + ".new";
+  const fs::path building = own(card.name).string() + ".new";
   fs::remove_all(building);
   fs::create_directories(building);
   try {
@@ -132,7 +141,7 @@ void ModelStore::import(ModelCard card, const fs::path& weights, const fs::path&
     }
     record(building, card, run.cancel);
     parse_cards(Json{{"schema", "unbraid.catalogue/1"}, {"models", Json::array({to_json(card)})}}.dump(), card.name);
-    fs::rename(building, of(card.name));
+    fs::rename(building, own(card.name));
   } catch (const fs::filesystem_error& error) {
     fs::remove_all(building);
     throw Error{ErrorCode::kIo, error.code().message(), error.path1().string()};
@@ -143,7 +152,9 @@ void ModelStore::import(ModelCard card, const fs::path& weights, const fs::path&
 }
 
 std::vector<FileCheck> ModelStore::verify(const std::string& name, RunContext& run) const {
-  const FolderLock lock(of(name), run.cancel);
+  const bool bundled = is_bundled(name);
+  std::optional<FolderLock> lock;
+  if (!bundled) lock.emplace(own(name), run.cancel);
   const fs::path path = of(name) / kRecord;
   std::ifstream file(path, std::ios::binary);
   if (!file) throw Error{ErrorCode::kNotFound, "not installed", name};
@@ -155,8 +166,8 @@ std::vector<FileCheck> ModelStore::verify(const std::string& name, RunContext& r
     if (!fs::exists(at)) {
       check.problem = "is missing";
     } else if (const std::string hash = sha256_of_file(at, run.cancel); hash != one.sha256) {
-      fs::rename(at, at.string() + ".corrupt");
-      check.problem = fmt::format("has changed: SHA-256 {} instead of {}; set aside", hash, one.sha256);
+      if (!bundled) fs::rename(at, at.string() + ".corrupt");
+      check.problem = fmt::format("has changed: SHA-256 {} instead of {}{}", hash, one.sha256, bundled ? "" : "; set aside");
     } else {
       check.good = true;
     }
@@ -166,9 +177,10 @@ std::vector<FileCheck> ModelStore::verify(const std::string& name, RunContext& r
 
 void ModelStore::remove(const std::string& name) const {
   const bool plain = !name.empty() && name.front() != '.' && name.find('/') == std::string::npos;
-  if (!plain || !fs::exists(of(name))) throw Error{ErrorCode::kNotFound, "not installed", name};
-  fs::remove_all(of(name));
-  fs::remove(of(name).string() + ".lock");
+  if (plain && is_bundled(name)) throw Error{ErrorCode::kUsage, "comes with Unbraid and stays", name};
+  if (!plain || !fs::exists(own(name))) throw Error{ErrorCode::kNotFound, "not installed", name};
+  fs::remove_all(own(name));
+  fs::remove(own(name).string() + ".lock");
 }
 
 ModelFiles ModelStore::files(const std::string& name) const {

@@ -3,20 +3,13 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "unbraid/core/error.hpp"
 
 namespace unbraid {
 
 namespace {
 
-/// The folder that this very code was loaded from.
-std::filesystem::path own_folder() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 || !info.dli_fname) return {};
-  return std::filesystem::path(info.dli_fname).parent_path();
-}
+std::filesystem::path file_of(const std::string& name) { return library_folder() / fmt::format("libunbraid_{}.so", name); }
 
 [[noreturn]] void fail(const std::string& file, std::string reason) {
   if (reason.starts_with(file + ": ")) reason.erase(0, file.size() + 2);  // the loader names it, the error does too
@@ -26,8 +19,16 @@ std::filesystem::path own_folder() {
 
 }  // namespace
 
+std::filesystem::path library_folder() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&library_folder), &info) == 0 || !info.dli_fname) return {};
+  return std::filesystem::absolute(info.dli_fname).parent_path();
+}
+
+bool plugin_exists(const std::string& name) { return std::filesystem::exists(file_of(name)); }
+
 void* plugin_address(const std::string& name, const char* function) {
-  const std::string file = (own_folder() / fmt::format("libunbraid_{}.so", name)).string();
+  const std::string file = file_of(name).string();
   void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) fail(file, dlerror());
   using VersionFunction = const char*();

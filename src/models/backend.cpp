@@ -20,7 +20,8 @@ namespace {
 
 class OpenedModel : public NeuralModel {
  public:
-  OpenedModel(LoadedModel opened, torch::Device device) : model_(std::move(opened.model)), device_(device) {
+  OpenedModel(LoadedModel opened, torch::Device device, bool bf16)
+      : model_(std::move(opened.model)), device_(device), bf16_(bf16) {
     model_->to(device_);
     parameters_ = model_->settings();
     const ModelTraits& traits = model_->traits();
@@ -38,12 +39,13 @@ class OpenedModel : public NeuralModel {
   const ModelFacts& facts() const override { return facts_; }
   const std::vector<Parameter>& parameters() const override { return parameters_; }
   std::unique_ptr<Separator> separator(const StreamFormat& format, const ParameterValues& values) const override {
-    return make_separator(model_, device_, format, values);
+    return make_separator(model_, device_, format, values, bf16_);
   }
 
  private:
   std::shared_ptr<Model> model_;
   torch::Device device_;
+  bool bf16_;
   std::vector<Parameter> parameters_;
   ModelFacts facts_;
 };
@@ -63,10 +65,10 @@ class TorchBackend : public NeuralBackend {
 
   std::string device(const std::string& wanted) const override { return choose_device(wanted).str(); }
 
-  ModelFacts facts(const ModelFiles& files) const override { return OpenedModel(open_with_card(files), torch::kCPU).facts(); }
+  ModelFacts facts(const ModelFiles& files) const override { return OpenedModel(open_with_card(files), torch::kCPU, false).facts(); }
 
   std::shared_ptr<const NeuralModel> open(const ModelFiles& files, const NeuralRuntime& runtime) const override {
-    return std::make_shared<OpenedModel>(open_with_card(files), choose_device(runtime.device));
+    return std::make_shared<OpenedModel>(open_with_card(files), choose_device(runtime.device), runtime.precision == Precision::kBfloat16);
   }
 
   std::vector<ParityFile> parity(const std::filesystem::path& folder, double tolerance, const SeparateTrack& separate,

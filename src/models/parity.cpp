@@ -180,7 +180,7 @@ class ParityRun {
 
   void demix(const std::string& file, const std::string& input, const ModelPointer& model, Normalization normalization) {
     if (!model) return missing(file, tolerance_, "the folder has no weights for it");
-    const auto separator = make_separator(model, torch::kCPU, {.sample_rate = model->traits().sample_rate, .channels = static_cast<std::size_t>(model->traits().channels)}, ParameterValues::resolve(model->settings(), {}), normalization);
+    const auto separator = make_separator(model, torch::kCPU, {.sample_rate = model->traits().sample_rate, .channels = static_cast<std::size_t>(model->traits().channels)}, ParameterValues::resolve(model->settings(), {}), /*bf16=*/false, normalization);
     const Tensor track = load(folder_ / input).contiguous();
     AudioBuffer mix(static_cast<std::size_t>(track.size(0)), static_cast<std::size_t>(track.size(1)));
     std::copy_n(track.data_ptr<float>(), track.numel(), mix.samples().begin());

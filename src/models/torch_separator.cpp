@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "models/peak_allocation.hpp"
+#include "nn/autocast.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/thread_pool.hpp"
 
@@ -18,8 +19,8 @@ namespace {
 class TorchSeparator : public Separator {
  public:
   TorchSeparator(std::shared_ptr<Model> model, torch::Device device, const StreamFormat& format, ParameterValues values,
-                 std::optional<Normalization> normalization)
-      : model_(std::move(model)), device_(device), values_(std::move(values)) {
+                 bool bf16, std::optional<Normalization> normalization)
+      : model_(std::move(model)), device_(device), bf16_(bf16), values_(std::move(values)) {
     const ModelTraits& traits = model_->traits();
     info_.stems = model_->stems(values_);
     info_.sample_rate = traits.sample_rate;
@@ -61,7 +62,8 @@ class TorchSeparator : public Separator {
     for (const AudioView& block : blocks)
       for (std::size_t c = 0; c < block.channels(); ++c) to = std::ranges::copy(block.channel(c), to).out;
 
-    const torch::Tensor stems = model_->separate(mix.to(device_), values_, run).to(torch::kCPU).contiguous();
+    const nn::Autocast autocast(bf16_, device_);
+    const torch::Tensor stems = model_->separate(mix.to(device_), values_, run).to(torch::kCPU, torch::kFloat32).contiguous();
     std::vector<Stems> results;
     const auto given = static_cast<std::size_t>(std::min(stems.size(-1), frames));  // some models give less, or whole excerpts
     for (std::int64_t b = 0; b < stems.size(0); ++b) {
@@ -104,6 +106,7 @@ class TorchSeparator : public Separator {
 
   std::shared_ptr<Model> model_;
   torch::Device device_;
+  bool bf16_;
   ParameterValues values_;
   SeparatorInfo info_;
   std::vector<std::size_t> kept_;                        ///< the stems that are asked for
@@ -129,8 +132,8 @@ torch::Device choose_device(const std::string& name) {
 }
 
 std::unique_ptr<Separator> make_separator(std::shared_ptr<Model> model, torch::Device device, const StreamFormat& format,
-                                          const ParameterValues& values, std::optional<Normalization> normalization) {
-  return std::make_unique<TorchSeparator>(std::move(model), device, format, values, normalization);
+                                          const ParameterValues& values, bool bf16, std::optional<Normalization> normalization) {
+  return std::make_unique<TorchSeparator>(std::move(model), device, format, values, bf16, normalization);
 }
 
 }  // namespace unbraid::models

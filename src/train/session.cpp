@@ -1,3 +1,4 @@
+#include "nn/autocast.hpp"
 #include "train/session.hpp"
 
 #include <fmt/format.h>
@@ -10,7 +11,6 @@
 #include "models/family.hpp"
 #include "models/model_file.hpp"
 #include "models/torch_separator.hpp"
-#include "train/autocast.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/rng.hpp"
 
@@ -81,7 +81,7 @@ Session::Outcome Session::step(const std::vector<Batch>& batches, bool stop) {
     if (model_->traits().normalize != Normalization::kNone) normalize(data.mix, data.reference);
     Tensor loss;
     {
-      const Autocast autocast(config_.bf16, device_);
+      const nn::Autocast autocast(config_.bf16, device_);
       loss = total_loss(config_.losses, data, *model_) / static_cast<double>(batches.size());
     }
     loss.backward();

@@ -8,6 +8,7 @@
 // file or folder of the weights, has the model's parameters, and its fingerprint holds the hashes of all files.
 
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 #include "unbraid/separator/neural.hpp"
@@ -22,7 +23,11 @@ bool names_model_file(std::string_view name);
 /// Errors: those of NeuralBackend::open, and kUnsupported without libunbraid_nn.
 Method model_method(const ModelFiles& files, const NeuralRuntime& runtime, double segment_s = 0);
 
-/// A model that was pulled or imported. kNotFound, saying how to get it.
+/// A model that was pulled or imported, or comes with Unbraid. kNotFound, saying how to get it.
 Method installed_method(std::string_view name, const NeuralRuntime& runtime);
+
+/// What separates when nobody says how: "default", the model that comes with Unbraid, where it is installed and
+/// libunbraid_nn too; otherwise the first of methods().
+std::string usual_method();
 
 }  // namespace unbraid::catalog

@@ -5,6 +5,8 @@
 //   store.pull(catalog::find_card("htdemucs"), run);
 //   const ModelFiles files = store.files("htdemucs");              // what separate() is given
 //
+// Below it lie the models that come with Unbraid, which are only read; one of the user's with the same name goes first.
+//
 // A model counts as installed once all its files are there and checked, which its installed.json records with the hash
 // of each. Two processes that pull one model take turns.
 
@@ -29,7 +31,8 @@ struct FileCheck {
 class ModelStore {
  public:
   ModelStore();
-  explicit ModelStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  explicit ModelStore(std::filesystem::path folder, std::filesystem::path bundled = {})
+      : folder_(std::move(folder)), bundled_(std::move(bundled)) {}
 
   const std::filesystem::path& folder() const noexcept { return folder_; }
   /// As it was when it was pulled or imported; nothing when it is not installed.
@@ -42,17 +45,20 @@ class ModelStore {
   /// Copies files of the user's into the store under a name; family, stems and whatever else is known come with the card,
   /// whose files are filled in here. kIo when the name is taken.
   void import(ModelCard card, const std::filesystem::path& weights, const std::filesystem::path& config, RunContext& run) const;
-  /// Reads every file again. A changed one is set aside as <file>.corrupt, so that the next pull fetches it. kNotFound
+  /// Reads every file again. A changed one of the user's is set aside as <file>.corrupt, so that the next pull fetches it. kNotFound
   /// when it is not installed.
   std::vector<FileCheck> verify(const std::string& name, RunContext& run) const;
-  /// kNotFound when there is nothing of that name.
+  /// kNotFound when there is nothing of that name, kUsage when it comes with Unbraid.
   void remove(const std::string& name) const;
   /// kNotFound, saying how to get it.
   ModelFiles files(const std::string& name) const;
 
  private:
-  std::filesystem::path of(const std::string& name) const { return folder_ / name; }
-  std::filesystem::path folder_;
+  std::filesystem::path own(const std::string& name) const { return folder_ / name; }
+  /// Where it is read from: the user's folder, or the one below.
+  std::filesystem::path of(const std::string& name) const;
+  bool is_bundled(const std::string& name) const { return of(name) != own(name); }
+  std::filesystem::path folder_, bundled_;
 };
 
 }  // namespace unbraid::catalog

@@ -11,11 +11,18 @@
 // ends. Errors: kUnsupported when it is missing, cannot be opened or is of another version; the message says
 // what to do.
 
+#include <filesystem>
 #include <string>
 
 #include "unbraid/core/version.hpp"
 
 namespace unbraid {
+
+/// The folder that libunbraid was loaded from.
+std::filesystem::path library_folder();
+
+/// Whether there is such a file; opening it may still fail.
+bool plugin_exists(const std::string& name);
 
 /// The address of a C function in a plugin.
 void* plugin_address(const std::string& name, const char* function);

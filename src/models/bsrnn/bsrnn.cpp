@@ -163,7 +163,7 @@ BsrnnConfig BsrnnConfig::of(const Config& config) {
   const Config audio = config.section("audio");
   const Config model = config.section("model");
   BsrnnConfig result;
-  result.stft = stft_of(audio, {});
+  result.stft = stft_of(audio, {.padding = "zeros"});
   result.channels = audio.get<std::int64_t>("num_channels", 2);
   result.cells = model.get<std::int64_t>("cells", result.cells);
   result.features = model.get<std::int64_t>("features", result.features);

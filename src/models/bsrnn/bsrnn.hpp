@@ -16,7 +16,7 @@
 // It differs from the paper in features and masks of cells instead of bins, in one network for all stems, and in shared
 // layers of the usual kind in place of gated ones.
 //
-// Configuration: `audio` n_fft, hop_length, window (hann), sample_rate, num_channels (1 | 2); `model` bands (pairs of bins
+// Configuration: `audio` n_fft, hop_length, window (hann), padding (zeros), sample_rate, num_channels (1 | 2); `model` bands (pairs of bins
 // per cell, and how many bands of such cells), cells (16, per band), features (64), hidden (64), layers (4),
 // decoder (128: width of V's input), mask (softmax); `training` instruments: the stems.
 

@@ -35,6 +35,19 @@ TEST(Losses, ByHand) {
   EXPECT_NEAR(at(cosine(kEstimate, kReference), 0, 1), 1 - 2 / std::sqrt(2.0 * 4), 1e-6);
 }
 
+TEST(Losses, L1IsTheMeanOfDifferencesAndItsGradientTheirSigns) {
+  // 40,001 values: whole pieces of the sum and a rest. 1e-5 of the value: partial sums of 64 lanes in float32.
+  torch::manual_seed(5);
+  const Tensor r = torch::randn({2, 3, 1, 40001}), weights = torch::randn({2, 3});
+  Tensor e = torch::randn({2, 3, 1, 40001}).requires_grad_(), t = r.clone().requires_grad_();
+  const Tensor loss = l1(e, t), expected = (e - r).detach().to(torch::kFloat64).abs().flatten(2).mean(-1);
+  EXPECT_LT(((loss.detach() - expected) / expected).abs().max().item<double>(), 1e-5);
+  (loss * weights).sum().backward();
+  const Tensor gradient = (e - r).detach().sign() * (weights / 40001).view({2, 3, 1, 1});
+  EXPECT_LT((e.grad() - gradient).abs().max().item<double>(), 1e-10);
+  EXPECT_LT((t.grad() + gradient).abs().max().item<double>(), 1e-10);
+}
+
 TEST(Losses, ScaleInvarianceAndPerfection) {
   torch::manual_seed(3);
   const Tensor r = torch::randn({2, 3, 2, 400}), e = r + 0.3 * torch::randn({2, 3, 2, 400});

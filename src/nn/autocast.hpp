@@ -3,7 +3,7 @@
 
 #include <torch/torch.h>
 
-namespace unbraid::train {
+namespace unbraid::nn {
 
 class Autocast {
  public:
@@ -17,4 +17,4 @@ class Autocast {
   torch::Device device_;
 };
 
-}  // namespace unbraid::train
+}  // namespace unbraid::nn

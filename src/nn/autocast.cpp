@@ -1,8 +1,8 @@
-#include "train/autocast.hpp"
+#include "nn/autocast.hpp"
 
 #include <ATen/autocast_mode.h>
 
-namespace unbraid::train {
+namespace unbraid::nn {
 
 namespace {
 
@@ -33,4 +33,4 @@ Autocast::~Autocast() {
   at::autocast::clear_cache();  // the converted weights are of this step
 }
 
-}  // namespace unbraid::train
+}  // namespace unbraid::nn
