@@ -28,6 +28,7 @@ namespace fs = std::filesystem;
 
 struct EvaluateArguments {
   fs::path reference, estimate, output;
+  std::string reference_format = "auto";
   evaluate::EvaluateOptions options;
   bool list_metrics = false;
 };
@@ -118,7 +119,7 @@ void write_results(std::vector<evaluate::TrackResult>& tracks, const EvaluateArg
 void evaluate_all(EvaluateArguments& arguments, const Session& session) {
   arguments.options.pictures = !arguments.output.empty();
   arguments.options.validate();
-  const auto references = data::open_dataset(arguments.reference), estimates = data::open_dataset(arguments.estimate);
+  const auto references = data::open_dataset(arguments.reference, {.format = arguments.reference_format}), estimates = data::open_dataset(arguments.estimate);
   ThreadPool pool(session.threads);
   ProgressBar bar(!session.quiet);
   RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
@@ -177,8 +178,8 @@ void add_evaluate(CLI::App& program, Session& session) {
   verb->add_flag("--accompaniment", options.accompaniment, "score the sum of all stems but the vocals, too");
   verb->add_flag("--strict", options.strict, "signals of different lengths are an error");
   verb->add_flag("--compat", options.compat, "museval's rules for silence, to the letter");
-  verb->add_option("--reference-bits", options.reference_bits, "round the references first, as readers of .stem.mp4 to 16 bits did (0: don't)")
-      ->check(CLI::Range(0, 24))
+  verb->add_option("--reference-format", arguments->reference_format,
+                   "the layout of the true stems; musdb18_stempeg: .stem.mp4 as read for published scores")
       ->capture_default_str();
   verb->add_flag("--list-metrics", arguments->list_metrics, "explain the metrics and stop");
   verb->callback([arguments, &session] {

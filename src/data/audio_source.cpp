@@ -22,26 +22,26 @@ std::uint64_t available(std::uint64_t frames, std::uint64_t first, std::uint64_t
 
 class FileSource final : public AudioSource {
  public:
-  FileSource(std::filesystem::path path, std::size_t stream) : path_(std::move(path)), stream_(stream) {}
+  FileSource(std::filesystem::path path, const io::ReaderOptions& options) : path_(std::move(path)), options_(options) {}
 
   SourceInfo info() const override {
     const std::lock_guard lock(mutex_);
     if (!info_) {
-      const io::AudioInfo found = io::open_reader(path_, {.stream = stream_})->info();
+      const io::AudioInfo found = io::open_reader(path_, options_)->info();
       // A header without a reliable length makes it worth scanning the file once.
-      const io::AudioInfo exact = found.exact_length || stream_ > 0 ? found : io::probe(path_);
+      const io::AudioInfo exact = found.exact_length || options_.stream > 0 ? found : io::probe(path_);
       info_ = SourceInfo{found.sample_rate, found.channels, exact.frames};
     }
     return *info_;
   }
 
   AudioBuffer read(std::uint64_t first, std::uint64_t count) const override {
-    return io::read_audio(path_, {.stream = stream_}, first, count).samples;
+    return io::read_audio(path_, options_, first, count).samples;
   }
 
  private:
   std::filesystem::path path_;
-  std::size_t stream_;
+  io::ReaderOptions options_;
   mutable std::mutex mutex_;
   mutable std::optional<SourceInfo> info_;  ///< once asked for
 };
@@ -135,8 +135,8 @@ class ExcerptSource final : public AudioSource {
 
 }  // namespace
 
-SourcePtr file_source(std::filesystem::path path, std::size_t stream) {
-  return std::make_shared<FileSource>(std::move(path), stream);
+SourcePtr file_source(std::filesystem::path path, const io::ReaderOptions& options) {
+  return std::make_shared<FileSource>(std::move(path), options);
 }
 
 SourcePtr memory_source(AudioBuffer samples, double sample_rate) {

@@ -37,6 +37,7 @@ struct Reader {
 constexpr std::array kReaders{Reader{"slakh", list_slakh},
                               Reader{"dsd100", list_dsd100},
                               Reader{"musdb18", list_musdb18},
+                              Reader{"musdb18_stempeg", list_musdb18_stempeg},  // only when asked for
                               Reader{"manifest", list_manifest},
                               Reader{"label_folders", list_label_folders},
                               Reader{"track_folders", list_track_folders}};
@@ -130,7 +131,7 @@ DatasetPtr open_dataset(const fs::path& path, const OpenOptions& options) {
   if (options.format != "auto" &&
       std::ranges::none_of(kReaders, [&](const Reader& reader) { return reads(reader, options.format); })) {
     throw Error{ErrorCode::kUsage,
-                "unknown dataset format (auto, slakh, dsd100, musdb18, musdb18hq, mixture_sources, "
+                "unknown dataset format (auto, slakh, dsd100, musdb18, musdb18_stempeg, musdb18hq, mixture_sources, "
                 "stem_pools, track_folders, manifest)",
                 options.format};
   }

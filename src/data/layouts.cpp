@@ -37,16 +37,21 @@ bool has_extension(const fs::path& path, const char* suffix) {
   return path.filename().string().ends_with(suffix);
 }
 
-/// Native Instruments' stem file: one audio stream per stem behind the mixture.
-Track stem_mp4_track(const fs::path& path) {
+/// Native Instruments' stem file: one audio stream per stem behind the mixture. As stempeg read it when the field's scores
+/// were published, with 16 bits and what encoders fill the last packet up with: filters of BSS Eval notice.
+Track stem_mp4_track(const fs::path& path, bool as_stempeg) {
   const io::AudioInfo info = io::probe(path);
   if (info.streams < 2) {
     throw Error{ErrorCode::kFormat, "one audio stream only: a .stem.mp4 holds the mixture and its stems",
                 path.string()};
   }
+  const auto source = [&](std::size_t stream) {
+    const SourcePtr audio = file_source(path, {.stream = stream, .whole_packets = as_stempeg});
+    return as_stempeg ? rounded_source(audio, 16) : audio;
+  };
   // The order of MUSDB18, whose files name no stream.
   static constexpr std::array kMusdb{"mixture", "drums", "bass", "other", "vocals"};
-  Track track{.sample_rate = info.sample_rate, .mixture = file_source(path, 0)};
+  Track track{.sample_rate = info.sample_rate, .mixture = source(0)};
   std::set<std::string> used;
   for (std::size_t stream = 1; stream < info.streams; ++stream) {
     std::string name = stream < info.stream_names.size() ? info.stream_names[stream] : "";
@@ -54,7 +59,7 @@ Track stem_mp4_track(const fs::path& path) {
       name = info.streams == kMusdb.size() ? kMusdb[stream] : fmt::format("stem{}", stream);
     }
     used.insert(name);
-    track.stems.push_back({.name = name, .instrument = {}, .audio = file_source(path, stream)});
+    track.stems.push_back({.name = name, .instrument = {}, .audio = source(stream)});
   }
   return track;
 }
@@ -105,11 +110,10 @@ Listing list_dsd100(const fs::path& path) {
   return listing;
 }
 
-/// <Artist - Title>.stem.mp4
-Listing list_musdb18(const fs::path& path) {
-  Listing listing{"musdb18", {}};
+Listing list_stem_mp4(const fs::path& path, const char* format, bool as_stempeg) {
+  Listing listing{format, {}};
   const auto add = [&](const fs::path& file) {
-    listing.entries.push_back({title_of(file), {}, [file] { return stem_mp4_track(file); }});
+    listing.entries.push_back({title_of(file), {}, [=] { return stem_mp4_track(file, as_stempeg); }});
   };
   if (fs::is_directory(path)) {
     std::vector<fs::path> files;
@@ -125,6 +129,10 @@ Listing list_musdb18(const fs::path& path) {
   }
   return listing;
 }
+
+/// <Artist - Title>.stem.mp4
+Listing list_musdb18(const fs::path& path) { return list_stem_mp4(path, "musdb18", false); }
+Listing list_musdb18_stempeg(const fs::path& path) { return list_stem_mp4(path, "musdb18_stempeg", true); }
 
 /// mix/<title>.wav beside <label>/<title>.wav, where equal titles are one track; or
 /// foreground/<label>/<title>.wav. Folders that share no title are pools of single stems.

@@ -29,6 +29,7 @@ DatasetPtr listed(Listing listing);
 Listing list_slakh(const std::filesystem::path& path);
 Listing list_dsd100(const std::filesystem::path& path);
 Listing list_musdb18(const std::filesystem::path& path);
+Listing list_musdb18_stempeg(const std::filesystem::path& path);
 Listing list_label_folders(const std::filesystem::path& path);
 Listing list_track_folders(const std::filesystem::path& path);
 Listing list_manifest(const std::filesystem::path& csv);

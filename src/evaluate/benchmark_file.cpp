@@ -39,7 +39,6 @@ ordered_json conditions(const Contender& contender, const BenchmarkOptions& opti
           {"hop_s", options.scores.hop_s},
           {"filter_length", options.scores.filter_length},
           {"compat", options.scores.compat},
-          {"reference_bits", options.scores.reference_bits},
           {"conformance", metrics::kConformance}};
 }
 

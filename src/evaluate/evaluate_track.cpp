@@ -55,12 +55,11 @@ std::vector<Target> find_targets(const data::Track& reference, const data::Track
   std::vector<data::SourcePtr> rest, estimated_rest;
   for (const data::TrackStem& stem : reference.stems) {
     const data::TrackStem* const found = partner(estimate, stem.name);
-    const data::SourcePtr truth = options.reference_bits > 0 ? data::rounded_source(stem.audio, options.reference_bits) : stem.audio;
     if (lower(stem.name) != "vocals") {
-      rest.push_back(truth);
+      rest.push_back(stem.audio);
       if (found) estimated_rest.push_back(found->audio);
     }
-    if (found) targets.push_back({stem.name, truth, found->audio});
+    if (found) targets.push_back({stem.name, stem.audio, found->audio});
     else result.missing.push_back(stem.name);
   }
   const bool has_vocals = partner(reference, "vocals") != nullptr;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "unbraid/core/audio_buffer.hpp"
+#include "unbraid/io/reader.hpp"
 
 namespace unbraid::data {
 
@@ -38,8 +39,8 @@ class AudioSource {
 
 using SourcePtr = std::shared_ptr<const AudioSource>;
 
-/// One audio stream of a file; stream as in io::ReaderOptions.
-SourcePtr file_source(std::filesystem::path path, std::size_t stream = 0);
+/// One audio stream of a file.
+SourcePtr file_source(std::filesystem::path path, const io::ReaderOptions& options = {});
 
 /// Samples in memory.
 SourcePtr memory_source(AudioBuffer samples, double sample_rate);

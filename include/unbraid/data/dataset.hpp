@@ -59,7 +59,8 @@ class Dataset {
   /// Without reading anything.
   virtual std::string track_name(std::size_t index) const = 0;
   virtual std::string split(std::size_t index) const = 0;
-  /// "slakh", "dsd100", "musdb18", "musdb18hq", "mixture_sources", "track_folders", "stem_pools", "manifest";
+  /// "slakh", "dsd100", "musdb18" (or "musdb18_stempeg": the same as stempeg read it for published scores: 16 bits, the
+  /// encoder's padding at the end kept), "musdb18hq", "mixture_sources", "track_folders", "stem_pools", "manifest";
   /// the format of the underlying dataset for views.
   virtual std::string format() const = 0;
 };

@@ -43,7 +43,6 @@ struct EvaluateOptions {
   bool strict = false;              ///< different lengths are an error
   bool accompaniment = false;       ///< make the estimate of the accompaniment from the other estimates
   bool compat = false;              ///< museval's rules for silence (bss_eval.hpp)
-  unsigned reference_bits = 0;      ///< round the references to these first (16 as museval's reader of .stem.mp4 did); 0: as they are
   bool pictures = false;            ///< spectrograms for a report
 
   /// kUsage for an unknown metric (the message lists the known ones) and for times or lengths out of range.

@@ -103,8 +103,8 @@ Container container_of(const Demuxer& demuxer, std::size_t streams) {
 
 class FfmpegReader final : public Reader {
  public:
-  FfmpegReader(ByteFile file, std::size_t stream)
-      : file_(std::move(file)), audio_stream_(stream), packet_(av_packet_alloc()) {
+  FfmpegReader(ByteFile file, const ReaderOptions& options)
+      : file_(std::move(file)), audio_stream_(options.stream), packet_(av_packet_alloc()) {
     demuxer_.emplace(file_, audio_stream_);
     const AVCodecParameters& codec = *demuxer_->stream().codecpar;
     if (codec.sample_rate < 1 || codec.ch_layout.nb_channels < 1)
@@ -121,7 +121,7 @@ class FfmpegReader final : public Reader {
     info_.stream_names = read_stream_names(*demuxer_, file_);
     info_.exact_length = true;
 
-    timeline_ = measure_timeline(*demuxer_, file_, audio_stream_);
+    timeline_ = measure_timeline(*demuxer_, file_, options);
     rewind();
     info_.format = format_of(decoder_->context());
     if (timeline_) {
@@ -280,7 +280,7 @@ class FfmpegReader final : public Reader {
 }  // namespace
 
 std::unique_ptr<Reader> open_with_ffmpeg(ByteFile file, const ReaderOptions& options) {
-  return std::make_unique<FfmpegReader>(std::move(file), options.stream);
+  return std::make_unique<FfmpegReader>(std::move(file), options);
 }
 
 }  // namespace unbraid::io

@@ -71,7 +71,7 @@ std::optional<std::uint64_t> packet_frames(const AVStream& stream, const AVPacke
   return frames;
 }
 
-std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file, std::size_t audio_stream) {
+std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file, const ReaderOptions& options) {
   if (std::ranges::none_of(kTrusted, [&](const char* name) { return demuxer.format_is(name); }))
     return std::nullopt;
   const AVStream& stream = demuxer.stream();
@@ -127,13 +127,13 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
         gapless && gapless->delay + gapless->frames <= raw) {
       timeline.delay = gapless->delay;
       timeline.frames = gapless->frames;
-    } else {
+    } else if (!options.whole_packets) {
       // The edit list may end before the last packet does. Where it only differs by its own rounding, the
       // packets are right.
       ByteFile boxes = file.duplicate();
       const std::uint64_t ticks = movie_timescale(boxes);
       const std::uint64_t rounding = ticks == 0 ? timeline.frames : ticks >= rate ? 0 : rate / ticks + 1;
-      const Demuxer edited(file, audio_stream, EditLists::kApplied);
+      const Demuxer edited(file, options.stream, EditLists::kApplied);
       const std::uint64_t kept = to_frames(edited.stream(), edited.stream().duration);
       if (kept > 0 && kept + rounding < timeline.frames) timeline.frames = kept;
     }

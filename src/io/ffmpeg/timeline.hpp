@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "io/ffmpeg/demuxer.hpp"
+#include "unbraid/io/reader.hpp"
 
 namespace unbraid::io {
 
@@ -32,6 +33,6 @@ std::optional<std::uint64_t> packet_frames(const AVStream& stream, const AVPacke
 
 /// Reads the demuxer to its end. Empty where the packets do not tell their lengths: then somebody has to
 /// decode and count. kFormat when packets that the header promises are missing.
-std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file, std::size_t audio_stream);
+std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file, const ReaderOptions& options);
 
 }  // namespace unbraid::io

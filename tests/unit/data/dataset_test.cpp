@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <limits>
 
@@ -171,6 +172,15 @@ TEST(OpenDataset, StemFilesAreReadDirectlyAndInStep) {
                                           AudioBuffer(stem.view().slice(20'000, 5000))),
               0);
   }
+
+  // As stempeg read it: steps of 16 bits, and the last of the packets of 1024 frames whole.
+  const DatasetPtr published = open_dataset(folder.path(), {.format = "musdb18_stempeg"});
+  EXPECT_EQ(published->format(), "musdb18_stempeg");
+  const AudioBuffer whole = published->track(0).stems[0].audio->read();
+  EXPECT_GE(whole.frames(), kFrames);
+  EXPECT_LT(whole.frames(), kFrames + 2048);
+  for (const float sample : whole.samples()) ASSERT_EQ(sample * 32768, std::round(sample * 32768));
+  EXPECT_LE(testing::largest_difference(AudioBuffer(whole.view().slice(0, kFrames)), track.stems[0].audio->read()), 0.5F / 32768);
 }
 
 TEST(OpenDataset, Manifests) {
