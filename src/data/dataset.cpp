@@ -33,19 +33,21 @@ struct Reader {
   Listing (*list)(const fs::path&);
 };
 
-/// In the order of asking: the more a layout demands, the earlier it is asked for.
+/// In the order of asking: the more a layout demands, the earlier it is asked for. Whatever pools of stems could be is
+/// also a set of track folders: the last reader must be asked for by name.
 constexpr std::array kReaders{Reader{"slakh", list_slakh},
                               Reader{"dsd100", list_dsd100},
                               Reader{"musdb18", list_musdb18},
                               Reader{"musdb18_stempeg", list_musdb18_stempeg},  // only when asked for
                               Reader{"manifest", list_manifest},
                               Reader{"label_folders", list_label_folders},
-                              Reader{"track_folders", list_track_folders}};
+                              Reader{"track_folders", list_track_folders},
+                              Reader{"stem_pools", list_stem_pools}};
 
-/// MUSDB18-HQ is a set of track folders, mixtures beside sources one of label folders.
+/// Some readers are one for two formats: MUSDB18-HQ is a set of track folders.
 bool reads(const Reader& reader, const std::string& format) {
   const std::string name = reader.format;
-  if (name == "label_folders") return format == "mixture_sources" || format == "stem_pools";
+  if (name == "label_folders") return format == "mixture_sources";
   if (name == "track_folders") return format == "track_folders" || format == "musdb18hq";
   return name == format;
 }

@@ -64,6 +64,19 @@ Track stem_mp4_track(const fs::path& path, bool as_stempeg) {
   return track;
 }
 
+/// The folders that are named after what plays in them.
+std::vector<fs::path> label_folders(const fs::path& path) {
+  std::vector<fs::path> folders;
+  for (const fs::path& folder : folders_in(path)) {
+    if (folder.filename() == "foreground") {
+      for (const fs::path& inner : folders_in(folder)) folders.push_back(inner);
+    } else {
+      folders.push_back(folder);
+    }
+  }
+  return folders;
+}
+
 }  // namespace
 
 Listing list_slakh(const fs::path& path) {
@@ -141,14 +154,7 @@ Listing list_label_folders(const fs::path& path) {
                                              "guitar", "piano", "instrumental", "accompaniment",
                                              "speech", "music", "effects",      "background"};
   if (!fs::is_directory(path)) return {};
-  std::vector<fs::path> folders;
-  for (const fs::path& folder : folders_in(path)) {
-    if (folder.filename() == "foreground") {
-      for (const fs::path& inner : folders_in(folder)) folders.push_back(inner);
-    } else {
-      folders.push_back(folder);
-    }
-  }
+  const std::vector<fs::path> folders = label_folders(path);
   const bool has_mixtures =
       std::ranges::any_of(folders, [](const fs::path& f) { return names_a_mixture(f.filename().string()); });
   const bool has_labels =
@@ -172,11 +178,32 @@ Listing list_label_folders(const fs::path& path) {
       aligned = aligned || files.stems.size() > 1;
     }
   }
-  Listing listing{aligned ? "mixture_sources" : "stem_pools", {}};
+  if (!aligned) return list_stem_pools(path);
+  Listing listing{"mixture_sources", {}};
   for (const auto& [title, files] : tracks) {
     listing.entries.push_back(
         {title, {}, [files = files] { return track_of_files(files.mixture, files.stems); }});
   }
+  return listing;
+}
+
+/// <label>/<any>.wav: every file is a track of one stem. A title that several labels have is told apart by its label.
+Listing list_stem_pools(const fs::path& path) {
+  if (!fs::is_directory(path)) return {};
+  std::map<std::string, std::size_t> uses;
+  for (const fs::path& folder : label_folders(path))
+    for (const fs::path& file : audio_in(folder)) ++uses[title_of(file)];
+  Listing listing{"stem_pools", {}};
+  for (const fs::path& folder : label_folders(path)) {
+    const std::string label = folder.filename().string();
+    for (const fs::path& file : audio_in(folder)) {
+      const std::string title = title_of(file);
+      listing.entries.push_back({uses[title] > 1 ? label + "/" + title : title, {}, [label, file] {
+                                   return track_of_files({}, {{label, file}});
+                                 }});
+    }
+  }
+  std::ranges::sort(listing.entries, {}, &Entry::name);
   return listing;
 }
 

@@ -31,6 +31,7 @@ Listing list_dsd100(const std::filesystem::path& path);
 Listing list_musdb18(const std::filesystem::path& path);
 Listing list_musdb18_stempeg(const std::filesystem::path& path);
 Listing list_label_folders(const std::filesystem::path& path);
+Listing list_stem_pools(const std::filesystem::path& path);
 Listing list_track_folders(const std::filesystem::path& path);
 Listing list_manifest(const std::filesystem::path& csv);
 

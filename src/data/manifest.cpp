@@ -1,7 +1,6 @@
 // CSV manifests. Two forms, told apart by the header, with paths relative to the file:
-//   track,split,mixture,vocals,drums      one row per track; split and mixture may be left out, empty cells
-//   too instrum,path                          one row per file: a pool of single stems (MSST's dataset type
-//   3)
+//   track,split,mixture,vocals,drums   one row per track; split and mixture may be left out, cells may be empty
+//   instrum,path                       one row per file: a pool of single stems
 
 #include <fmt/format.h>
 

@@ -137,6 +137,66 @@ TEST(OpenDataset, LabelFoldersWithAndWithoutCommonTitles) {
   EXPECT_EQ(pools->track(1).stem_names(), (std::vector<std::string>{"drums"}));
 }
 
+// Folders laid out as the pages of the program MSST describe its dataset types (docs/datasets.md).
+TEST(OpenDataset, TypesOneFourFiveOfMsst) {
+  const TemporaryFolder folder;
+  const Pair pair;
+  for (const char* song : {"Song 1", "Song 2"}) {  // stems as wav or flac; another stem may be missing
+    write_audio(folder / song / "vocals.wav", pair.a);
+    write_audio(folder / song / "other.flac", pair.b);
+  }
+  write_audio(folder / "Song 1" / "bass.wav", pair.a);
+  const DatasetPtr dataset = open_dataset(folder.path());
+  EXPECT_EQ(dataset->format(), "track_folders");
+  EXPECT_EQ(names(*dataset), (std::vector<std::string>{"/Song 1", "/Song 2"}));
+  EXPECT_EQ(dataset->track(0).stem_names(), (std::vector<std::string>{"bass", "other", "vocals"}));
+  const Track track = dataset->track(1);
+  EXPECT_EQ(track.stem_names(), (std::vector<std::string>{"other", "vocals"}));
+  EXPECT_FALSE(track.has_mixture_file);
+  EXPECT_LT(testing::largest_difference(track.mixture->read(), pair.mix), 1e-4);
+}
+
+TEST(OpenDataset, TypesSixAndSevenOfMsstKeepTheirMixture) {
+  const TemporaryFolder folder;
+  const Pair pair;
+  AudioBuffer mastered = pair.mix;
+  for (float& x : mastered.channel(0)) x *= 0.5f;
+  write_audio(folder / "Song 1" / "flute.wav", pair.a);
+  write_audio(folder / "Song 1" / "violin.wav", pair.b);
+  write_audio(folder / "Song 1" / "mixture.wav", mastered);
+  write_audio(folder / "Song 2" / "flute.wav", pair.a);
+  const DatasetPtr dataset = open_dataset(folder.path());
+  EXPECT_EQ(dataset->format(), "track_folders");
+  const Track first = dataset->track(0), second = dataset->track(1);
+  EXPECT_EQ(first.stem_names(), (std::vector<std::string>{"flute", "violin"}));
+  EXPECT_EQ(testing::largest_difference(first.mixture->read(), mastered), 0);  // not the sum of the stems
+  EXPECT_EQ(second.stem_names(), (std::vector<std::string>{"flute"}));
+  EXPECT_FALSE(second.has_mixture_file);
+}
+
+TEST(OpenDataset, TypesTwoAndThreeOfMsst) {
+  const TemporaryFolder folder;
+  const Pair pair;
+  write_audio(folder / "labels" / "flute" / "1.wav", pair.a);
+  write_audio(folder / "labels" / "flute" / "2.flac", pair.a);
+  write_audio(folder / "labels" / "violin" / "1.wav", pair.b);
+  // Instruments that nobody told of look like songs, and equal titles like one track: the format must be named.
+  EXPECT_EQ(open_dataset(folder / "labels")->format(), "track_folders");
+  const DatasetPtr pools = open_dataset(folder / "labels", {.format = "stem_pools"});
+  EXPECT_EQ(pools->format(), "stem_pools");
+  EXPECT_EQ(names(*pools), (std::vector<std::string>{"/2", "/flute/1", "/violin/1"}));
+  EXPECT_EQ(pools->track(0).stem_names(), (std::vector<std::string>{"flute"}));
+  EXPECT_EQ(pools->track(2).stem_names(), (std::vector<std::string>{"violin"}));
+  EXPECT_EQ(testing::largest_difference(pools->track(2).mixture->read(), pair.b), 0);
+
+  write_text(folder / "files.csv", "instrum,path\nflute,labels/flute/1.wav\nviolin," +
+                                       (folder / "labels" / "violin" / "1.wav").string() + "\n");
+  const DatasetPtr listed = open_dataset(folder / "files.csv");
+  EXPECT_EQ(listed->format(), "stem_pools");
+  ASSERT_EQ(listed->size(), 2u);
+  EXPECT_EQ(testing::largest_difference(listed->track(1).stem("violin").audio->read(), pair.b), 0);
+}
+
 TEST(OpenDataset, StemFilesAreReadDirectlyAndInStep) {
   const TemporaryFolder folder;
   const std::vector<std::string> streams{"mixture", "drums", "bass", "other", "vocals"};
