@@ -20,11 +20,6 @@ namespace unbraid::classic {
 /// The stems of such methods.
 inline std::vector<std::string> background_stems() { return {"background", "foreground"}; }
 
-inline Parameter window_parameter() {
-  return {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples", .unit = "ms",
-          .value = 46.0, .minimum = 1, .maximum = 1000};
-}
-
 inline Parameter high_pass_parameter(std::string source = {}) {
   return {.name = "high_pass_hz", .help = "below, everything is background", .unit = "Hz", .value = 100.0,
           .minimum = 0, .maximum = 1e6, .source = std::move(source)};

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "classic/masking_separator.hpp"
-#include "classic/source_names.hpp"
+#include "classic/unnamed_sources.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -164,8 +164,7 @@ Method duet_method() {
       .paper = "Yılmaz, Rickard, Blind separation of speech mixtures via time-frequency masking, IEEE TSP 52(7), 2004",
       .stems = source_names(2),
       .parameters = {
-          {.name = "sources", .help = "how many sources to look for", .value = std::int64_t{2}, .minimum = 2,
-           .maximum = 16},
+          sources_parameter(2),
           window_parameter(64.0),
           {.name = "attenuation_limit", .help = "greatest symmetric attenuation looked for", .value = 3.0,
            .minimum = 0.1, .maximum = 100, .source = "nussl"},
@@ -177,15 +176,13 @@ Method duet_method() {
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
     if (format.channels < 2)
       throw Error{ErrorCode::kUnsupported, "needs two channels: it tells sources apart by where they stand", "duet"};
-    const DuetOptions options{.sources = static_cast<std::size_t>(values.integer("sources")),
+    const DuetOptions options{.sources = number_of_sources(values),
                               .attenuation_limit = values.number("attenuation_limit"),
                               .delay_limit_samples = values.number("delay_limit_samples"),
                               .peak_threshold = values.number("peak_threshold")};
     options.validate();
-    SeparatorInfo info{.stems = source_names(options.sources), .sample_rate = format.sample_rate,
-                       .channels = format.channels, .blocks = WholeTrack{}};
     return make_masking_separator(
-        info, stft_options(format.sample_rate, values.number("window_ms")),
+        info_of_sources(format, options.sources), stft_options(format.sample_rate, values.number("window_ms")),
         [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
           auto masks = duet_masks<float>(mix, duet_sources(duet_histogram(mix, options), options), run.pool);
           masks.resize(options.sources - 1);  // sources that were not found are silent

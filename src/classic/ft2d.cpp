@@ -256,7 +256,7 @@ Method ft2d_method() {
       .paper = "Seetharaman, Pishdadian, Pardo, Music/voice separation using the 2D Fourier transform, WASPAA 2017",
       .stems = background_stems(),
       .parameters = {
-          window_parameter(),
+          window_parameter(46.0),
           {.name = "neighbourhood_bins", .help = "odd size of the neighbourhood along scale", .unit = "bins",
            .value = std::int64_t{1}, .minimum = 1, .maximum = 1001},
           {.name = "neighbourhood_frames", .help = "odd size of the neighbourhood along rate", .unit = "bins",

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "classic/matrix.hpp"
-#include "classic/source_names.hpp"
 #include "classic/symmetric_eigen.hpp"
+#include "classic/unnamed_sources.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -162,8 +162,7 @@ namespace {
 class IcaSeparator final : public Separator {
  public:
   IcaSeparator(const StreamFormat& format, const IcaOptions& options) : options_(options) {
-    info_ = {.stems = source_names(format.channels), .sample_rate = format.sample_rate, .channels = format.channels,
-             .blocks = WholeTrack{}};
+    info_ = info_of_sources(format, format.channels);
     info_.working_bytes = [channels = format.channels](std::size_t frames) {
       return frames * channels * sizeof(float) + 4 * kSlice * channels * sizeof(double);
     };

@@ -8,7 +8,7 @@
 
 #include "classic/masking_separator.hpp"
 #include "classic/matrix.hpp"
-#include "classic/source_names.hpp"
+#include "classic/unnamed_sources.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/dsp/stft.hpp"
@@ -189,8 +189,7 @@ class IvaSeparator final : public Separator {
  public:
   IvaSeparator(const StreamFormat& format, const IvaOptions& options, double window_ms)
       : options_(options), stft_(stft_options(format.sample_rate, window_ms)) {
-    info_ = {.stems = source_names(format.channels), .sample_rate = format.sample_rate, .channels = format.channels,
-             .blocks = WholeTrack{}};
+    info_ = info_of_sources(format, format.channels);
     info_.working_bytes = [channels = format.channels](std::size_t frames) {
       return frames * channels * 4 * (channels + 1) * sizeof(std::complex<float>);
     };

@@ -9,7 +9,7 @@
 #include "classic/masking_separator.hpp"
 #include "classic/masks.hpp"
 #include "classic/matrix.hpp"
-#include "classic/source_names.hpp"
+#include "classic/unnamed_sources.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/rng.hpp"
@@ -219,8 +219,7 @@ Method nmf_convolutive_method() {
                "monophonic inputs, ICA 2004",
       .stems = source_names(4),
       .parameters = {
-          {.name = "sources", .help = "how many groups the components are put into", .value = std::int64_t{4},
-           .minimum = 2, .maximum = 16},
+          sources_parameter(4),
           window_parameter(46.0),
           {.name = "components", .help = "patterns", .value = std::int64_t{12}, .minimum = 2, .maximum = 1000},
           {.name = "span_frames", .help = "length of a pattern", .unit = "frames", .value = std::int64_t{8},
@@ -228,15 +227,13 @@ Method nmf_convolutive_method() {
           {.name = "iterations", .help = "iterations", .value = std::int64_t{40}, .minimum = 1, .maximum = 100000}},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t seed) {
-    const auto sources = static_cast<std::size_t>(values.integer("sources"));
+    const auto sources = number_of_sources(values);
     const ConvolutiveOptions options{.components = static_cast<std::size_t>(values.integer("components")),
                                      .span_frames = static_cast<std::size_t>(values.integer("span_frames")),
                                      .iterations = static_cast<std::size_t>(values.integer("iterations"))};
     options.validate();
-    SeparatorInfo info{.stems = source_names(sources), .sample_rate = format.sample_rate,
-                       .channels = format.channels, .blocks = WholeTrack{}};
     return make_masking_separator(
-        info, stft_options(format.sample_rate, values.number("window_ms")),
+        info_of_sources(format, sources), stft_options(format.sample_rate, values.number("window_ms")),
         [=, rate = format.sample_rate](const dsp::Spectrogram<float>& mix, RunContext& run) {
           return masks_of(mix, rate, sources, options, seed, run);
         });

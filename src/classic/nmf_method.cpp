@@ -13,7 +13,7 @@
 #include "classic/component_groups.hpp"
 #include "classic/masking_separator.hpp"
 #include "classic/masks.hpp"
-#include "classic/source_names.hpp"
+#include "classic/unnamed_sources.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/classic/nmf.hpp"
 
@@ -65,8 +65,7 @@ Method nmf_method() {
                "and sparseness criteria, IEEE TASLP 15(3), 2007",
       .stems = source_names(4),
       .parameters = {
-          {.name = "sources", .help = "how many groups the components are put into", .value = std::int64_t{4},
-           .minimum = 2, .maximum = 16},
+          sources_parameter(4),
           window_parameter(46.0),
           {.name = "components", .help = "components of the factorisation", .value = std::int64_t{40}, .minimum = 2,
            .maximum = 1000},
@@ -82,7 +81,7 @@ Method nmf_method() {
            .value = 0.0, .minimum = 0, .maximum = 1000}},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t seed) {
-    const Options options{.sources = static_cast<std::size_t>(values.integer("sources")),
+    const Options options{.sources = number_of_sources(values),
                           .nmf = {.components = static_cast<std::size_t>(values.integer("components")),
                                   .beta = values.number("beta"),
                                   .iterations = static_cast<std::size_t>(values.integer("iterations")),
@@ -91,10 +90,8 @@ Method nmf_method() {
                           .nndsvd = values.text("start") == "nndsvd",
                           .power = values.text("spectrum") == "power",
                           .seed = seed};
-    SeparatorInfo info{.stems = source_names(options.sources), .sample_rate = format.sample_rate,
-                       .channels = format.channels, .blocks = WholeTrack{}};
     return make_masking_separator(
-        info, stft_options(format.sample_rate, values.number("window_ms")),
+        info_of_sources(format, options.sources), stft_options(format.sample_rate, values.number("window_ms")),
         [options, rate = format.sample_rate](const dsp::Spectrogram<float>& mix, RunContext& run) {
           return masks_of(mix, rate, options, run);
         });

@@ -8,7 +8,7 @@
 
 #include "classic/masking_separator.hpp"
 #include "classic/matrix.hpp"
-#include "classic/source_names.hpp"
+#include "classic/unnamed_sources.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/rng.hpp"
@@ -214,8 +214,7 @@ class ProjetSeparator final : public Separator {
   ProjetSeparator(const StreamFormat& format, const dsp::StftOptions& stft, const ProjetOptions& options,
                   std::uint64_t seed)
       : options_(options), stft_(stft), seed_(seed) {
-    info_ = {.stems = source_names(options.sources), .sample_rate = format.sample_rate, .channels = format.channels,
-             .blocks = WholeTrack{}};
+    info_ = info_of_sources(format, options.sources);
     info_.working_bytes = [bins = stft_.bins(), hop = stft_.hop(), sources = options.sources](std::size_t frames) {
       return (frames / hop + 2) * bins * (2 * 2 * sizeof(std::complex<float>) + sources * sizeof(float));
     };
@@ -257,8 +256,7 @@ Method projet_method() {
       .paper = "Fitzgerald, Liutkus, Badeau, Projection-based demixing of spatial audio, IEEE TASLP 24(9), 2016",
       .stems = source_names(2),
       .parameters = {
-          {.name = "sources", .help = "how many sources to look for", .value = std::int64_t{2}, .minimum = 2,
-           .maximum = 16},
+          sources_parameter(2),
           window_parameter(46.0),
           {.name = "iterations", .help = "number of updates", .value = std::int64_t{50}, .minimum = 1,
            .maximum = 10000, .source = "nussl"},
@@ -275,7 +273,7 @@ Method projet_method() {
       throw Error{ErrorCode::kUnsupported, "needs two channels: it tells sources apart by where they stand", "projet"};
     const auto delays = static_cast<std::size_t>(values.integer("delays"));
     const ProjetOptions options{
-        .sources = static_cast<std::size_t>(values.integer("sources")),
+        .sources = number_of_sources(values),
         .iterations = static_cast<std::size_t>(values.integer("iterations")),
         .max_delay_samples = values.number("max_delay_samples"),
         .location_pannings = static_cast<std::size_t>(values.integer("pannings")),

@@ -163,7 +163,7 @@ Method repet_method() {
                "Adaptive filtering for music/voice separation, ICASSP 2012",
       .stems = background_stems(),
       .parameters = {
-          window_parameter(),
+          window_parameter(46.0),
           {.name = "period_s", .help = "the repeating period; 0: find it", .unit = "s", .value = 0.0, .minimum = 0,
            .maximum = 600},
           {.name = "shortest_period_s", .help = "shortest period looked for", .unit = "s", .value = 0.8,

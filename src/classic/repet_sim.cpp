@@ -156,7 +156,7 @@ Method repet_sim_method() {
       .paper = "Rafii, Pardo, Music/voice separation using the similarity matrix, ISMIR 2012",
       .stems = background_stems(),
       .parameters = {
-          window_parameter(),
+          window_parameter(46.0),
           {.name = "similarity_threshold", .help = "least similarity, on a scale from 0 to 1 for each frame",
            .value = 0.0, .minimum = 0, .maximum = 1, .source = "Rafii, Pardo 2012, section 3"},
           {.name = "min_distance_s", .help = "least time between frames that are taken for repetitions", .unit = "s",

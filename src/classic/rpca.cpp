@@ -206,7 +206,7 @@ Method rpca_method() {
                "robust principal component analysis, ICASSP 2012; Lin, Chen, Ma, arXiv:1009.5055",
       .stems = background_stems(),
       .parameters = {
-          window_parameter(),
+          window_parameter(46.0),
           {.name = "iterations", .help = "most iterations", .value = std::int64_t{100}, .minimum = 1, .maximum = 10000},
           {.name = "tolerance", .help = "relative residual at which to stop", .value = 1e-7, .minimum = 1e-12,
            .maximum = 1, .source = "Lin, Chen, Ma"},

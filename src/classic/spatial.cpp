@@ -26,7 +26,7 @@
 #include "classic/kmeans.hpp"
 #include "classic/masking_separator.hpp"
 #include "classic/masks.hpp"
-#include "classic/source_names.hpp"
+#include "classic/unnamed_sources.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -133,8 +133,7 @@ Method spatial_method() {
                "spatial clustering",
       .stems = source_names(2),
       .parameters = {
-          {.name = "sources", .help = "how many sources to look for", .value = std::int64_t{2}, .minimum = 2,
-           .maximum = 16},
+          sources_parameter(2),
           window_parameter(93.0),
           {.name = "phase_weight", .help = "weight of phase differences against level differences; 0 for a mix that "
                                            "was panned by levels", .value = 0.3, .minimum = 0, .maximum = 1},
@@ -148,15 +147,14 @@ Method spatial_method() {
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t seed) {
     if (format.channels < 2)
       throw Error{ErrorCode::kUnsupported, "needs two channels: it tells sources apart by where they stand", "spatial"};
-    const SpatialOptions options{.sources = static_cast<std::size_t>(values.integer("sources")),
+    const SpatialOptions options{.sources = number_of_sources(values),
                                  .phase_weight = values.number("phase_weight"),
                                  .loudest_share = values.number("loudest_share"),
                                  .sharpness = values.number("sharpness"),
                                  .gaussian = values.text("clusters") == "gmm",
                                  .seed = seed};
-    SeparatorInfo info{.stems = source_names(options.sources), .sample_rate = format.sample_rate,
-                       .channels = format.channels, .blocks = WholeTrack{}};
-    return make_masking_separator(info, stft_options(format.sample_rate, values.number("window_ms")),
+    return make_masking_separator(info_of_sources(format, options.sources),
+                                  stft_options(format.sample_rate, values.number("window_ms")),
                                   [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
                                     return memberships(mix, directions(mix, options, run.pool), options, run.pool);
                                   });

@@ -11,7 +11,7 @@
 #include "classic/component_groups.hpp"
 #include "classic/masking_separator.hpp"
 #include "classic/masks.hpp"
-#include "classic/source_names.hpp"
+#include "classic/unnamed_sources.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/classic/nmf.hpp"
 
@@ -51,7 +51,7 @@ Method timbre_method() {
       .paper = "Spiertz, Gnann, Source-filter based clustering for monaural blind source separation, DAFx 2009",
       .stems = source_names(2),
       .parameters = {
-          {.name = "sources", .help = "how many groups", .value = std::int64_t{2}, .minimum = 2, .maximum = 16},
+          sources_parameter(2),
           window_parameter(46.0),
           {.name = "components", .help = "components of the factorisation", .value = std::int64_t{30}, .minimum = 2,
            .maximum = 1000},
@@ -63,16 +63,14 @@ Method timbre_method() {
            .minimum = 1, .maximum = 39}},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t seed) {
-    const TimbreOptions options{.sources = static_cast<std::size_t>(values.integer("sources")),
+    const TimbreOptions options{.sources = number_of_sources(values),
                                 .components = static_cast<std::size_t>(values.integer("components")),
                                 .iterations = static_cast<std::size_t>(values.integer("iterations")),
                                 .coefficients = static_cast<std::size_t>(values.integer("coefficients")),
                                 .beta = values.number("beta"),
                                 .seed = seed};
-    SeparatorInfo info{.stems = source_names(options.sources), .sample_rate = format.sample_rate,
-                       .channels = format.channels, .blocks = WholeTrack{}};
     return make_masking_separator(
-        info, stft_options(format.sample_rate, values.number("window_ms")),
+        info_of_sources(format, options.sources), stft_options(format.sample_rate, values.number("window_ms")),
         [options, rate = format.sample_rate](const dsp::Spectrogram<float>& mix, RunContext& run) {
           return timbre_masks(mix, rate, options, run);
         });
