@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <cstddef>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "classic/background.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
+#include "unbraid/core/zeroed_vector.hpp"
 #include "unbraid/dsp/fft.hpp"
 
 namespace unbraid::classic {
@@ -17,83 +18,107 @@ namespace unbraid::classic {
 namespace {
 
 constexpr double kFloor = 1e-7;
+constexpr std::size_t kBlock = 16;  ///< frames or scales that a thread takes at a time
 
-/// A plane of rows × columns values: here rows are scales (of bins) and columns rates (of frames).
-template <class V>
-struct Plane {
-  std::size_t rows, columns;
-  std::vector<V> values;
-  Plane(std::size_t r, std::size_t c) : rows(r), columns(c), values(r * c) {}
-  std::span<V> row(std::size_t r) { return {values.data() + r * columns, columns}; }
-  std::span<const V> row(std::size_t r) const { return {values.data() + r * columns, columns}; }
-};
-
-template <class V>
-Plane<V> transposed(const Plane<V>& in, ThreadPool& pool) {
-  constexpr std::size_t kTile = 16;
-  Plane<V> out(in.columns, in.rows);
-  pool.parallel_for((in.columns + kTile - 1) / kTile, [&](std::size_t tile) {
-    for (std::size_t r0 = 0; r0 < in.rows; r0 += kTile)
-      for (std::size_t c = tile * kTile; c < std::min(in.columns, (tile + 1) * kTile); ++c)
-        for (std::size_t r = r0; r < std::min(in.rows, r0 + kTile); ++r)
-          out.values[c * in.rows + r] = in.values[r * in.columns + c];
-  });
-  return out;
-}
-
-/// The transform along every row.
+/// The 2DFT of one channel's magnitudes, [scale][rate]. Magnitudes are real, so scale −r holds the conjugates of scale r
+/// with the rates negated: scales 0 … bins/2 say everything, as long as what weights them keeps that symmetry.
 template <class T>
-void transform_rows(Plane<std::complex<T>>& plane, bool inverse, ThreadPool& pool) {
-  const dsp::ComplexFft<T> fft(plane.columns);
-  pool.parallel_for(plane.rows, [&](std::size_t r) {
-    if (inverse)
-      fft.inverse(plane.row(r));
-    else
-      fft.forward(plane.row(r));
-  }, 4);
-}
+class Transform {
+ public:
+  using Complex = std::complex<T>;
 
-/// The 2DFT of real magnitudes, [scale][rate]: real transforms along the bins, complex ones along the frames for half of
-/// the scales; the others are their mirror images, conjugated.
-template <class T>
-Plane<std::complex<T>> transform(std::span<const T> mix, std::size_t frames, std::size_t bins, ThreadPool& pool) {
-  const dsp::RealFft<T> fft(bins);
-  Plane<std::complex<T>> by_frame(frames, fft.bins());
-  pool.parallel_ranges(frames, 16, [&](std::size_t first, std::size_t last) {
-    auto scratch = fft.scratch();
-    for (std::size_t m = first; m < last; ++m) fft.forward(mix.subspan(m * bins, bins), by_frame.row(m), scratch);
-  });
-  Plane<std::complex<T>> half = transposed(by_frame, pool);
-  transform_rows(half, false, pool);
-  Plane<std::complex<T>> plane(bins, frames);
-  pool.parallel_for(bins, [&](std::size_t r) {
-    const auto out = plane.row(r);
-    if (r < half.rows) {
-      std::ranges::copy(half.row(r), out.begin());
+  Transform(std::span<const T> mix, std::size_t frames, std::size_t bins, bool symmetric, ThreadPool& pool)
+      : frames_(frames),
+        bins_(bins),
+        symmetric_(symmetric),
+        scales_(symmetric ? bins / 2 + 1 : bins),
+        stride_((frames + 7) / 8 * 8),
+        along_rates_(frames),
+        values_(scales_ * stride_) {
+    const dsp::RealFft<T> fft(bins);
+    pool.parallel_ranges(frames, kBlock, [&](std::size_t first, std::size_t last) {
+      auto scratch = fft.scratch();
+      dsp::AlignedVector<Complex> block(kBlock * fft.bins());
+      for (std::size_t m = first; m < last; ++m)
+        fft.forward(mix.subspan(m * bins, bins), std::span(block).subspan((m - first) * fft.bins(), fft.bins()), scratch);
+      for (std::size_t r = 0; r < fft.bins(); ++r)
+        for (std::size_t m = first; m < last; ++m) row(r)[m] = block[(m - first) * fft.bins() + r];
+    });
+    pool.parallel_for(fft.bins(), [&](std::size_t r) { along_rates_.forward(row(r)); });
+    for (std::size_t r = fft.bins(); r < scales_; ++r) {
+      const auto in = row(bins - r), out = row(r);
+      for (std::size_t c = 0; c < frames; ++c) out[c] = std::conj(in[(frames - c) % frames]);
+    }
+  }
+
+  std::size_t frames() const { return frames_; }
+  std::size_t bins() const { return bins_; }
+  std::size_t scales() const { return scales_; }
+  bool symmetric() const { return symmetric_; }
+  std::span<Complex> row(std::size_t scale) { return {values_.data() + scale * stride_, frames_}; }
+  std::span<const Complex> row(std::size_t scale) const { return {values_.data() + scale * stride_, frames_}; }
+
+  /// How many scales of the whole plane a row stands for.
+  double share(std::size_t scale) const { return symmetric() && scale > 0 && 2 * scale != bins_ ? 2 : 1; }
+
+  void inverse_along_rates(std::size_t scale) { along_rates_.inverse(row(scale)); }
+
+  /// |inverse| of some frames along the scales, bins times too large; out: [frame][bin].
+  void inverse_along_scales(std::size_t first, std::size_t last, std::span<T> out) const {
+    dsp::AlignedVector<Complex> block(kBlock * scales_);
+    for (std::size_t r = 0; r < scales_; ++r)
+      for (std::size_t m = first; m < last; ++m) block[(m - first) * scales_ + r] = row(r)[m];
+    if (!symmetric()) {
+      const dsp::ComplexFft<T> fft(bins_);
+      for (std::size_t i = 0; i < last - first; ++i) {
+        const auto frame = std::span(block).subspan(i * bins_, bins_);
+        fft.inverse(frame);
+        for (std::size_t k = 0; k < bins_; ++k)
+          out[i * bins_ + k] = static_cast<T>(bins_) * std::sqrt(std::norm(frame[k]));
+      }
       return;
     }
-    const auto in = std::as_const(half).row(bins - r);
-    out[0] = std::conj(in[0]);
-    for (std::size_t c = 1; c < frames; ++c) out[c] = std::conj(in[frames - c]);
-  }, 8);
-  return plane;
+    const dsp::RealFft<T> fft(bins_);
+    auto scratch = fft.scratch();
+    dsp::AlignedVector<T> time(bins_);
+    for (std::size_t i = 0; i < last - first; ++i) {
+      fft.inverse_unscaled(std::span<const Complex>(block).subspan(i * scales_, scales_), time, scratch);
+      for (std::size_t k = 0; k < bins_; ++k) out[i * bins_ + k] = std::abs(time[k]);
+    }
+  }
+
+ private:
+  std::size_t frames_, bins_;
+  bool symmetric_;
+  std::size_t scales_;
+  std::size_t stride_;  ///< whole cache lines, which FFTW's fast transforms need
+  dsp::ComplexFft<T> along_rates_;
+  ZeroedVector<Complex> values_;
+};
+
+/// Where position i of a line of n lies when the line is mirrored at its ends with the border value repeated, as
+/// scipy.ndimage does.
+std::size_t mirrored(std::ptrdiff_t i, std::size_t n) {
+  const auto period = static_cast<std::ptrdiff_t>(2 * n);
+  const auto position = static_cast<std::size_t>((i % period + period) % period);
+  return position < n ? position : 2 * n - 1 - position;
 }
 
-/// out[i] = fold of in[i − half … i + half] along a line, mirrored with the border value repeated as scipy.ndimage does.
-/// Folds of 2, 4, 8, … neighbours are made of one another, and those that the size's binary digits name are put together:
-/// two operations per digit and value.
+/// out[i] = fold of in[i − half … i + half] along a line. Folds of 2, 4, 8, … neighbours are made of one another, and
+/// those that the size's binary digits name are put together: two operations per digit and value.
 template <class V, class Fold>
-void fold_windows(std::span<const V> in, std::size_t size, std::span<V> out, std::vector<V>& padded, Fold fold) {
+void fold_line(std::span<const V> in, std::size_t size, std::span<V> out, std::vector<V>& padded, Fold fold) {
   const std::size_t n = in.size(), half = size / 2;
   padded.resize(n + 2 * half);
-  for (std::size_t i = 0; i < padded.size(); ++i) {
-    const std::size_t position = (i + 2 * n * (half / (2 * n) + 1) - half) % (2 * n);
-    padded[i] = in[position < n ? position : 2 * n - 1 - position];
+  for (std::size_t i = 0; i < half; ++i) {
+    padded[i] = in[mirrored(static_cast<std::ptrdiff_t>(i) - static_cast<std::ptrdiff_t>(half), n)];
+    padded[half + n + i] = in[mirrored(static_cast<std::ptrdiff_t>(n + i), n)];
   }
+  std::ranges::copy(in, padded.begin() + static_cast<std::ptrdiff_t>(half));
   std::size_t width = 1, covered = 0;  // padded[i] folds `width` values from i on, out[i] the first `covered`
   for (std::size_t digits = size; digits > 0; digits /= 2) {
     if (digits % 2 == 1) {
-      if (covered == 0) std::ranges::copy(std::span(padded).first(n), out.begin());
+      if (covered == 0) std::copy_n(padded.begin(), n, out.begin());
       else
         for (std::size_t i = 0; i < n; ++i) out[i] = fold(out[i], padded[i + covered]);
       covered += width;
@@ -104,126 +129,188 @@ void fold_windows(std::span<const V> in, std::size_t size, std::span<V> out, std
   }
 }
 
-/// The same over rectangles, first along rates, then along scales.
+/// Folds over rectangles, for a block of scales: lines are folded along the rates as they come, and along the scales
+/// when they are asked for.
 template <class V, class Fold>
-Plane<V> fold_rectangles(const Plane<V>& in, const Ft2dOptions& options, Fold fold, ThreadPool& pool) {
-  Plane<V> out(in.rows, in.columns);
-  pool.parallel_ranges(in.rows, 16, [&](std::size_t first, std::size_t last) {
-    std::vector<V> padded;
-    for (std::size_t r = first; r < last; ++r)
-      fold_windows<V>(in.row(r), options.neighbourhood_frames, out.row(r), padded, fold);
-  });
-  if (options.neighbourhood_bins == 1) return out;
-  Plane<V> columns = transposed(out, pool);
-  pool.parallel_ranges(columns.rows, 16, [&](std::size_t first, std::size_t last) {
-    std::vector<V> padded;
-    for (std::size_t r = first; r < last; ++r) {
-      const std::vector<V> line(columns.row(r).begin(), columns.row(r).end());
-      fold_windows<V>(line, options.neighbourhood_bins, columns.row(r), padded, fold);
-    }
-  });
-  return transposed(columns, pool);
+class Rectangles {
+ public:
+  Rectangles(const Ft2dOptions& options, std::size_t frames, Fold fold)
+      : window_scales_(options.neighbourhood_bins),
+        window_rates_(options.neighbourhood_frames),
+        lines_(kBlock + window_scales_ - 1, std::vector<V>(frames)),
+        out_(frames),
+        fold_(fold) {}
+
+  void put(std::size_t line, std::span<const V> values) {
+    fold_line<V>(values, window_rates_, lines_[line], padded_, fold_);
+  }
+  /// Of the scale whose window begins with this line. Valid until the next call.
+  std::span<const V> from(std::size_t line) {
+    if (window_scales_ == 1) return lines_[line];
+    std::ranges::copy(lines_[line], out_.begin());
+    for (std::size_t other = line + 1; other < line + window_scales_; ++other)
+      for (std::size_t c = 0; c < out_.size(); ++c) out_[c] = fold_(out_[c], lines_[other][c]);
+    return out_;
+  }
+
+ private:
+  std::size_t window_scales_, window_rates_;
+  std::vector<std::vector<V>> lines_;
+  std::vector<V> out_, padded_;
+  Fold fold_;
+};
+
+/// What stands at place i of n when zero stands in the middle, at n/2.
+std::size_t uncentred(std::size_t i, std::size_t n) { return (i + n - n / 2) % n; }
+
+/// |2DFT| of one scale times factor, zero rate in the middle. Scales count from 0 and lead on into the negative ones where
+/// the plane is symmetric; else they count from the most negative one, and the ends are mirrored.
+template <class T>
+void size_of_scale(const Transform<T>& plane, std::ptrdiff_t scale, T factor, std::span<T> out) {
+  const std::size_t n = plane.frames(), half = n - n / 2;
+  const bool negated = plane.symmetric() && scale < 0;
+  const std::size_t place = mirrored(negated ? -scale : scale, plane.scales());
+  const auto in = plane.row(plane.symmetric() ? place : uncentred(place, plane.bins()));
+  const auto size = [&](std::size_t rate) { return factor * std::sqrt(std::norm(in[rate])); };
+  if (negated) {
+    for (std::size_t rate = 0; rate < n; ++rate) out[(rate + n / 2) % n] = size((n - rate) % n);
+    return;
+  }
+  for (std::size_t p = 0; p < n / 2; ++p) out[p] = size(half + p);
+  for (std::size_t p = n / 2; p < n; ++p) out[p] = size(p - n / 2);
 }
 
-/// How much each bin of the centred 2DFT belongs to the background, 0 … 1. `size` is |2DFT|, centred, at most 1.
+/// What the peaks are measured against.
+struct Sizes {
+  double top = 0, mean = 0, deviation = 0;  ///< of |2DFT|
+};
+
 template <class T>
-Plane<T> peak_weights(const Plane<T>& size, const Ft2dOptions& options, ThreadPool& pool) {
+Sizes sizes_of(const Transform<T>& plane, ThreadPool& pool) {
+  std::vector<Sizes> rows(plane.scales());
+  pool.parallel_for(rows.size(), [&](std::size_t r) {
+    Sizes sum;
+    for (const std::complex<T> value : plane.row(r)) {
+      const double square = std::norm(value);
+      sum.top = std::max(sum.top, square);
+      sum.mean += std::sqrt(square);
+      sum.deviation += square;
+    }
+    rows[r] = sum;
+  }, 8);
+  Sizes all;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    all.top = std::max(all.top, std::sqrt(rows[r].top));
+    all.mean += plane.share(r) * rows[r].mean;
+    all.deviation += plane.share(r) * rows[r].deviation;
+  }
+  const auto count = static_cast<double>(plane.bins() * plane.frames());
+  all.mean /= count;
+  all.deviation = std::sqrt(std::max(0.0, all.deviation / count - all.mean * all.mean));
+  return all;
+}
+
+/// Raises each weight of a line, zero rate in the middle, to the mirrored one, and turns zero rate to the front.
+template <class T>
+void mirror_and_turn(std::span<T> weight, Ft2dOptions::Mirror mirror, std::span<T> out) {
+  const auto raise = [](std::span<T> line) {
+    for (std::size_t a = 0, b = line.size() - 1; a < b; ++a, --b) line[a] = line[b] = std::max(line[a], line[b]);
+  };
+  if (mirror == Ft2dOptions::Mirror::kNussl) raise(weight);
+  std::ranges::rotate_copy(weight, weight.begin() + static_cast<std::ptrdiff_t>(weight.size() / 2), out.begin());
+  if (mirror == Ft2dOptions::Mirror::kBoth && out.size() > 1) raise(out.subspan(1));
+}
+
+/// Weighs the 2DFT by how much each bin belongs to the background, 0 … 1, and transforms it back along the rates.
+template <class T>
+void keep_peaks(Transform<T>& plane, const Ft2dOptions& options, ThreadPool& pool) {
   const auto greatest = [](T a, T b) { return std::max(a, b); };
   const auto least = [](T a, T b) { return std::min(a, b); };
   const auto sum = [](double a, double b) { return a + b; };
-  const Plane<T> maximum = fold_rectangles(size, options, greatest, pool);
-  Plane<T> weight(size.rows, size.columns);
-  const std::size_t n = size.values.size();
-  if (options.peaks == Ft2dOptions::Peaks::kThreshold) {
-    const Plane<T> minimum = fold_rectangles(size, options, least, pool);
-    double mean = 0, square = 0;
-    for (const T v : size.values) mean += v;
-    mean /= static_cast<double>(n);
-    for (const T v : size.values) square += (v - mean) * (v - mean);
-    const double threshold = std::sqrt(square / static_cast<double>(n));
-    for (std::size_t i = 0; i < n; ++i)
-      weight.values[i] = size.values[i] == maximum.values[i] && maximum.values[i] - minimum.values[i] > threshold;
-    return weight;
-  }
-  Plane<double> values(size.rows, size.columns), squares(size.rows, size.columns);
-  for (std::size_t i = 0; i < n; ++i) {
-    values.values[i] = size.values[i];
-    squares.values[i] = values.values[i] * values.values[i];
-  }
-  values = fold_rectangles(values, options, sum, pool);
-  squares = fold_rectangles(squares, options, sum, pool);
+  const bool by_deviation = options.peaks == Ft2dOptions::Peaks::kLocalDeviation;
+  const Sizes sizes = sizes_of(plane, pool);
+  const auto factor = static_cast<T>(1 / (sizes.top + kFloor));
+  const double threshold = sizes.deviation * factor;
   const auto area = static_cast<double>(options.neighbourhood_bins * options.neighbourhood_frames);
-  double top = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    if (size.values[i] != maximum.values[i]) continue;
-    const double mean = values.values[i] / area;
-    const double deviation = std::sqrt(std::max(0.0, squares.values[i] / area - mean * mean)) + kFloor;
-    weight.values[i] = static_cast<T>((maximum.values[i] - mean) / deviation);
-    top = std::max(top, static_cast<double>(weight.values[i]));
-  }
-  for (T& w : weight.values) w = static_cast<T>(w / (top + kFloor));
-  return weight;
-}
+  const std::size_t frames = plane.frames(), window = options.neighbourhood_bins;
 
-/// The greatest of each weight and its mirrors. Both axes are centred: position n/2 is zero.
-template <class T>
-Plane<T> with_mirrors(const Plane<T>& weight, Ft2dOptions::Mirror mirror) {
-  Plane<T> out(weight.rows, weight.columns);
-  const std::size_t rows = weight.rows, columns = weight.columns;
-  const auto negated = [](std::size_t i, std::size_t n) { return (n / 2 + n - (i + n - n / 2) % n) % n; };
-  for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t c = 0; c < columns; ++c) {
-      const T here = weight.values[r * columns + c];
-      if (mirror == Ft2dOptions::Mirror::kNussl) {
-        out.values[r * columns + c] = std::max(here, weight.values[r * columns + columns - 1 - c]);
-      } else {
-        const T rate = weight.values[r * columns + negated(c, columns)];
-        const T scale = weight.values[negated(r, rows) * columns + c];
-        out.values[r * columns + c] = std::max({here, rate, scale});
+  ZeroedVector<T> weights(plane.scales() * frames);
+  std::vector<T> tops(plane.scales());
+  pool.parallel_ranges(plane.scales(), kBlock, [&](std::size_t first, std::size_t last) {
+    const std::size_t lines = last - first + window - 1;
+    std::vector<std::vector<T>> size(lines, std::vector<T>(frames));
+    Rectangles<T, decltype(greatest)> maxima(options, frames, greatest);
+    Rectangles<T, decltype(least)> minima(options, frames, least);
+    Rectangles<double, decltype(sum)> sums(options, frames, sum), squares(options, frames, sum);
+    std::vector<double> wide(frames);
+    for (std::size_t i = 0; i < lines; ++i) {
+      size_of_scale<T>(plane, static_cast<std::ptrdiff_t>(first + i) - static_cast<std::ptrdiff_t>(window / 2), factor,
+                       size[i]);
+      maxima.put(i, size[i]);
+      if (!by_deviation) {
+        minima.put(i, size[i]);
+        continue;
       }
+      for (std::size_t c = 0; c < frames; ++c) wide[c] = size[i][c];
+      sums.put(i, wide);
+      for (double& v : wide) v *= v;
+      squares.put(i, wide);
     }
-  return out;
-}
+    std::vector<T> weight(frames);
+    for (std::size_t i = 0; i < last - first; ++i) {
+      const std::span<const T> here = size[i + window / 2], maximum = maxima.from(i);
+      if (by_deviation) {
+        const std::span<const double> total = sums.from(i), square = squares.from(i);
+        for (std::size_t c = 0; c < frames; ++c) {
+          weight[c] = 0;
+          if (here[c] != maximum[c]) continue;
+          const double mean = total[c] / area;
+          const double deviation = std::sqrt(std::max(0.0, square[c] / area - mean * mean)) + kFloor;
+          weight[c] = static_cast<T>((maximum[c] - mean) / deviation);
+        }
+      } else {
+        const std::span<const T> minimum = minima.from(i);
+        for (std::size_t c = 0; c < frames; ++c)
+          weight[c] = here[c] == maximum[c] && maximum[c] - minimum[c] > threshold;
+      }
+      tops[first + i] = std::ranges::max(weight);
+      const std::size_t place = plane.symmetric() ? first + i : uncentred(first + i, plane.bins());
+      mirror_and_turn<T>(weight, options.mirror, std::span(weights).subspan(place * frames, frames));
+    }
+  });
 
-/// Where position i of n goes when zero is moved to the middle.
-std::size_t centred(std::size_t i, std::size_t n) { return (i + n / 2) % n; }
+  const double top = by_deviation ? std::ranges::max(tops) + kFloor : 1.0;
+  const auto scale = static_cast<T>(1 / (top * static_cast<double>(plane.bins())));
+  pool.parallel_for(plane.scales(), [&](std::size_t r) {
+    const auto values = plane.row(r);
+    for (std::size_t c = 0; c < frames; ++c) values[c] *= weights[r * frames + c] * scale;
+    plane.inverse_along_rates(r);
+  });
+}
 
 template <class T>
 void mask_of_channel(std::span<const T> mix, std::size_t frames, std::size_t bins, const Ft2dOptions& options,
                      std::span<T> mask, ThreadPool& pool) {
-  Plane<std::complex<T>> plane = transform(mix, frames, bins, pool);
-
-  Plane<T> size(bins, frames);
-  std::vector<T> tops(bins);
-  pool.parallel_for(bins, [&](std::size_t r) {
-    const auto in = std::as_const(plane).row(r);
-    const auto out = size.row(centred(r, bins));
-    for (std::size_t c = 0; c < frames; ++c) {
-      const T v = std::sqrt(std::norm(in[c]));
-      out[centred(c, frames)] = v;
-      tops[r] = std::max(tops[r], v);
+  // nussl's mirror breaks the symmetry of an even number of rates: its result is complex.
+  Transform<T> plane(mix, frames, bins, options.mirror == Ft2dOptions::Mirror::kBoth, pool);
+  keep_peaks(plane, options, pool);
+  std::vector<T> tops((frames + kBlock - 1) / kBlock);
+  pool.parallel_ranges(frames, kBlock, [&](std::size_t first, std::size_t last) {
+    const auto out = mask.subspan(first * bins, (last - first) * bins);
+    plane.inverse_along_scales(first, last, out);
+    T top = 0;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const T level = mix[first * bins + i] + static_cast<T>(kFloor);
+      out[i] = std::min(out[i], level) / level;
+      top = std::max(top, out[i]);
     }
-  }, 8);
-  const T top = std::ranges::max(tops);
-  for (T& v : size.values) v = static_cast<T>(v / (top + kFloor));
-  const Plane<T> weight = with_mirrors(peak_weights(size, options, pool), options.mirror);
-  pool.parallel_for(bins, [&](std::size_t r) {
-    const auto factors = weight.row(centred(r, bins));
-    const auto values = plane.row(r);
-    for (std::size_t c = 0; c < frames; ++c) values[c] *= factors[centred(c, frames)];
-  }, 8);
-
-  transform_rows(plane, true, pool);
-  Plane<std::complex<T>> by_frame = transposed(plane, pool);
-  transform_rows(by_frame, true, pool);
-  T greatest = 0;
-  for (std::size_t i = 0; i < mask.size(); ++i) {
-    const T level = mix[i] + static_cast<T>(kFloor);
-    mask[i] = std::min(std::sqrt(std::norm(by_frame.values[i])), level) / level;
-    greatest = std::max(greatest, mask[i]);
-  }
-  for (std::size_t i = 0; i < mask.size(); ++i)
-    mask[i] = i % bins < options.first_bin ? T{1} : mask[i] / (greatest + static_cast<T>(kFloor));
+    tops[first / kBlock] = top;
+  });
+  const T greatest = std::ranges::max(tops) + static_cast<T>(kFloor);
+  pool.parallel_for(frames, [&](std::size_t m) {
+    const auto out = mask.subspan(m * bins, bins);
+    for (std::size_t k = 0; k < bins; ++k) out[k] = k < options.first_bin ? T{1} : out[k] / greatest;
+  }, kBlock);
 }
 
 }  // namespace

@@ -13,7 +13,10 @@
 // axes, but hands numpy the third array as the place for the result, so one axis is ignored, and its mirror of an even
 // number of rates is off by one. The default here mirrors rates and scales exactly.
 //
-// Whole-track. Time O(n log n) for n = frames·bins, memory about 40 bytes per bin of one channel.
+// Magnitudes are real, so half of the plane holds it all; a mirror of both axes keeps it so, and its negative scales are
+// read off the positive ones (kNussl needs the whole plane and twice the time). Threads share scales and frames.
+//
+// Whole-track. Time O(n log n) for n = frames·bins, memory 16 bytes per bin of one channel.
 
 #include <cstddef>
 
