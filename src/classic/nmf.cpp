@@ -40,60 +40,60 @@ void for_blocks(std::size_t frames, std::size_t slice, std::size_t slices, const
     body(b * kBlock, std::min(kBlock, frames - b * kBlock));
 }
 
-/// A tile of the spectrogram with its model. Columns beyond the last bin are 0.
+/// The spectrogram cut into tiles that lie one behind another, so that a tile is one stretch of memory. What is beyond the
+/// last frame or bin is 0.
 template <class T>
-struct Tile {
-  alignas(64) T product[kTileFrames * kTileBins];  ///< of the factors; then what the denominator weighs
-  alignas(64) T ratio[kTileFrames * kTileBins];    ///< what the numerator weighs
+class TiledSpectrogram {
+ public:
+  static constexpr std::size_t kSize = kTileFrames * kTileBins;
 
-  /// From the product P: ratio = v·P^(β−2), product = P^(β−1). Beta 1 needs no product, beta 2 no model: v itself.
-  void compare(const T* v, std::size_t stride, std::size_t rows, std::size_t valid, double beta) {
-    const T small = static_cast<T>(kSmall);
-    for (std::size_t r = 0; r < rows; ++r) {
-      const T* in = v + r * stride;
-      T* p = product + r * kTileBins;
-      T* q = ratio + r * kTileBins;
-      if (beta == 1) {
-        for (std::size_t k = 0; k < valid; ++k) q[k] = in[k] / std::max(p[k], small);
-      } else if (beta == 2) {
-        std::copy_n(in, valid, q);
-      } else if (beta == 0) {
-        for (std::size_t k = 0; k < valid; ++k) {
-          p[k] = 1 / std::max(p[k], small);
-          q[k] = in[k] * p[k] * p[k];
-        }
-      } else {
-        for (std::size_t k = 0; k < valid; ++k) {
-          const T guarded = std::max(p[k], small);
-          q[k] = in[k] * std::pow(beta < 2 ? guarded : p[k], static_cast<T>(beta - 2));
-          p[k] = std::pow(beta < 1 ? guarded : p[k], static_cast<T>(beta - 1));
-        }
-      }
-      std::fill(p + valid, p + kTileBins, T{0});
-      std::fill(q + valid, q + kTileBins, T{0});
-    }
+  TiledSpectrogram(std::span<const T> v, std::size_t frames, std::size_t bins, ThreadPool& pool)
+      : across_((bins + kTileBins - 1) / kTileBins), values_((frames + kTileFrames - 1) / kTileFrames * across_ * kSize) {
+    pool.parallel_for(frames, [&](std::size_t m) {
+      for (std::size_t k = 0; k < bins; k += kTileBins)
+        std::copy_n(&v[m * bins + k], std::min(kTileBins, bins - k), &values_[place(m, k)]);
+    }, kTileFrames);
   }
+
+  /// From this frame on, the bins from this one on that lie in the same tile; kTileBins values per frame.
+  const T* tile(std::size_t frame, std::size_t bin) const { return &values_[place(frame, bin)]; }
+
+ private:
+  std::size_t place(std::size_t frame, std::size_t bin) const {
+    return (frame / kTileFrames * across_ + bin / kTileBins) * kSize + frame % kTileFrames * kTileBins;
+  }
+
+  std::size_t across_;
+  AlignedVector<T> values_;
+};
+
+/// What the model of a tile weighs the tile with. Beta 1 needs the numerator alone, beta 2 no model at all.
+template <class T>
+struct Weights {
+  alignas(64) T numerator[TiledSpectrogram<T>::kSize];    ///< v·P^(β−2) for the product P of the factors
+  alignas(64) T denominator[TiledSpectrogram<T>::kSize];  ///< P^(β−1)
 };
 
 template <class T>
 class Updates {
  public:
   Updates(std::span<const T> v, const NmfFactors<T>& factors, const NmfOptions& options, RunContext& run)
-      : v_(v),
-        frames_(factors.frames),
+      : frames_(factors.frames),
         bins_(factors.bins),
         components_(factors.components),
         wide_components_(padded<T>(factors.components)),
         wide_bins_(padded<T>(factors.bins)),
+        v_(v, frames_, bins_, run.pool),
         activations_(frames_ * wide_components_),
         dictionary_(components_ * wide_bins_),
-        turned_(bins_ * wide_components_),
+        turned_(wide_bins_ * wide_components_),
         options_(options),
         run_(run) {
     for (std::size_t m = 0; m < frames_; ++m)
       std::copy_n(&factors.activations[m * components_], components_, &activations_[m * wide_components_]);
     for (std::size_t c = 0; c < components_; ++c)
       std::copy_n(&factors.dictionary[c * bins_], bins_, &dictionary_[c * wide_bins_]);
+    for (std::size_t k = 0; k < bins_; k += kTileBins) turn(k, std::min(kTileBins, bins_ - k));
   }
 
   void store(NmfFactors<T>& factors) const {
@@ -118,15 +118,15 @@ class Updates {
       const std::size_t first = t * kTileBins;
       const std::size_t valid = std::min(kTileBins, bins_ - first), width = padded<T>(valid);
       T* const spectra = &dictionary_[first];
-      const auto tile = std::make_unique<Tile<T>>();
+      const auto weights = std::make_unique<Weights<T>>();
       AlignedVector<T> numerator(free * kTileBins), denominator(free * kTileBins);
       for (std::size_t m = 0; m < frames_; m += kTileFrames) {
         const std::size_t rows = std::min(kTileFrames, frames_ - m);
-        model(*tile, m, rows, first, valid, beta);
+        const T* const weighed = weigh(m, rows, first, width, *weights);
         const Strided<T> starts{&activations_[m * wide_components_ + fixed], 1, wide_components_};
-        add_product<T>(free, width, rows, starts, tile->ratio, kTileBins, numerator.data(), kTileBins);
+        add_product<T>(free, width, rows, starts, weighed, kTileBins, numerator.data(), kTileBins);
         if (beta != 1 && beta != 2)
-          add_product<T>(free, width, rows, starts, tile->product, kTileBins, denominator.data(), kTileBins);
+          add_product<T>(free, width, rows, starts, weights->denominator, kTileBins, denominator.data(), kTileBins);
       }
       if (beta == 2)
         add_product<T>(free, width, components_, {&gram[fixed * wide_components_], wide_components_, 1}, spectra,
@@ -137,17 +137,16 @@ class Updates {
       for (std::size_t c = 0; c < free; ++c)
         multiply(spectra + (fixed + c) * wide_bins_, &numerator[c * kTileBins], &denominator[c * kTileBins], valid,
                  options_.l1_dictionary, options_.l2_dictionary, beta < 1);
+      turn(first, valid);
     });
   }
 
   void update_activations() {
     const double beta = options_.beta;
-    std::vector<T> sums(components_);
-    for (std::size_t c = 0; c < components_; ++c)
-      for (std::size_t k = 0; k < bins_; ++k) {
-        sums[c] += dictionary_[c * wide_bins_ + k];
-        turned_[k * wide_components_ + c] = dictionary_[c * wide_bins_ + k];
-      }
+    std::vector<T> sums(beta == 1 ? wide_components_ : 0);
+    if (beta == 1)
+      for (std::size_t k = 0; k < bins_; ++k)
+        for (std::size_t c = 0; c < wide_components_; ++c) sums[c] += turned_[k * wide_components_ + c];
     AlignedVector<T> gram(beta == 2 ? components_ * wide_components_ : 0);
     if (beta == 2)
       add_product<T>(components_, wide_components_, bins_, {dictionary_.data(), wide_bins_, 1}, turned_.data(),
@@ -155,17 +154,17 @@ class Updates {
 
     run_.pool.parallel_for((frames_ + kTileFrames - 1) / kTileFrames, [&](std::size_t b) {
       const std::size_t m = b * kTileFrames, rows = std::min(kTileFrames, frames_ - m);
-      const auto tile = std::make_unique<Tile<T>>();
+      const auto weights = std::make_unique<Weights<T>>();
       AlignedVector<T> numerator(rows * wide_components_), denominator(rows * wide_components_);
       for (std::size_t first = 0; first < bins_; first += kTileBins) {
         const std::size_t valid = std::min(kTileBins, bins_ - first);
-        model(*tile, m, rows, first, valid, beta);
+        const T* const weighed = weigh(m, rows, first, padded<T>(valid), *weights);
         const T* const spectra = &turned_[first * wide_components_];
-        add_product<T>(rows, wide_components_, valid, {tile->ratio, kTileBins, 1}, spectra, wide_components_,
+        add_product<T>(rows, wide_components_, valid, {weighed, kTileBins, 1}, spectra, wide_components_,
                        numerator.data(), wide_components_);
         if (beta != 1 && beta != 2)
-          add_product<T>(rows, wide_components_, valid, {tile->product, kTileBins, 1}, spectra, wide_components_,
-                         denominator.data(), wide_components_);
+          add_product<T>(rows, wide_components_, valid, {weights->denominator, kTileBins, 1}, spectra,
+                         wide_components_, denominator.data(), wide_components_);
       }
       T* const starts = &activations_[m * wide_components_];
       if (beta == 2)
@@ -181,14 +180,42 @@ class Updates {
   }
 
  private:
-  /// The tile of frames m … and bins first …, compared with the product of the factors there.
-  void model(Tile<T>& tile, std::size_t m, std::size_t rows, std::size_t first, std::size_t valid, double beta) const {
-    if (beta != 2) {
-      std::fill_n(tile.product, rows * kTileBins, T{0});
-      add_product<T>(rows, padded<T>(valid), components_, {&activations_[m * wide_components_], wide_components_, 1},
-                     &dictionary_[first], wide_bins_, tile.product, kTileBins);
+  /// What the numerator of an update sums over the tile of frames m … and bins first …; the denominator goes to weights.
+  const T* weigh(std::size_t m, std::size_t rows, std::size_t first, std::size_t width, Weights<T>& weights) const {
+    const double beta = options_.beta;
+    const T* const v = v_.tile(m, first);
+    if (beta == 2) return v;
+    const T small = static_cast<T>(kSmall);
+    const Strided<T> starts{&activations_[m * wide_components_], wide_components_, 1};
+    const auto product = [&](const auto& finish) {
+      for_product<T>(rows, width, components_, starts, &dictionary_[first], wide_bins_,
+                     [&](std::size_t r, std::size_t k, Lanes<T> p) { finish(r * kTileBins + k, p); });
+    };
+    if (beta == 1) {
+      product([&](std::size_t i, Lanes<T> p) { put(weights.numerator + i, get(v + i) / (p > small ? p : Lanes<T>{} + small)); });
+    } else if (beta == 0) {
+      product([&](std::size_t i, Lanes<T> p) {
+        const Lanes<T> inverse = 1 / (p > small ? p : Lanes<T>{} + small);
+        put(weights.denominator + i, inverse);
+        put(weights.numerator + i, get(v + i) * inverse * inverse);
+      });
+    } else {
+      product([&](std::size_t i, Lanes<T> p) {
+        for (std::size_t j = 0; j < lanes<T>; ++j) {
+          const T guarded = std::max(p[j], small);
+          weights.numerator[i + j] = v[i + j] * std::pow(beta < 2 ? guarded : p[j], static_cast<T>(beta - 2));
+          weights.denominator[i + j] = std::pow(beta < 1 ? guarded : p[j], static_cast<T>(beta - 1));
+        }
+      });
     }
-    tile.compare(v_.data() + m * bins_ + first, bins_, rows, valid, beta);
+    return weights.numerator;
+  }
+
+  /// Copies some bins of the dictionary to its transposition.
+  void turn(std::size_t first, std::size_t count) {
+    for (std::size_t k = first; k < first + count; ++k)
+      for (std::size_t c = 0; c < components_; ++c)
+        turned_[k * wide_components_ + c] = dictionary_[c * wide_bins_ + k];
   }
 
   AlignedVector<T> gram_of_activations() const {
@@ -204,28 +231,31 @@ class Updates {
   }
 
   /// factor *= (numerator / denominator)^γ, with the penalties and guards.
-  void multiply(T* factor, const T* numerator, const T* denominator, std::size_t count, double l1, double l2,
+  void multiply(T* factor, const T* numerator, T* denominator, std::size_t count, double l1, double l2,
                 bool zeroes) const {
     const double beta = options_.beta;
     const double gamma = beta < 1 ? 1 / (2 - beta) : beta > 2 ? 1 / (beta - 1) : 1;
-    for (std::size_t i = 0; i < count; ++i) {
-      T below = denominator[i];
-      if (l1 > 0) below += static_cast<T>(l1);
-      if (l2 > 0) below += static_cast<T>(l2) * factor[i];
-      if (below == 0) below = static_cast<T>(kSmall);
-      T ratio = numerator[i] / below;
-      if (gamma != 1) ratio = std::pow(ratio, static_cast<T>(gamma));
-      const T updated = factor[i] * ratio;
-      factor[i] = zeroes && updated < static_cast<T>(kZero) ? T{0} : updated;
-    }
+    if (l1 > 0 || l2 > 0)
+      for (std::size_t i = 0; i < count; ++i) denominator[i] += static_cast<T>(l1) + static_cast<T>(l2) * factor[i];
+    const T small = static_cast<T>(kSmall), least = zeroes ? static_cast<T>(kZero) : T{0};
+    const auto update = [&](const auto& power) {
+      for (std::size_t i = 0; i < count; ++i) {
+        const T updated = factor[i] * power(numerator[i] / (denominator[i] == 0 ? small : denominator[i]));
+        factor[i] = updated < least ? T{0} : updated;
+      }
+    };
+    if (gamma == 1)
+      update([](T ratio) { return ratio; });
+    else
+      update([&](T ratio) { return std::pow(ratio, static_cast<T>(gamma)); });
   }
 
-  std::span<const T> v_;
   std::size_t frames_, bins_, components_;
   std::size_t wide_components_, wide_bins_;  ///< rounded up to whole vectors; what is beyond stays 0
+  TiledSpectrogram<T> v_;
   AlignedVector<T> activations_;             ///< [frame][wide component]
   AlignedVector<T> dictionary_;              ///< [component][wide bin]
-  AlignedVector<T> turned_;                  ///< [bin][wide component]: the dictionary, transposed
+  AlignedVector<T> turned_;                  ///< [wide bin][wide component]: the dictionary, transposed
   const NmfOptions& options_;
   RunContext& run_;
 };

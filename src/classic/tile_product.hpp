@@ -2,11 +2,13 @@
 // Products of small matrices that live in the first-level cache: what factorisations spend their time on.
 //
 //   add_product<float>(rows, columns, depth, {x, 30, 1}, y, y_stride, c, c_stride);     // C += X · Y
+//   for_product<float>(rows, columns, depth, {x, 30, 1}, y, y_stride,                   // what is done with X · Y
+//                      [&](std::size_t r, std::size_t k, Lanes<float> sum) { put(v + r * stride + k, 2 * sum); });
 //
-// C and Y are rows of whole vectors (64 bytes), so columns, y_stride and c_stride are multiples of lanes<T>; X may be
-// read along either axis, which gives Xᵀ·Y as well. A block of C stays in registers while the depth is run through, so
-// every element of C is loaded and stored once. Every element is summed in the order of the depth: results depend on
-// nothing but the operands.
+// Y is rows of whole vectors (64 bytes), so columns and y_stride are multiples of lanes<T>; X may be read along either
+// axis, which gives Xᵀ·Y as well. A block of the product stays in registers while the depth is run through, and is handed
+// on from there: whatever follows (a sum, a quotient) reads no matrix of products and runs while the next block is
+// multiplied. Every element is summed in the order of the depth: results depend on nothing but the operands.
 
 #include <cstddef>
 
@@ -41,48 +43,72 @@ struct Vector<double> {
   typedef double type __attribute__((vector_size(64), aligned(8), may_alias));
 };
 
-/// A block of R rows and V vectors.
-template <class T, std::size_t R, std::size_t V>
-inline void add_block(std::size_t depth, Strided<T> x, const T* y, std::size_t y_stride, T* c, std::size_t c_stride) {
-  using Lanes = typename Vector<T>::type;
-  Lanes sum[R][V];
-  for (std::size_t r = 0; r < R; ++r)
-    for (std::size_t v = 0; v < V; ++v) sum[r][v] = *reinterpret_cast<const Lanes*>(c + r * c_stride + v * lanes<T>);
+}  // namespace detail
+
+/// One vector, with the arithmetic of T on every element.
+template <class T>
+using Lanes = typename detail::Vector<T>::type;
+
+template <class T>
+inline Lanes<T> get(const T* from) {
+  return *reinterpret_cast<const Lanes<T>*>(from);
+}
+template <class T>
+inline void put(T* to, Lanes<T> values) {
+  *reinterpret_cast<Lanes<T>*>(to) = values;
+}
+
+namespace detail {
+
+/// A block of R rows and V vectors, whose first element is (row, column) of the product.
+template <class T, std::size_t R, std::size_t V, class Finish>
+inline void block_product(std::size_t row, std::size_t column, std::size_t depth, Strided<T> x, const T* y,
+                          std::size_t y_stride, const Finish& finish) {
+  Lanes<T> sum[R][V] = {};
   for (std::size_t d = 0; d < depth; ++d) {
-    Lanes row[V];
-    for (std::size_t v = 0; v < V; ++v) row[v] = *reinterpret_cast<const Lanes*>(y + d * y_stride + v * lanes<T>);
+    Lanes<T> factors[V];
+    for (std::size_t v = 0; v < V; ++v) factors[v] = get(y + d * y_stride + column + v * lanes<T>);
     for (std::size_t r = 0; r < R; ++r) {
-      const T factor = x.data[r * x.row + d * x.depth];
-      for (std::size_t v = 0; v < V; ++v) sum[r][v] += factor * row[v];
+      const T factor = x.data[(row + r) * x.row + d * x.depth];
+      for (std::size_t v = 0; v < V; ++v) sum[r][v] += factor * factors[v];
     }
   }
   for (std::size_t r = 0; r < R; ++r)
-    for (std::size_t v = 0; v < V; ++v) *reinterpret_cast<Lanes*>(c + r * c_stride + v * lanes<T>) = sum[r][v];
+    for (std::size_t v = 0; v < V; ++v) finish(row + r, column + v * lanes<T>, sum[r][v]);
 }
 
-/// All rows of V vectors: R at a time, then one by one.
-template <class T, std::size_t R, std::size_t V>
-inline void add_panel(std::size_t rows, std::size_t depth, Strided<T> x, const T* y, std::size_t y_stride, T* c,
-                      std::size_t c_stride) {
+/// All rows of V vectors: R at a time, then fewer.
+template <class T, std::size_t R, std::size_t V, class Finish>
+inline void panel_product(std::size_t rows, std::size_t column, std::size_t depth, Strided<T> x, const T* y,
+                          std::size_t y_stride, const Finish& finish) {
   std::size_t r = 0;
-  for (; r + R <= rows; r += R)
-    add_block<T, R, V>(depth, {x.data + r * x.row, x.row, x.depth}, y, y_stride, c + r * c_stride, c_stride);
-  for (; r < rows; ++r)
-    add_block<T, 1, V>(depth, {x.data + r * x.row, x.row, x.depth}, y, y_stride, c + r * c_stride, c_stride);
+  for (; r + R <= rows; r += R) block_product<T, R, V>(r, column, depth, x, y, y_stride, finish);
+  for (; r + 4 <= rows; r += 4) block_product<T, 4, V>(r, column, depth, x, y, y_stride, finish);
+  for (; r + 2 <= rows; r += 2) block_product<T, 2, V>(r, column, depth, x, y, y_stride, finish);
+  for (; r < rows; ++r) block_product<T, 1, V>(r, column, depth, x, y, y_stride, finish);
 }
 
 }  // namespace detail
 
-/// C += X · Y for rows × depth times depth × columns.
+/// finish(row, column, sum) for every vector of X · Y, rows × depth times depth × columns.
+template <class T, class Finish>
+void for_product(std::size_t rows, std::size_t columns, std::size_t depth, Strided<T> x, const T* y,
+                 std::size_t y_stride, const Finish& finish) {
+  std::size_t k = 0;
+  for (; k + 4 * lanes<T> <= columns; k += 4 * lanes<T>)
+    detail::panel_product<T, 6, 4>(rows, k, depth, x, y, y_stride, finish);
+  for (; k + 2 * lanes<T> <= columns; k += 2 * lanes<T>)
+    detail::panel_product<T, 12, 2>(rows, k, depth, x, y, y_stride, finish);
+  for (; k < columns; k += lanes<T>) detail::panel_product<T, 12, 1>(rows, k, depth, x, y, y_stride, finish);
+}
+
+/// C += X · Y. c_stride is a multiple of lanes<T>.
 template <class T>
 void add_product(std::size_t rows, std::size_t columns, std::size_t depth, Strided<T> x, const T* y,
                  std::size_t y_stride, T* c, std::size_t c_stride) {
-  std::size_t k = 0;
-  for (; k + 4 * lanes<T> <= columns; k += 4 * lanes<T>)
-    detail::add_panel<T, 6, 4>(rows, depth, x, y + k, y_stride, c + k, c_stride);
-  for (; k + 2 * lanes<T> <= columns; k += 2 * lanes<T>)
-    detail::add_panel<T, 12, 2>(rows, depth, x, y + k, y_stride, c + k, c_stride);
-  for (; k < columns; k += lanes<T>) detail::add_panel<T, 12, 1>(rows, depth, x, y + k, y_stride, c + k, c_stride);
+  for_product<T>(rows, columns, depth, x, y, y_stride, [=](std::size_t r, std::size_t k, Lanes<T> sum) {
+    put(c + r * c_stride + k, get(c + r * c_stride + k) + sum);
+  });
 }
 
 }  // namespace unbraid::classic

@@ -16,8 +16,9 @@
 // they are divided by, a zero denominator as well; for beta < 1 (activations: ≤ 1) factors below 2.2e-16 become 0.
 //
 // Cost per iteration: 8·frames·bins·components flops (Euclidean: half), in tiles of frames and bins whose product,
-// ratio and part of the update stay in the first-level cache (tile_product.hpp): the spectrogram is read twice and no
-// other array of its size exists. Sums run in an order of their own: results do not depend on the number of threads.
+// ratio and part of the update stay in the first-level cache (tile_product.hpp): a copy of the spectrogram, cut into those
+// tiles, is read twice and no other array of its size exists. Sums run in an order of their own: results do not depend on
+// the number of threads.
 
 #include <cstddef>
 #include <cstdint>
