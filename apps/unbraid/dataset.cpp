@@ -257,7 +257,7 @@ void add_dataset(CLI::App& program, Session& session) {
         ->required()
         ->type_name("DIR");
     action->add_option("--format", arguments->open.format, "the layout, where it is not recognised")
-        ->check(CLI::IsMember({"auto", "slakh", "dsd100", "musdb18", "musdb18hq", "mixture_sources",
+        ->check(CLI::IsMember({"auto", "slakh", "dsd100", "musdb18", "musdb18_stempeg", "musdb18hq", "mixture_sources",
                                "stem_pools", "track_folders", "manifest"}));
     action->add_option("--split", arguments->split, "only the tracks of this split");
     action

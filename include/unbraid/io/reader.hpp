@@ -41,7 +41,7 @@ class Reader {
 
 struct ReaderOptions {
   std::size_t stream = 0;  ///< which audio stream: 0 is the mixture of a .stem.mp4
-  bool whole_packets = false;  ///< of an MP4, also what its edit list cuts off at the end, where encoders fill up
+  bool whole_packets = false;  ///< of an MP4, also what its tables cut off at the end, where encoders fill the last packet
 };
 
 /// path "-" reads standard input. A pipe is first copied to an unnamed temporary file, so that it can be sought in.

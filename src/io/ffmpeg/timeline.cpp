@@ -85,8 +85,9 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
   std::int64_t first_time = 0;
   bool marked = true;
   for (std::int64_t last_position = -1; demuxer.next(*packet); ++packets) {
-    const auto frames = packet_frames(stream, *packet);
+    auto frames = packet_frames(stream, *packet);
     if (!frames) return std::nullopt;
+    if (options.whole_packets && stream.codecpar->frame_size > 0) frames = static_cast<std::uint64_t>(stream.codecpar->frame_size);
     const Skips skips = skips_of(*packet);
     if (packets == 0) {
       timeline.delay = skips.start;
@@ -113,7 +114,7 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
     if (first_time < 0) timeline.delay = to_frames(stream, -first_time);
     // The table of durations knows the last packet better than the demuxer does.
     const std::uint64_t tabled = to_frames(stream, stream.duration);
-    if (packets == promised && tabled > before_last && tabled - before_last <= kMaxPacketFrames) raw = tabled;
+    if (!options.whole_packets && packets == promised && tabled > before_last && tabled - before_last <= kMaxPacketFrames) raw = tabled;
   } else if (demuxer.format_is("mp3") &&
              demuxer.format().duration_estimation_method == AVFMT_DURATION_FROM_STREAM) {
     const std::uint64_t promised = to_frames(stream, stream.duration);
