@@ -33,7 +33,8 @@ struct EvaluateArguments {
   bool list_metrics = false;
 };
 
-std::string shown(double value) { return std::isfinite(value) ? fmt::format("{:.2f}", value) : "—"; }
+/// "inf" for a perfect estimate; a dash where there is no score.
+std::string shown(double value) { return std::isnan(value) ? "—" : fmt::format("{:.2f}", value); }
 
 /// A column per metric, as many as were measured.
 report::TextTable table_of(const std::vector<std::string>& first_columns, const evaluate::EvaluateOptions& options,
