@@ -35,7 +35,7 @@ struct Arguments {
   report::BenchmarkReportOptions report;
 };
 
-/// NAME[:key=value…]: a method with parameters, or the weights of a model, whose only key is "config".
+/// NAME[:key=value…]: a method with parameters, or the weights of a model, whose keys "config" and "lora" name files.
 Contender contender_of(const std::string& text, const std::string& device) {
   std::string name = text;
   std::map<std::string, std::string> settings;
@@ -47,10 +47,11 @@ Contender contender_of(const std::string& text, const std::string& device) {
   if (const Method* method = catalog::find_method(name)) return Contender::of(*method, settings);
   if (!catalog::names_model_file(name)) return Contender::of(catalog::installed_method(name, {.device = device}), settings);
   ModelFiles files{.weights = name};
-  if (const auto config = settings.find("config"); config != settings.end()) {
-    files.config = config->second;
-    settings.erase(config);
-  }
+  for (const auto& [key, file] : {std::pair{"config", &files.config}, {"lora", &files.adapters}})
+    if (const auto given = settings.find(key); given != settings.end()) {
+      *file = given->second;
+      settings.erase(given);
+    }
   return Contender::of(catalog::model_method(files, {.device = device}), settings);
 }
 
@@ -126,7 +127,7 @@ void add_benchmark(CLI::App& program, Session& session) {
   auto& scores = arguments->options.scores;
   verb->add_option("dataset", arguments->dataset, "tracks with their true stems")->type_name("DIR")->required();
   verb->add_option("-m,--methods", arguments->methods,
-                   "methods, NAME[:parameter=value], weights of models, WEIGHTS[:config=FILE], oracle masks, "
+                   "methods, NAME[:parameter=value], weights of models, WEIGHTS[:config=FILE][:lora=FILE], oracle masks, "
                    "oracle[:MASK]; all: every oracle and every method that needs no file. {track} in a value is the track's name. The mixture itself is always scored, too")
       ->type_name("METHOD")
       ->delimiter(',')

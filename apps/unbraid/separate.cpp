@@ -140,6 +140,8 @@ Method choose_method(const Arguments& arguments) {
   const bool file = catalog::names_model_file(arguments.method);
   if (!file && !arguments.model.config.empty())
     throw Error{ErrorCode::kUsage, "goes with weights: -m FILE --config FILE", "--config"};
+  if (!file && !arguments.model.adapters.empty())
+    throw Error{ErrorCode::kUsage, "goes with weights: -m FILE --lora FILE", "--lora"};
   if (const Method* method = file ? nullptr : catalog::find_method(arguments.method)) return *method;
   const NeuralRuntime runtime{.device = arguments.device, .precision = arguments.precision == "bf16" ? Precision::kBfloat16 : Precision::kFloat32};
   if (!file) return catalog::installed_method(arguments.method, runtime);
@@ -229,6 +231,7 @@ void add_separate(CLI::App& program, Session& session) {
       ->capture_default_str();
   verb->add_option("--config", a.model.config, "the configuration that belongs to the weights (MSST's YAML, splifft's JSON)")
       ->type_name("FILE");
+  verb->add_option("--lora", a.model.adapters, "low-rank adapters for the weights, as unbraid train or MSST writes them")->type_name("FILE");
   verb->add_flag("--allow-partial", a.model.allow_partial, "accept weights with missing or surplus tensors");
   verb->add_option("-o,--output", a.output,
                    "folder for the stems, which go to DIR/<track>/; - for standard output")

@@ -36,6 +36,7 @@ std::string fingerprint(const ModelFiles& files) {
   for (const fs::path& part : parts)
     text += fmt::format("{}{}sha256:{}", text.empty() ? "" : " ", parts.size() > 1 ? part.filename().string() + " " : "", sha256_of_file(part));
   if (!files.config.empty()) text += " config sha256:" + sha256_of_file(files.config);
+  if (!files.adapters.empty()) text += " lora sha256:" + sha256_of_file(files.adapters);
   return text;
 }
 

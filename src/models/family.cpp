@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "models/adapters.hpp"
 #include "models/bsrnn/bsrnn.hpp"
 #include "models/cunet/cunet.hpp"
 #include "models/deepconvsep/deepconvsep.hpp"
@@ -18,6 +19,7 @@
 #include "models/open_unmix/open_unmix.hpp"
 #include "models/roformer/roformer.hpp"
 #include "models/scnet/scnet.hpp"
+#include "models/peak_allocation.hpp"
 #include "models/splifft.hpp"
 #include "models/state.hpp"
 #include "unbraid/core/error.hpp"
@@ -34,6 +36,19 @@ bool has(const TensorMap& tensors, std::string_view part) {
 
 constexpr double kBlockSeconds = 10;  // of our own families, unless inference.chunk_size says otherwise
 constexpr double kBlockFade = 0.1;    // of a block's length, at both ends; they overlap by as much
+
+/// Facts that whoever makes buffers must be able to rely on.
+void check(const ModelTraits& traits, const Config& config) {
+  constexpr std::int64_t kMostChannels = 64;
+  constexpr std::size_t kLongestBlock = std::size_t{1} << 30;
+  const auto require = [&](bool fine, const char* what) {
+    if (!fine) throw Error{ErrorCode::kFormat, fmt::format("{} is missing or out of range", what), config.name()};
+  };
+  require(!traits.stems.empty(), "training.instruments");
+  require(traits.channels >= 1 && traits.channels <= kMostChannels, "the number of channels");
+  require(traits.sample_rate >= 1 && traits.sample_rate <= 1e7, "the sample rate");
+  require(traits.blocks.length >= 1 && traits.blocks.length <= kLongestBlock, "the length of a block");
+}
 
 /// What MSST's configurations say alike for every family.
 ModelTraits msst_traits(const Config& config, std::string family) {
@@ -62,7 +77,7 @@ ModelTraits msst_traits(const Config& config, std::string family) {
       .reference_batch = batch,
   };
   adopt_splifft(inference, traits);
-  if (traits.blocks.length == 0) throw Error{ErrorCode::kFormat, "audio.chunk_size is missing", config.name()};
+  check(traits, config);
   return traits;
 }
 
@@ -76,12 +91,8 @@ ModelTraits own_traits(const Config& config, std::string family) {
   traits.sample_rate = audio.get<double>("sample_rate", 44100);
   traits.channels = audio.get<std::int64_t>("num_channels", 2);
   traits.normalize = inference.get<bool>("normalize", false) ? Normalization::kShared : Normalization::kNone;
-  constexpr std::int64_t kMostChannels = 64, kLongestBlock = std::int64_t{1} << 30;
-  audio.check_range("num_channels", traits.channels, 1, kMostChannels);
-  if (!(traits.sample_rate >= 1 && traits.sample_rate <= 1e7)) throw Error{ErrorCode::kFormat, "sample_rate is out of range", audio.name()};
-  if (traits.stems.empty()) throw Error{ErrorCode::kFormat, "training.instruments is empty", config.name()};
   const auto length = inference.get<std::int64_t>("chunk_size", static_cast<std::int64_t>(kBlockSeconds * traits.sample_rate));
-  inference.check_range("chunk_size", length, 1, kLongestBlock);
+  inference.check_range("chunk_size", length, 1, std::int64_t{1} << 30);
   const auto overlap = inference.get<std::int64_t>("num_overlap", 0);
   inference.check_range("num_overlap", overlap, 0, 1000);
   traits.blocks = {
@@ -92,6 +103,7 @@ ModelTraits own_traits(const Config& config, std::string family) {
       .padding = PaddingMode::kReflect,
       .batch = inference.get<std::size_t>("batch_size", 1),
   };
+  check(traits, config);
   return traits;
 }
 
@@ -116,7 +128,7 @@ ModelTraits demucs_traits(const Config& config, std::string family) {
       .policy = BlockPolicy::kMsstDemucs,
   };
   if (inference.get<std::string>("policy", "") == demucs::kPackagePolicy) demucs::adopt_apply_model(inference, traits);
-  if (traits.blocks.length == 0) throw Error{ErrorCode::kFormat, "training.segment is zero", config.name()};
+  check(traits, config);
   return traits;
 }
 
@@ -185,6 +197,7 @@ std::shared_ptr<Model> make_model(std::string_view name, const Config& config, s
   std::shared_ptr<Model> model;
   try {
     model = family->build(config);
+    if (config.has("lora")) add_adapters(*model, AdapterOptions::of(config.section("lora")));
   } catch (...) {
     generator.set_state(before);
     throw;
@@ -195,41 +208,89 @@ std::shared_ptr<Model> make_model(std::string_view name, const Config& config, s
   return model;
 }
 
+std::shared_ptr<Model> make_contained_model(std::string_view family, const Config& config, const TensorMap& tensors) {
+  constexpr std::size_t kBesides = 64 << 20;  // windows, tables, what initialising takes
+  std::size_t values = 0;
+  for (const auto& [name, tensor] : tensors) values += tensor.size();
+  std::shared_ptr<Model> model;
+  try {
+    limit_allocation(kBesides + 2 * sizeof(float) * values, [&] { model = make_model(family, config); });
+  } catch (const c10::Error& error) {  // sizes that no allocator takes, or no module
+    throw Error{ErrorCode::kFormat, error.what_without_backtrace(), config.name()};
+  }
+  return model;
+}
+
+void load_weights(Model& model, const std::filesystem::path& weights, bool allow_partial) {
+  SelfContained own;
+  if (std::filesystem::is_directory(weights)) {
+    own = read_open_unmix(weights);
+  } else {
+    checkpoint::Checkpoint file = checkpoint::load(weights);
+    const auto family = std::ranges::find(families(), model.traits().family, &Family::name);
+    const bool as_published = family != families().end() && family->read && !is_model_file(file);
+    own = as_published ? family->read(file, weights) : SelfContained{.tensors = std::move(file.tensors)};
+  }
+  try {
+    load_state(model, own.tensors, allow_partial);
+  } catch (const Error& error) {
+    throw Error{error.code(), error.what(), weights.string()};
+  }
+}
+
 std::shared_ptr<Model> open_model(const ModelFiles& files) { return open_with_card(files).model; }
 
-LoadedModel open_with_card(const ModelFiles& files) {
-  try {
-    const bool folder = std::filesystem::is_directory(files.weights);
-    checkpoint::Checkpoint file;
-    SelfContained own;
-    std::string_view family_name = "open_unmix";
-    if (folder) {
-      own = read_open_unmix(files.weights);
-    } else {
-      file = checkpoint::load(files.weights);
-      if (is_model_file(file)) return load_model(file);
-      const auto family = std::ranges::find_if(families(), [&](const Family& f) { return f.recognises(file.tensors); });
-      if (family == families().end()) throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows"};
-      const bool package = files.config.empty() && file.document && demucs::is_package(*file.document);
-      if (files.config.empty() && !family->read && !package)
-        throw Error{ErrorCode::kUsage, fmt::format("a {} checkpoint needs its configuration (--config FILE)", family->name)};
-      family_name = family->name;
-      own = family->read ? family->read(file, files.weights) : SelfContained{.tensors = file.tensors};
-      if (package) own.configuration = demucs::package_config(*file.document, "its own configuration").text();
-    }
-    Config config = files.config.empty() ? Config::parse(own.configuration, "its own configuration") : Config::load(files.config);
+namespace {
+
+LoadedModel open_plain(const ModelFiles& files) {
+  const bool folder = std::filesystem::is_directory(files.weights);
+  checkpoint::Checkpoint file;
+  SelfContained own;
+  std::string_view family_name = "open_unmix";
+  if (folder) {
+    own = read_open_unmix(files.weights);
+  } else {
+    file = checkpoint::load(files.weights);
+    if (is_model_file(file)) return load_model(file);
+    const auto family = std::ranges::find_if(families(), [&](const Family& f) { return f.recognises(file.tensors); });
+    if (family == families().end()) throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows"};
+    const bool package = files.config.empty() && file.document && demucs::is_package(*file.document);
+    if (files.config.empty() && !family->read && !package)
+      throw Error{ErrorCode::kUsage, fmt::format("a {} checkpoint needs its configuration (--config FILE)", family->name)};
+    family_name = family->name;
+    own = family->read ? family->read(file, files.weights) : SelfContained{.tensors = file.tensors};
+    if (package) own.configuration = demucs::package_config(*file.document, "its own configuration").text();
+  }
+  LoadedModel result{.model = {}, .card = {.source = files.weights.filename().string()}};
+  if (files.config.empty()) {
+    const Config config = Config::parse(own.configuration, "its own configuration");
+    result.model = make_contained_model(family_name, config, own.tensors);
+  } else {
+    Config config = without_adapters(Config::load(files.config));
     if (is_splifft(config)) {
       config = from_splifft(config);
       family_name = std::ranges::find(families(), config.get<std::string>("family"), &Family::name)->name;
     }
-    LoadedModel result{.model = make_model(family_name, config), .card = {.source = files.weights.filename().string()}};
-    load_state(*result.model, own.tensors, files.allow_partial);
-    result.model->eval();
-    return result;
+    result.model = make_model(family_name, config);
+  }
+  load_state(*result.model, own.tensors, files.allow_partial);
+  result.model->eval();
+  return result;
+}
+
+}  // namespace
+
+LoadedModel open_with_card(const ModelFiles& files) {
+  LoadedModel opened;
+  try {
+    opened = open_plain(files);
   } catch (const Error& error) {
     if (!error.context().empty() && error.context().starts_with(files.weights.string())) throw;
     throw Error{error.code(), error.what(), files.weights.string()};
   }
+  if (!files.adapters.empty())
+    merge_adapters(*opened.model, files.adapters, files.config.empty() ? Config::parse("{}", files.adapters.string()) : Config::load(files.config));
+  return opened;
 }
 
 }  // namespace unbraid::models

@@ -43,6 +43,13 @@ std::span<const Family> families();
 /// missing key or a value of the wrong type.
 std::shared_ptr<Model> make_model(std::string_view family, const Config& config, std::uint64_t seed = 0);
 
+/// make_model() of a configuration that came in one file with these tensors: kFormat when it asks for much more than they
+/// are, before memory is taken for it.
+std::shared_ptr<Model> make_contained_model(std::string_view family, const Config& config, const checkpoint::TensorMap& tensors);
+
+/// Fills a model from weights in any form that open_model() reads, whatever configuration they may have with them.
+void load_weights(Model& model, const std::filesystem::path& weights, bool allow_partial);
+
 /// A model from its files, in evaluation mode on the CPU: our own model files, published checkpoints that say what they
 /// are, published checkpoints with their configuration, or a folder of Open-Unmix; the family is told by the tensors.
 std::shared_ptr<Model> open_model(const ModelFiles& files);

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/adapters.hpp"
 #include "models/family.hpp"
 #include "models/state.hpp"
 #include "unbraid/core/version.hpp"
@@ -68,7 +69,7 @@ void save_model(const std::filesystem::path& path, const Model& model, const Mod
   metadata["format"] = "pt";
   metadata["unbraid.model"] = kLayout;
   metadata["unbraid.version"] = version();
-  metadata["unbraid.configuration"] = model.configuration();
+  metadata["unbraid.configuration"] = without_adapters(Config::parse(model.configuration(), "its configuration")).text();
   metadata["unbraid.card"] = text_of(card_json(card));
   checkpoint::save_safetensors(path, save_state(model, dtype), metadata);
 }
@@ -78,7 +79,7 @@ LoadedModel load_model(const checkpoint::Checkpoint& file) {
   if (const std::string& layout = entry(file.metadata, "unbraid.model"); layout != kLayout)
     throw Error{ErrorCode::kUnsupported, fmt::format("model file of layout {}; this version reads {}", layout, kLayout)};
   const Config config = Config::parse(entry(file.metadata, "unbraid.configuration"), "unbraid.configuration");
-  LoadedModel result{.model = make_model(entry(file.metadata, "unbraid.architecture"), config),
+  LoadedModel result{.model = make_contained_model(entry(file.metadata, "unbraid.architecture"), config, file.tensors),
                      .card = card_of(entry(file.metadata, "unbraid.card"))};
   for (const auto& [key, value] : facts_of(result.model->traits()))
     if (entry(file.metadata, key) != value)

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "models/adapters.hpp"
+#include "nn/adaptable_linear.hpp"
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::models {
@@ -70,7 +73,8 @@ void load_state(torch::nn::Module& module, const TensorMap& tensors, bool allow_
                                                   checkpoint::shape_text(target.sizes().vec())), name};
     target.copy_(to_torch(*source));
   };
-  for (auto& item : module.named_parameters()) fill(item.key(), item.value());
+  for (auto& item : module.named_parameters())
+    if (!is_adapter(item.key())) fill(item.key(), item.value());
   for (auto& item : module.named_buffers()) fill(item.key(), item.value());
 
   std::vector<std::string> surplus;
@@ -91,7 +95,15 @@ TensorMap save_state(const torch::nn::Module& module, Dtype dtype) {
     const std::span bytes(static_cast<const std::byte*>(copy->data_ptr()), copy->nbytes());
     tensors.add(name, Tensor(stored, value.sizes().vec(), {copy, bytes}));
   };
-  for (const auto& item : module.named_parameters()) add(item.key(), item.value());
+  std::map<std::string, torch::Tensor> merged;
+  for (const auto& item : module.named_modules())
+    if (const auto* layer = item.value()->as<nn::AdaptableLinearImpl>(); layer && layer->adapted())
+      merged[item.key() + ".weight"] = layer->merged_weight();
+  for (const auto& item : module.named_parameters()) {
+    if (is_adapter(item.key())) continue;
+    const auto found = merged.find(item.key());
+    add(item.key(), found != merged.end() ? found->second : item.value());
+  }
   for (const auto& item : module.named_buffers()) add(item.key(), item.value());
   return tensors;
 }

@@ -4,13 +4,15 @@
 #include <cmath>
 #include <string>
 
+#include "nn/adaptable_linear.hpp"
+
 namespace unbraid::nn {
 
 namespace {
 
 using torch::Tensor;
-using torch::nn::Linear;
 using torch::nn::LinearOptions;
+using Linear = AdaptableLinear;
 
 /// softmax(q kᵀ · scale) v over the last two axes.
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, double scale, torch::nn::Dropout& dropout) {

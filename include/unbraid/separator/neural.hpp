@@ -26,6 +26,7 @@ namespace unbraid {
 struct ModelFiles {
   std::filesystem::path weights;      ///< .ckpt, .th, .pth, .safetensors, .h5, a folder of them (Open-Unmix), or our own .safetensors
   std::filesystem::path config = {};  ///< MSST YAML or splifft JSON; empty when the weights say enough
+  std::filesystem::path adapters = {};  ///< low-rank adapters (LoRA) that are merged into the weights; empty: none
   bool allow_partial = false;         ///< accept missing and surplus tensors, as a fine-tune may have
 };
 

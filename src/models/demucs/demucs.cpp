@@ -302,6 +302,29 @@ DemucsConfig DemucsConfig::of(const Config& whole, bool transformer) {
                   .layer_scale = config.get<bool>("t_layer_scale", true),
                   .gelu = config.get<bool>("t_gelu", true),
                   .cross_first = config.get<bool>("t_cross_first", false)};
+  constexpr std::int64_t kMost = 65536, kDeepest = 64;
+  training.check_range("channels", result.audio_channels, 1, 64);
+  config.check_range("channels", result.channels, 1, kMost);
+  config.check_range("channels_time", result.channels_time, 1, kMost);
+  config.check_range("nfft", result.n_fft, 16, 1 << 20);
+  config.check_range("num_subbands", result.subbands, 1, result.n_fft / 2);
+  config.check_range("depth", result.depth, 1, kDeepest);
+  config.check_range("kernel_size", result.kernel, 1, kMost);
+  config.check_range("stride", result.stride, 1, result.kernel);
+  config.check_range("time_stride", result.time_stride, 1, kMost);
+  config.check_range("context", result.context, 0, kMost);
+  config.check_range("context_enc", result.encoder_context, 0, kMost);
+  config.check_range("norm_groups", result.norm_groups, 1, kMost);
+  config.check_range("dconv_depth", result.dconv.depth, -kDeepest, 32);
+  config.check_range("bottom_channels", result.bottom_channels, 0, kMost);
+  config.check_range("t_layers", result.cross.layers, 0, 1024);
+  config.check_range("t_heads", result.cross.heads, 1, kMost);
+  const auto sensible = [&](std::string_view key, double value) {
+    if (!(value >= 0.5 && value <= 1000)) throw Error{ErrorCode::kFormat, fmt::format("{} is out of range", key), config.name()};
+  };
+  sensible("growth", result.growth);
+  sensible("dconv_comp", result.dconv.compress);
+  sensible("t_hidden_scale", result.cross.hidden_scale);
   require(config, "cac", true);
   require(config, "hybrid", true);
   require(config, "hybrid_old", false);

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <string>
+#include <string_view>
+
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::models {
@@ -12,18 +16,29 @@ using torch::Tensor;
 using torch::nn::AnyModule;
 using torch::nn::Sequential;
 
+/// The number at the end of a name such as GroupNorm4; above 0.
+template <class T>
+T number(const std::string& text, const std::string& name) {
+  T value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value > 0))
+    throw Error{ErrorCode::kFormat, fmt::format("{} needs a number above 0 behind it", name)};
+  return value;
+}
+
 AnyModule norm(const std::string& kind, std::int64_t channels) {
   if (kind == "BatchNorm") return AnyModule(torch::nn::BatchNorm2d(channels));
   if (kind == "InstanceNorm")
     return AnyModule(torch::nn::InstanceNorm2d(torch::nn::InstanceNorm2dOptions(channels).affine(true)));
-  if (kind.starts_with("GroupNorm")) return AnyModule(torch::nn::GroupNorm(std::stoll(kind.substr(9)), channels));
+  if (constexpr std::string_view kGroups = "GroupNorm"; kind.starts_with(kGroups))
+    return AnyModule(torch::nn::GroupNorm(number<std::int64_t>(kind.substr(kGroups.size()), kind), channels));
   return AnyModule(torch::nn::Identity());
 }
 
 AnyModule activation(const std::string& kind) {
   if (kind == "gelu") return AnyModule(torch::nn::GELU());
   if (kind == "relu") return AnyModule(torch::nn::ReLU());
-  if (kind.starts_with("elu")) return AnyModule(torch::nn::ELU(torch::nn::ELUOptions().alpha(std::stod(kind.substr(3)))));
+  if (kind.starts_with("elu")) return AnyModule(torch::nn::ELU(torch::nn::ELUOptions().alpha(number<double>(kind.substr(3), kind))));
   throw Error{ErrorCode::kUnsupported, fmt::format("unknown activation {}", kind)};
 }
 
@@ -203,6 +218,18 @@ Mdx23cConfig Mdx23cConfig::of(const Config& config) {
   result.norm = model.get<std::string>("norm");
   result.activation = model.get<std::string>("act");
   model.refuse_others({});
+  constexpr std::int64_t kMost = 65536, kDeepest = 1024;
+  audio.check_range("n_fft", result.stft.n_fft, 4, 1 << 20);
+  audio.check_range("hop_length", result.stft.hop, 1, result.stft.n_fft);
+  audio.check_range("num_channels", result.channels, 1, 64);
+  audio.check_range("dim_f", result.bins, 1, result.stft.n_fft / 2 + 1);
+  model.check_range("num_subbands", result.subbands, 1, result.bins);
+  model.check_range("num_scales", result.scales, 0, kDeepest);
+  model.check_range("num_blocks_per_scale", result.blocks_per_scale, 1, kDeepest);
+  model.check_range("num_channels", result.width, 1, kMost);
+  model.check_range("growth", result.growth, 0, kMost);
+  model.check_range("bottleneck_factor", result.bottleneck, 1, kMost);
+  for (const std::int64_t factor : result.scale) model.check_range("scale", factor, 1, kMost);
   if (result.scale.size() != 2) throw Error{ErrorCode::kFormat, "model.scale needs two numbers", config.name()};
   return result;
 }

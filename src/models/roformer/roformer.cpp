@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "nn/adaptable_linear.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/dsp/mel.hpp"
 
@@ -19,7 +20,7 @@ struct BandSplit : torch::nn::Module {
     auto list = register_module("to_features", std::make_shared<torch::nn::Module>());
     for (std::size_t b = 0; b < inputs.size(); ++b)
       features.push_back(list->register_module(
-          std::to_string(b), torch::nn::Sequential(nn::RmsNorm(inputs[b]), torch::nn::Linear(inputs[b], dim))));
+          std::to_string(b), torch::nn::Sequential(nn::RmsNorm(inputs[b]), nn::AdaptableLinear(inputs[b], dim))));
   }
   Tensor forward(const Tensor& x) {
     const std::vector<Tensor> parts = x.split_with_sizes(inputs, -1);
@@ -41,7 +42,7 @@ struct MaskEstimator : torch::nn::Module {
       for (std::int64_t i = 0; i < layers; ++i) {
         const bool last = i + 1 == layers;
         const std::int64_t out = last ? 2 * inputs[b] : dim * expansion;
-        mlp->push_back(torch::nn::Linear(in, out));
+        mlp->push_back(nn::AdaptableLinear(in, out));
         if (!last) mlp->push_back(torch::nn::Tanh());
         in = out;
       }
@@ -236,16 +237,34 @@ RoformerConfig RoformerConfig::of(const Config& whole, bool mel) {
                  .win_length = config.get<std::int64_t>("stft_win_length", 2048),
                  .normalized = config.get<bool>("stft_normalized", false)};
   const auto mask_depth = config.get<std::int64_t>("mask_estimator_depth", mel ? 1 : 2);
+  constexpr std::int64_t kMost = 65536, kDeepest = 1024, kLongest = 1 << 20;
+  config.check_range("dim", result.transformer.dim, 1, kMost);
+  config.check_range("heads", result.transformer.heads, 1, kMost);
+  config.check_range("dim_head", result.transformer.dim_head, 2, kMost);
+  config.check_range("ff_mult", result.transformer.feed_forward_factor, 1, kDeepest);
+  config.check_range("num_stems", result.stems, 1, kDeepest);
+  config.check_range("depth", result.depth, 1, kDeepest);
+  config.check_range("time_transformer_depth", result.time_depth, 1, kDeepest);
+  config.check_range("freq_transformer_depth", result.freq_depth, 1, kDeepest);
+  config.check_range("linear_transformer_depth", result.linear_depth, 0, kDeepest);
+  config.check_range("mask_estimator_depth", mask_depth, 1, kDeepest);
+  config.check_range("stft_n_fft", result.stft.n_fft, 4, kLongest);
+  config.check_range("stft_hop_length", result.stft.hop, 1, result.stft.n_fft);
+  config.check_range("stft_win_length", result.stft.win_length, 1, result.stft.n_fft);
   result.mask_layers = mel ? mask_depth + 1 : mask_depth;  // Mel counts hidden layers, BS all of them
   result.mask_expansion = config.get<std::int64_t>("mlp_expansion_factor", 4);
+  config.check_range("mlp_expansion_factor", result.mask_expansion, 1, kDeepest);
   result.zero_dc = config.get<bool>("zero_dc", true);
   result.skip_connection = config.get<bool>("skip_connection", false);
   result.norm_output = config.get<bool>("norm_output", mel);
   result.match_length = mel ? config.get<bool>("match_input_audio_length", false) : true;
   if (mel) {
-    result.bands = mel_bands(config.get<double>("sample_rate", 44100), result.stft.n_fft, config.get<std::int64_t>("num_bands", 60));
+    const auto bands = config.get<std::int64_t>("num_bands", 60);
+    config.check_range("num_bands", bands, 1, result.stft.n_fft / 2);
+    result.bands = mel_bands(config.get<double>("sample_rate", 44100), result.stft.n_fft, bands);
   } else {
     const auto sizes = config.get<std::vector<std::int64_t>>("freqs_per_bands", default_band_sizes());
+    for (const std::int64_t size : sizes) config.check_range("freqs_per_bands", size, 1, result.stft.n_fft);
     if (std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) != result.stft.n_fft / 2 + 1)
       throw Error{ErrorCode::kFormat, "freqs_per_bands must add up to stft_n_fft / 2 + 1", config.name()};
     result.bands = adjacent_bands(sizes);

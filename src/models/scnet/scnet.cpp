@@ -258,8 +258,10 @@ ScnetConfig ScnetConfig::of(const Config& whole, bool masked) {
   const Config config = whole.section("model");
   ScnetConfig result;
   result.masked = masked;
-  const auto win_length = config.get<std::int64_t>("win_size", 4096);
-  result.stft = {.n_fft = config.get<std::int64_t>("nfft", 4096),
+  const auto n_fft = config.get<std::int64_t>("nfft", 4096), win_length = config.get<std::int64_t>("win_size", 4096);
+  config.check_range("nfft", n_fft, 4, 1 << 20);
+  config.check_range("win_size", win_length, 1, n_fft);
+  result.stft = {.n_fft = n_fft,
                  .hop = config.get<std::int64_t>("hop_size", 1024),
                  .win_length = win_length,
                  .normalized = config.get<bool>("normalized", true),
@@ -278,6 +280,19 @@ ScnetConfig ScnetConfig::of(const Config& whole, bool masked) {
     throw Error{ErrorCode::kFormat, "num_dplayer must be even", config.name()};
   result.expand = config.get<std::int64_t>("expand", 1);
   config.refuse_others({"sources"});
+  constexpr std::int64_t kMost = 65536, kDeepest = 1024;
+  config.check_range("audio_channels", result.channels, 1, 64);
+  config.check_range("hop_size", result.stft.hop, 1, result.stft.n_fft);
+  config.check_range("num_dplayer", result.dual_path_layers, 0, kDeepest);
+  config.check_range("expand", result.expand, 1, kDeepest);
+  config.check_range("compress", result.compress, 1, kMost);
+  config.check_range("conv_kernel", result.convolution_kernel, 1, kMost);
+  for (const std::int64_t dim : result.dims) config.check_range("dims", dim, 1, kMost);
+  for (std::size_t b = 0; b < kBands; ++b) {
+    config.check_range("band_stride", result.stride[b], 1, kMost);
+    config.check_range("band_kernel", result.kernel[b], 1, kMost);
+    config.check_range("conv_depths", result.depth[b], -kDeepest, kDeepest);
+  }
   if (result.dims.size() < 2 || result.dims[0] != 2 * result.channels)
     throw Error{ErrorCode::kFormat, "dims must begin with twice the channels", config.name()};
   return result;

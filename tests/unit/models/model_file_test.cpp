@@ -1,5 +1,7 @@
 #include "models/model_file.hpp"
 
+#include <sys/resource.h>
+
 #include "models/state.hpp"
 #include "networks.hpp"
 #include "support/fixtures.hpp"
@@ -81,6 +83,57 @@ TEST(ModelFile, RefusesWhatContradictsItself) {
   std::string wider = good.metadata.at("unbraid.configuration");
   wider.replace(wider.find("hidden_size: 6"), 14, "hidden_size: 7");
   refused({{"unbraid.configuration", wider}}, ErrorCode::kFormat);
+}
+
+long peak_megabytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss / 1024;
+}
+
+/// Files of a few kilobytes whose configuration asks for gigabytes, or for what would divide by zero.
+TEST(ModelFile, ClaimsOfHugeLayersTakeNoMemory) {
+  const TemporaryFolder folder;
+  save_model(folder / "m.safetensors", *build("mask_inference", kYaml), {});
+  const checkpoint::Checkpoint good = checkpoint::load(folder / "m.safetensors");
+  const std::string training = "training: {instruments: [vocals, drums], channels: 2, samplerate: 44100, segment: 1}\n";
+  const std::string spectrum = "audio: {n_fft: 64, hop_length: 16, chunk_size: 4096, dim_f: 32}\n" + training;
+  const std::string rope = spectrum + "model: {stereo: true, num_stems: 2, stft_n_fft: 64, stft_hop_length: 16, stft_win_length: 64, ";
+  const std::string mdx = spectrum + "model: {act: gelu, norm: InstanceNorm, num_blocks_per_scale: 1, scale: [2, 2], ";
+  const std::vector<std::pair<const char*, std::string>> claims{
+      {"mask_inference", spectrum + "model: {hidden_size: 60000, num_layers: 64}"},
+      {"open_unmix", spectrum + "model: {hidden_size: 60000, num_layers: 64}"},
+      {"deepconvsep", spectrum + "model: {frames: 60000, filters: 60000, time_kernel: 60000, hidden: 60000}"},
+      {"cunet", spectrum + "model: {depth: 12, filters: 4096, kernel: 31}"},
+      {"bs_roformer", rope + "dim: 60000, depth: 1000, freqs_per_bands: [33]}"},
+      {"bs_roformer", rope + "dim: 1, dim_head: 2, heads: 1, depth: 1000, time_transformer_depth: 1000, freqs_per_bands: [33]}"},
+      {"bs_roformer", rope + "dim: 8, depth: 1, stft_hop_length: 0, freqs_per_bands: [33]}"},
+      {"bs_roformer", rope + "dim: 8, depth: 1, freqs_per_bands: [1000000000000, -999999999967]}"},
+      {"mel_band_roformer", rope + "dim: 60000, depth: 1000, num_bands: 30}"},
+      {"mel_band_roformer", rope + "dim: 8, depth: 1, num_bands: 1000000000000}"},
+      {"mdx23c", mdx + "num_subbands: 0, num_scales: 1, num_channels: 8, growth: 8, bottleneck_factor: 2}"},
+      {"mdx23c", mdx + "num_subbands: 1, num_scales: 1, num_channels: 8, growth: 8, bottleneck_factor: 0}"},
+      {"mdx23c", mdx + "num_subbands: 1, num_scales: 5, num_channels: 60000, growth: 60000, bottleneck_factor: 2}"},
+      {"scnet", spectrum + "model: {dims: [4, 60000, 60000]}"},
+      {"scnet", spectrum + "model: {dims: [4, 8, 8], hop_size: 0}"},
+      {"scnet_masked", spectrum + "model: {dims: [4, 8, 8], nfft: 1000000000000, win_size: 1000000000000}"},
+      {"htdemucs", training + "htdemucs: {channels: 60000, bottom_channels: 60000, t_layers: 1000}"},
+      {"htdemucs", training + "htdemucs: {growth: 1000, depth: 60}"},
+      {"hdemucs", training + "hdemucs: {channels: 60000, nfft: 0}"}};
+  const long before = peak_megabytes();
+  for (const auto& [family, configuration] : claims) {
+    std::map<std::string, std::string> metadata = good.metadata;
+    metadata["unbraid.architecture"] = family;
+    metadata["unbraid.configuration"] = configuration;
+    checkpoint::save_safetensors(folder / "bad.safetensors", good.tensors, metadata);
+    try {
+      load_model(folder / "bad.safetensors");
+      ADD_FAILURE() << "accepted " << configuration;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kFormat) << configuration << ": " << error.what();
+    }
+  }
+  EXPECT_LT(peak_megabytes() - before, 256) << "64 MB are allowed for a model beyond its file's size";
 }
 
 TEST(MakeModel, DependsOnTheSeedAlone) {
