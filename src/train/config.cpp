@@ -182,10 +182,13 @@ void read_training(const Config& config, TrainConfig& train) {
 /// Keys of `training` that belong to the model.
 constexpr const char* kModelKeys[] = {"instruments", "target_instrument", "samplerate", "channels", "segment"};
 
+/// Sections that are the model's alone; the two kinds of Demucs have theirs under their own names.
+constexpr const char* kModelSections[] = {"audio", "model", "inference", "htdemucs", "hdemucs", "lora"};
+
 /// The sections that describe the model, with nothing of the run in them.
 Config model_config(const Config& config) {
   YAML::Node node(YAML::NodeType::Map);
-  for (const char* section : {"audio", "model", "inference"})
+  for (const char* section : kModelSections)
     if (config.has(section)) node[section] = YAML::Clone(config.node()[section]);
   const Config training = config.section("training");
   for (const char* key : kModelKeys)
@@ -201,6 +204,10 @@ TrainConfig read(const Config& config, const fs::path& folder) {
   train.seed = config.get<std::uint64_t>("seed", 0);
   train.card = config.get<std::map<std::string, std::string>>("card", {});
   read_training(training, train);
+  if (const auto weights = training.get<std::string>("start_from", ""); !weights.empty()) train.start_from = folder / weights;
+  train.start_partial = training.get<bool>("start_partial", false);
+  if (config.has("lora") && train.start_from.empty())
+    throw Error{ErrorCode::kUsage, "adapters need the model that they adapt: training.start_from", config.name() + ": lora"};
   const fs::path root = folder / data.get<std::string>("root", ".");
   read_data(data, train.data, root);
   read_validation(validation, train.validation, root);
@@ -227,7 +234,7 @@ TrainConfig read(const Config& config, const fs::path& folder) {
   training.refuse_others({"instruments", "target_instrument", "samplerate", "channels", "segment"});
   data.refuse_others({});
   validation.refuse_others({});
-  config.refuse_others({"audio", "model", "inference", "training", "data", "validation", "optimizer", "schedule"});
+  config.refuse_others({"audio", "model", "inference", "htdemucs", "hdemucs", "lora", "training", "data", "validation", "optimizer", "schedule"});
   return train;
 }
 

@@ -79,6 +79,8 @@ struct TrainConfig {
   double average_decay = 0;       ///< of the weights' moving average, which validation and model files use; 0: none
   std::uint64_t checkpoint_steps = 500;
   double divergence = 1e9;  ///< a loss beyond ±this stops training
+  std::filesystem::path start_from;  ///< weights that training begins with; empty: random ones
+  bool start_partial = false;        ///< they may lack tensors, or have others besides
   bool bf16 = false;        ///< matrix products and convolutions in bfloat16
   std::map<std::string, std::string> card;  ///< name, author, licence, … for the model files
 

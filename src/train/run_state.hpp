@@ -25,6 +25,7 @@ struct RunState {
   double best_score = -std::numeric_limits<double>::infinity();
   std::uint64_t since_best = 0;  ///< validations
   bool stopped_early = false;
+  bool validation_due = false;  ///< of this very step, and not done yet
   double seconds = 0;  ///< spent training
   std::map<std::string, torch::Tensor> tensors;
 };

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "models/adapters.hpp"
 #include "models/family.hpp"
 #include "models/model_file.hpp"
 #include "models/torch_separator.hpp"
@@ -22,6 +23,7 @@ using torch::Tensor;
 
 std::shared_ptr<models::Model> build(const TrainConfig& config, torch::Device device) {
   std::shared_ptr<models::Model> model = models::make_model(config.architecture, config.model, config.seed);
+  if (!config.start_from.empty()) models::load_weights(*model, config.start_from, config.start_partial);
   model->to(device);
   model->train();
   return model;
@@ -126,6 +128,7 @@ bool Session::observe(double score) {
   schedule_.observe(score);
   const bool best = score > state_.best_score;
   if (best) state_.best_score = score;
+  state_.validation_due = false;
   state_.since_best = best ? 0 : state_.since_best + 1;
   const std::size_t patience = config_.validation.patience;
   state_.stopped_early = patience > 0 && state_.since_best >= patience;
@@ -191,6 +194,10 @@ void Session::save_model_file(const std::filesystem::path& path, const Validatio
   }
   const Averaged averaged(*this);
   models::save_model(path, *model_, card);
+  if (!config_.model.has("lora")) return;
+  std::filesystem::path adapters = path;
+  models::save_adapters(adapters.replace_filename(path.stem().string() + "_lora.safetensors"), *model_,
+                        {{"unbraid.start_from", config_.start_from.filename().string()}});
 }
 
 }  // namespace unbraid::train

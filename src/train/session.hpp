@@ -55,6 +55,9 @@ class Session {
     torch::Tensor kept_;
   };
 
+  /// A validation is due from the moment it should begin until observe(); a state remembers it.
+  void owe_validation() { state_.validation_due = true; }
+  bool validation_due() const { return state_.validation_due; }
   /// Takes a score of the validation in, that of process 0; true when it is the best so far.
   bool observe(double score);
   bool stopped_early() const { return state_.stopped_early; }

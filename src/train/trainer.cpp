@@ -118,7 +118,7 @@ class Run {
     if (request_.resume && fs::exists(files_.state)) {
       session_->restore(files_.state);
       note(fmt::format("resumed after step {}", session_->steps()));
-    } else {
+    } else if (of.start_from.empty()) {
       session_->fit_input(*items);
     }
     everybody_waits();
@@ -152,28 +152,37 @@ class Run {
     BatchQueue queue(items, session_->shape(), [&](std::uint64_t n) { return session_->items_of(n); },
                      session_->steps() * per_step, of.data.workers, std::max<std::size_t>(of.data.ahead, per_step));
     bool announce = true;  // the progress of an epoch, anew after a validation
-    while (session_->steps() < of.steps && !session_->stopped_early()) {
-      const std::uint64_t in_epoch = session_->steps() % of.epoch_steps;
-      if (announce || in_epoch == 0) {
-        context_.progress.start(fmt::format("epoch {}/{}", session_->steps() / of.epoch_steps + 1,
-                                            (of.steps + of.epoch_steps - 1) / of.epoch_steps),
-                                std::min(of.epoch_steps - in_epoch, of.steps - session_->steps()) * items_per_step(), "items");
-        announce = false;
+    while (!finished()) {
+      bool stop = false;
+      if (!session_->validation_due()) {  // as it is where a run resumes that was stopped in its validation
+        const std::uint64_t in_epoch = session_->steps() % of.epoch_steps;
+        if (announce || in_epoch == 0) {
+          context_.progress.start(fmt::format("epoch {}/{}", session_->steps() / of.epoch_steps + 1,
+                                              (of.steps + of.epoch_steps - 1) / of.epoch_steps),
+                                  std::min(of.epoch_steps - in_epoch, of.steps - session_->steps()) * items_per_step(), "items");
+          announce = false;
+        }
+        stop = one_step(queue, per_step);
+        context_.progress.advance(items_per_step());
+        if (has_validation() && (session_->steps() == of.steps || session_->steps() % of.validation.every_steps == 0))
+          session_->owe_validation();
       }
-      const bool stop = one_step(queue, per_step);
-      context_.progress.advance(items_per_step());
-      const std::uint64_t done = session_->steps();
-      const bool last = done == of.steps;
-      if (stop && !last) {
-        checkpoint();
-        throw Error{ErrorCode::kCancelled, fmt::format("stopped after step {}; --resume continues", done), files_.folder.string()};
-      }
-      if (has_validation() && (last || done % of.validation.every_steps == 0)) {
+      if (stop && !finished()) stop_here();
+      if (session_->validation_due()) {
         validate();
         announce = true;
       }
-      if (last || done % of.checkpoint_steps == 0 || session_->stopped_early()) checkpoint();
+      if (finished() || session_->steps() % of.checkpoint_steps == 0) checkpoint();
     }
+  }
+
+  bool finished() const {
+    return (session_->steps() >= session_->config().steps && !session_->validation_due()) || session_->stopped_early();
+  }
+
+  [[noreturn]] void stop_here() {
+    checkpoint();
+    throw Error{ErrorCode::kCancelled, fmt::format("stopped after step {}; --resume continues", session_->steps()), files_.folder.string()};
   }
 
   std::uint64_t items_per_step() const {
@@ -207,10 +216,18 @@ class Run {
 
   void validate() {
     ValidationRecord record;
+    torch::Tensor stopped = torch::zeros({1});
     if (first()) {
       const Session::Averaged averaged(*session_);
-      record = validation_->run(session_->model(), session_->device(), context_);
+      try {
+        record = validation_->run(session_->model(), session_->device(), context_);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kCancelled) throw;
+        stopped.fill_(1);
+      }
     }
+    processes_->share(stopped);
+    if (stopped.item<float>() != 0) stop_here();
     record.step = session_->steps();
     record.best = session_->observe(session_->config().validation.score == "sdr" ? record.sdr : record.si_sdr);
     if (!first()) return;

@@ -12,6 +12,7 @@
 
 #include "support/fixtures.hpp"
 #include "support/signals.hpp"
+#include "unbraid/checkpoint/checkpoint.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/rng.hpp"
 #include "unbraid/io/writer.hpp"
@@ -116,9 +117,9 @@ class TrainerTest : public ::testing::Test {
   Request request(const char* output, std::vector<std::string> overrides = {}) const {
     return {.config = folder_ / "tiny.yaml", .overrides = std::move(overrides), .output = folder_ / output, .device = "cpu"};
   }
-  Summary train(const Request& of, Collected& collected, CancelToken cancel = {}) {
+  Summary train(const Request& of, Collected& collected, CancelToken cancel = {}, Progress progress = {}) {
     ThreadPool pool(1);
-    RunContext run{.pool = pool, .cancel = cancel};
+    RunContext run{.pool = pool, .progress = std::move(progress), .cancel = cancel};
     return open_trainer().train(of, collected, run);
   }
   /// The columns of log.csv that do not depend on the time.
@@ -188,6 +189,99 @@ TEST_F(TrainerTest, ResumedIsAsIfNeverStopped) {
   // The state differs in the seconds spent only; the models not at all but for these.
   ASSERT_EQ(third.steps.size(), 2u);
   for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(third.steps[i].loss, straight.steps[6 + i].loss);
+}
+
+TEST_F(TrainerTest, AStopDuringAValidationLosesNothing) {
+  Collected straight;
+  train(request("straight"), straight);
+  for (const std::uint64_t which : {1u, 2u}) {  // that after the fourth step, and that at the end
+    const std::string folder = "parts" + std::to_string(which);
+    CancelSource stop;
+    std::uint64_t validations = 0;
+    Progress progress([&](const Progress::Update& update) {
+      if (update.stage == "validate" && update.done == 1 && ++validations == which) stop.cancel();
+    });
+    Request part = request(folder.c_str());
+    Collected first;
+    try {
+      train(part, first, stop.token(), progress);
+      FAIL() << "went on";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+    }
+    EXPECT_EQ(first.steps.size(), 4 * which);
+    EXPECT_EQ(first.validations.size(), which - 1);
+    part.resume = true;
+    Collected second;
+    train(part, second);
+    EXPECT_EQ(second.steps.size(), 8 - 4 * which);
+    EXPECT_EQ(curve(folder.c_str()), curve("straight"));
+    EXPECT_EQ(text(fs::path(folder) / "validation.csv"), text("straight/validation.csv"));
+  }
+}
+
+TEST_F(TrainerTest, AStopBeforeAValidationLosesNothing) {
+  Collected straight;
+  train(request("straight"), straight);
+  CancelSource stop;
+  Collected first(3, &stop);  // heard by the fourth step, after which a validation is due
+  Request part = request("parts");
+  EXPECT_THROW(train(part, first, stop.token()), Error);
+  EXPECT_EQ(first.steps.size(), 4u);
+  EXPECT_TRUE(first.validations.empty());
+  part.resume = true;
+  Collected second;
+  train(part, second);
+  EXPECT_EQ(curve("parts"), curve("straight"));
+  EXPECT_EQ(text("parts/validation.csv"), text("straight/validation.csv"));
+}
+
+TEST_F(TrainerTest, GoesOnFromOtherWeights) {
+  Collected base, tuned;
+  train(request("base"), base);
+  train(request("tuned", {"training.start_from=base/latest.safetensors", "training.steps=1", "validation={}", "optimizer.learning_rate=0"}), tuned);
+  Collected anew;
+  train(request("anew", {"training.steps=1", "validation={}"}), anew);
+  EXPECT_LT(tuned.steps[0].loss, anew.steps[0].loss);  // the same batch
+  // Without learning the average of the weights is what they began with.
+  const checkpoint::Checkpoint before = checkpoint::load(folder_ / "base/latest.safetensors");
+  const checkpoint::Checkpoint after = checkpoint::load(folder_ / "tuned/latest.safetensors");
+  for (const auto& [name, tensor] : before.tensors) EXPECT_EQ(tensor.to_floats(), after.tensors.find(name)->to_floats()) << name;
+  EXPECT_THROW(train(request("other", {"training.start_from=base/latest.safetensors", "model.dims=[2, 4, 6]"}), tuned), Error);
+  EXPECT_THROW(train(request("none", {"training.start_from=none.safetensors"}), tuned), Error);
+}
+
+TEST_F(TrainerTest, AdaptersAreTrainedAlone) {
+  const std::string roformer = "model={dim: 16, depth: 1, stereo: false, num_stems: 2, time_transformer_depth: 1, freq_transformer_depth: 1, "
+                               "heads: 2, dim_head: 8, stft_n_fft: 128, stft_hop_length: 32, stft_win_length: 128, "
+                               "freqs_per_bands: [5, 10, 20, 30]}";
+  const std::vector<std::string> common{"architecture=bs_roformer", roformer, "validation.every_steps=8"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), common.begin(), common.end());
+    return more;
+  };
+  Collected base, tuned, parts;
+  train(request("base", with({"training.steps=1"})), base);
+  const std::vector<std::string> lora = with({"training.start_from=base/latest.safetensors", "lora={r: 2, layers: [to_qkv, to_out]}"});
+  train(request("tuned", lora), tuned);
+  const checkpoint::Checkpoint before = checkpoint::load(folder_ / "base/latest.safetensors");
+  const checkpoint::Checkpoint after = checkpoint::load(folder_ / "tuned/latest.safetensors");
+  ASSERT_EQ(before.tensors.size(), after.tensors.size());
+  for (const auto& [name, tensor] : before.tensors) {
+    const bool adapted = name.ends_with("to_qkv.weight") || name.find("to_out") != std::string::npos;
+    EXPECT_EQ(tensor.to_floats() != after.tensors.find(name)->to_floats(), adapted) << name;
+  }
+  EXPECT_EQ(checkpoint::load(folder_ / "tuned/latest_lora.safetensors").tensors.size(), 8u);
+  EXPECT_TRUE(fs::exists(folder_ / "tuned/best_lora.safetensors"));
+
+  CancelSource stop;
+  Collected first(5, &stop);
+  Request part = request("parts", lora);
+  EXPECT_THROW(train(part, first, stop.token()), Error);
+  part.resume = true;
+  train(part, parts);
+  EXPECT_EQ(curve("parts"), curve("tuned"));
+  EXPECT_THROW(train(request("alone", with({"lora={r: 2}"})), tuned), Error);  // adapters of random weights
 }
 
 TEST_F(TrainerTest, WorkersDoNotChangeTheNumbers) {
