@@ -13,6 +13,7 @@
 #include "parameter_table.hpp"
 #include "unbraid/catalog/model_method.hpp"
 #include "unbraid/catalog/neural.hpp"
+#include "unbraid/catalog/recipe.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/thread_pool.hpp"
 #include "verbs.hpp"
@@ -33,8 +34,9 @@ struct Arguments {
 };
 
 void add_files(CLI::App& verb, Arguments& arguments) {
-  verb.add_option("model", arguments.files.weights, "a model file, published weights, or a folder of Open-Unmix")->type_name("FILE")->required();
+  verb.add_option("model", arguments.files.weights, "a model file, published weights, a folder of Open-Unmix, or a demucs bag (YAML)")->type_name("FILE")->required();
   verb.add_option("--config", arguments.files.config, "configuration that published weights may need")->type_name("FILE");
+  verb.add_option("--lora", arguments.files.adapters, "low-rank adapters to merge into the weights")->type_name("FILE");
 }
 
 void refuse_existing(const fs::path& path, bool overwrite) {
@@ -56,7 +58,11 @@ void add_import(CLI::App& models, Session& session) {
   verb->add_option("--precision", arguments->precision, "of the stored weights")->check(CLI::IsMember({"fp32", "fp16"}))->capture_default_str();
   verb->add_flag("--overwrite", arguments->overwrite, "replace the file if it is there");
   verb->callback([arguments, &session] {
+    if (arguments->output.empty() && !arguments->files.adapters.empty())
+      throw Error{ErrorCode::kUsage, "makes another model: -o FILE says where it goes", "--lora"};
     if (arguments->output.empty()) return import_to_store(arguments->files, arguments->card["name"], session);
+    if (catalog::is_recipe(arguments->files.weights))
+      throw Error{ErrorCode::kUsage, "is several models, and -o makes one file", arguments->files.weights.string()};
     refuse_existing(arguments->output, arguments->overwrite);
     std::erase_if(arguments->card, [](const auto& entry) { return entry.second.empty(); });
     catalog::neural_backend().import_model(arguments->files, arguments->output, arguments->card, arguments->precision == "fp16");

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -12,6 +14,7 @@
 #include "unbraid/catalog/model_card.hpp"
 #include "unbraid/catalog/model_store.hpp"
 #include "unbraid/catalog/neural.hpp"
+#include "unbraid/catalog/recipe.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/thread_pool.hpp"
 #include "verbs.hpp"
@@ -86,18 +89,48 @@ void verify_installed(std::vector<std::string> names, const Session& session) {
   if (!good) throw Error{ErrorCode::kFormat, "some files are not what was pulled; pull them again", "models verify"};
 }
 
+namespace {
+
+/// What a model is made of: weights and configuration, the files of a folder, a bag with its packages.
+std::vector<catalog::ImportedFile> parts_of(const ModelFiles& files) {
+  namespace fs = std::filesystem;
+  std::vector<catalog::ImportedFile> parts;
+  if (fs::is_directory(files.weights)) {
+    for (const auto& entry : fs::directory_iterator(files.weights))
+      for (const char* ending : {".pth", ".pt", ".safetensors", ".json"})
+        if (entry.is_regular_file() && entry.path().extension() == ending) parts.push_back({.path = entry.path()});
+    std::ranges::sort(parts, {}, &catalog::ImportedFile::path);
+    if (parts.empty()) throw Error{ErrorCode::kNotFound, "the folder has no weights", files.weights.string()};
+    return parts;
+  }
+  if (catalog::is_recipe(files.weights)) {
+    for (const fs::path& package : catalog::bag_packages(files.weights))
+      if (std::ranges::find(parts, package, &catalog::ImportedFile::path) == parts.end()) parts.push_back({.path = package});
+    if (parts.empty()) throw Error{ErrorCode::kUsage, "of recipes, only bags can be imported: others name models wherever they are", files.weights.string()};
+    parts.push_back({.role = catalog::FileRole::kBag, .path = files.weights});
+    return parts;
+  }
+  parts.push_back({.path = files.weights});
+  if (!files.config.empty()) parts.push_back({.role = catalog::FileRole::kConfig, .path = files.config});
+  return parts;
+}
+
+}  // namespace
+
 void import_to_store(const ModelFiles& files, const std::string& name, const Session& session) {
   namespace fs = std::filesystem;
-  if (!fs::is_regular_file(files.weights)) throw Error{ErrorCode::kNotFound, "no such file", files.weights.string()};
-  const ModelFacts facts = catalog::neural_backend().facts(files);  // also: do weights and configuration fit?
+  if (!fs::exists(files.weights)) throw Error{ErrorCode::kNotFound, "no such file", files.weights.string()};
+  const std::vector<catalog::ImportedFile> parts = parts_of(files);
+  // Opened once: do weights and configuration fit?
+  const ModelFacts facts = catalog::neural_backend().facts(catalog::is_recipe(files.weights) ? ModelFiles{.weights = parts.front().path} : files);
   catalog::ModelCard card;
-  card.name = name.empty() ? files.weights.stem().string() : name;
+  card.name = name.empty() ? (files.weights.has_filename() ? files.weights : files.weights.parent_path()).stem().string() : name;
   card.family = facts.family;
-  card.stems = facts.stems;
+  card.stems = catalog::is_recipe(files.weights) ? catalog::recipe_method(files.weights, {.device = "cpu"}).stems : facts.stems;
   card.source = "imported";
   ThreadPool pool(1);
   RunContext run{.pool = pool, .cancel = session.cancel};
-  catalog::ModelStore().import(card, files.weights, files.config, run);
+  catalog::ModelStore().import(card, parts, run);
   print_done(session, "imported", card.name);
 }
 

@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -36,11 +39,18 @@ void prepare_curl() {
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
 }
 
-/// One transfer from one address into the part.
+std::string read_text(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// One transfer from one address into the part. What the server calls this state of the file (its ETag) is kept beside the part;
+/// a part goes on only if the server still has that state.
 class Transfer {
  public:
   Transfer(const Download& request, const std::string& url, const fs::path& part, RunContext& run)
-      : request_(request), run_(run), start_(size_of(part)), curl_(curl_easy_init(), &curl_easy_cleanup),
+      : request_(request), run_(run), start_(size_of(part)), tag_path_(with_ending(part, ".etag")),
+        curl_(curl_easy_init(), &curl_easy_cleanup), headers_(nullptr, &curl_slist_free_all),
         file_(std::fopen(part.c_str(), "ab"), &std::fclose) {
     if (!curl_) throw Error{ErrorCode::kInternal, "libcurl could not be started", url};
     if (!file_) throw Error{ErrorCode::kIo, "cannot be written", part.string()};
@@ -57,6 +67,13 @@ class Transfer {
     set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_seconds));
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(start_));
+    // Where a hash will be checked, a part from another mirror is as good.
+    if (const std::string tag = read_text(tag_path_); start_ > 0 && !tag.empty() && request.sha256.empty()) {
+      headers_.reset(curl_slist_append(nullptr, ("If-Range: " + tag).c_str()));
+      set(CURLOPT_HTTPHEADER, headers_.get());
+    }
+    set(CURLOPT_HEADERFUNCTION, &Transfer::read_header);
+    set(CURLOPT_HEADERDATA, this);
     set(CURLOPT_WRITEFUNCTION, &Transfer::write);
     set(CURLOPT_WRITEDATA, this);
     set(CURLOPT_XFERINFOFUNCTION, &Transfer::watch);
@@ -78,8 +95,25 @@ class Transfer {
   }
 
  private:
+  static std::size_t read_header(const char* bytes, std::size_t, std::size_t count, void* self) {
+    auto& tag = static_cast<Transfer*>(self)->tag_;
+    const std::string_view line(bytes, count);
+    constexpr std::string_view kName = "etag:";
+    if (line.starts_with("HTTP/")) tag.clear();  // of a redirect: the answer is still to come
+    if (line.size() < kName.size() || !std::ranges::equal(line.substr(0, kName.size()), kName, {}, [](unsigned char c) { return std::tolower(c); }))
+      return count;
+    const std::size_t first = line.find('"'), last = line.rfind('"');
+    const bool strong = first != std::string_view::npos && last > first && line.find("W/") == std::string_view::npos;
+    if (strong) tag = line.substr(first, last - first + 1);
+    return count;
+  }
   static std::size_t write(const char* bytes, std::size_t, std::size_t count, void* self) {
     auto& transfer = *static_cast<Transfer*>(self);
+    if (transfer.received_ == 0 && transfer.start_ == 0) {
+      std::error_code none;
+      fs::remove(transfer.tag_path_, none);
+      if (!transfer.tag_.empty()) std::ofstream(transfer.tag_path_, std::ios::binary) << transfer.tag_;
+    }
     const std::size_t written = std::fwrite(bytes, 1, count, transfer.file_.get());
     transfer.received_ += written;
     transfer.run_.progress.advance(written);
@@ -93,7 +127,10 @@ class Transfer {
   RunContext& run_;
   std::uint64_t start_;
   std::uint64_t received_ = 0;
+  fs::path tag_path_;
+  std::string tag_;  ///< of the answer; empty when it has none that can be relied on
   std::unique_ptr<CURL, void (*)(CURL*)> curl_;
+  std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers_;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
 };
 
@@ -110,11 +147,11 @@ bool offline(CURLcode code) {
 }
 
 /// Fills the part from one address; on failure, why.
-std::string fetch(const Download& request, const std::string& url, const fs::path& part, RunContext& run) {
+std::string fetch(const Download& request, const std::string& url, const fs::path& part, const char* stage, RunContext& run) {
   int pause = request.retry_milliseconds;
   for (int fruitless = 0;;) {
     const std::uint64_t before = size_of(part);
-    run.progress.start("download", request.bytes.value_or(0), "bytes");
+    run.progress.start(stage, request.bytes.value_or(0), "bytes");
     run.progress.advance(before);
     Transfer transfer(request, url, part, run);
     const CURLcode code = transfer.perform();
@@ -149,12 +186,13 @@ void download(const Download& request, RunContext& run) {
   std::string problem;
   bool wrong_bytes = false;
   for (const std::string& url : request.urls) {
-    const bool resumed = size_of(part) > 0;
-    // Without a hash nothing would show that a part is of another file.
-    if (resumed && request.sha256.empty()) fs::remove(part);
+    // Without a hash or a tag nothing would show that a part is of another file.
+    const bool unsafe = size_of(part) > 0 && request.sha256.empty() && read_text(with_ending(part, ".etag")).empty();
+    if (unsafe) fs::remove(part);
+    const char* const stage = unsafe ? "download anew (nothing shows that the part is of this file)" : "download";
     for (int round = 0; round < 2; ++round) {
       const bool from_start = size_of(part) == 0;
-      const std::string failure = fetch(request, url, part, run);
+      const std::string failure = fetch(request, url, part, stage, run);
       if (!failure.empty()) {
         problem = failure;
         break;
@@ -162,6 +200,7 @@ void download(const Download& request, RunContext& run) {
       const std::string hash = request.sha256.empty() ? "" : sha256_of_file(part, run.cancel);
       if (hash.starts_with(request.sha256)) {
         fs::rename(part, request.target);
+        fs::remove(with_ending(part, ".etag"));
         return;
       }
       fs::rename(part, corrupt);

@@ -123,21 +123,20 @@ void ModelStore::pull(const ModelCard& card, RunContext& run) const {
   record(own(card.name), card, run.cancel);
 }
 
-void ModelStore::import(ModelCard card, const fs::path& weights, const fs::path& config, RunContext& run) const {
+void ModelStore::import(ModelCard card, const std::vector<ImportedFile>& files, RunContext& run) const {
   const FolderLock lock(own(card.name), run.cancel);
   if (fs::exists(own(card.name)))
     throw Error{ErrorCode::kIo, "there is a model of that name; choose another or remove it with unbraid models rm", card.name};
-  card.files = {{.role = FileRole::kWeights, .name = weights.filename().string(), .urls = {}, .sha256 = {}, .bytes = {}}};
-  if (!config.empty())
-    card.files.push_back({.role = FileRole::kConfig, .name = config.filename().string(), .urls = {}, .sha256 = {}, .bytes = {}});
+  card.files.clear();
+  for (const ImportedFile& file : files)
+    card.files.push_back({.role = file.role, .name = file.path.filename().string(), .urls = {}, .sha256 = {}, .bytes = {}});
   const fs::path building = own(card.name).string() + ".new";
   fs::remove_all(building);
   fs::create_directories(building);
   try {
-    for (const fs::path& from : {weights, config}) {
-      if (from.empty()) continue;
+    for (const ImportedFile& file : files) {
       run.cancel.check();
-      fs::copy_file(from, building / from.filename());
+      fs::copy_file(file.path, building / file.path.filename());
     }
     record(building, card, run.cancel);
     parse_cards(Json{{"schema", "unbraid.catalogue/1"}, {"models", Json::array({to_json(card)})}}.dump(), card.name);

@@ -92,15 +92,7 @@ class RecipeReader {
   }
 
   Method read() {
-    YAML::Node root;
-    try {
-      root = YAML::LoadFile(path_.string());
-    } catch (const YAML::BadFile&) {
-      throw Error{ErrorCode::kNotFound, "cannot be read", path_.string()};
-    } catch (const YAML::Exception& error) {
-      throw Error{ErrorCode::kFormat, error.what(), path_.string()};
-    }
-    if (!root.IsMap()) fail("not a recipe: needs ensemble, chain or models");
+    const YAML::Node root = load();
     try {
       if (root["ensemble"]) return only(root, {"ensemble"}), ensemble(root["ensemble"]);
       if (root["chain"]) return only(root, {"chain"}), chain(root["chain"]);
@@ -111,7 +103,31 @@ class RecipeReader {
     fail("not a recipe: needs ensemble, chain or models");
   }
 
+  std::vector<fs::path> packages() const {
+    const YAML::Node root = load();
+    std::vector<fs::path> found;
+    try {
+      for (const YAML::Node& item : root["models"]) found.push_back(find_package(item.as<std::string>()));
+    } catch (const YAML::Exception& error) {
+      fail(error.what());
+    }
+    return found;
+  }
+
  private:
+  YAML::Node load() const {
+    YAML::Node root;
+    try {
+      root = YAML::LoadFile(path_.string());
+    } catch (const YAML::BadFile&) {
+      throw Error{ErrorCode::kNotFound, "cannot be read", path_.string()};
+    } catch (const YAML::Exception& error) {
+      throw Error{ErrorCode::kFormat, error.what(), path_.string()};
+    }
+    if (!root.IsMap()) fail("not a recipe: needs ensemble, chain or models");
+    return root;
+  }
+
   [[noreturn]] void fail(std::string_view what) const { throw Error{ErrorCode::kFormat, std::string(what), path_.string()}; }
 
   void only(const YAML::Node& node, const std::set<std::string>& known) const {
@@ -126,6 +142,7 @@ class RecipeReader {
     const auto name = node["model"].as<std::string>();
     ModelFiles files{.weights = path_.parent_path() / name};
     if (node["config"]) files.config = path_.parent_path() / node["config"].as<std::string>();
+    if (node["lora"]) files.adapters = path_.parent_path() / node["lora"].as<std::string>();
     if (is_recipe(name)) return {.method = RecipeReader(files.weights, runtime_, depth_ + 1).read()};
     if (fs::exists(files.weights)) return {.method = model_method(files, runtime_)};
     if (const Method* method = find_method(name)) return {.method = *method};
@@ -161,7 +178,7 @@ class RecipeReader {
     if (way == kWays.end()) fail("combine must be average, median, min or max");
     std::vector<Member> members;
     for (const YAML::Node& item : node["members"]) {
-      members.push_back(member(item, {"model", "config", "weights"}));
+      members.push_back(member(item, {"model", "config", "lora", "weights"}));
       read_weights(item["weights"], members.back());
     }
     return combined(std::move(members), way->second);
@@ -195,7 +212,7 @@ class RecipeReader {
     std::vector<Member> steps;
     std::vector<std::string> stems;
     for (const YAML::Node& item : node) {
-      Member step = member(item, {"model", "config", "input", "stems"});
+      Member step = member(item, {"model", "config", "lora", "input", "stems"});
       step.input = combination(item["input"] ? item["input"].as<std::string>() : "mix", stems);
       step.gives = item["stems"] ? item["stems"].as<std::vector<std::string>>() : step.method.stems;
       for (const std::string& stem : step.gives) {
@@ -306,6 +323,8 @@ class RecipeReader {
 }  // namespace
 
 bool is_recipe(const fs::path& path) { return path.extension() == ".yaml" || path.extension() == ".yml"; }
+
+std::vector<fs::path> bag_packages(const fs::path& path) { return RecipeReader(path, {}, 0).packages(); }
 
 Method recipe_method(const fs::path& path, const NeuralRuntime& runtime) { return RecipeReader(path, runtime, 0).read(); }
 

@@ -98,6 +98,19 @@ grep -E '^/slow/model.ckpt [1-9]' requests >matched || fail "it was not resumed 
 "$program" models import "$model/model.safetensors" --config "$model/config.yaml" --name mine -q >/dev/null || fail "import"
 "$program" models info mine | grep 'family\|mdx23c' >matched || fail "info of an imported model"
 "$program" models import "$model/model.safetensors" --config "$model/../scnet/config.yaml" -q 2>stderr && fail "a wrong configuration was imported"
+# Models of several files: a folder of Open-Unmix, a bag of demucs with its package.
+"$program" models import "$model/../openunmix/" --name targets -q >/dev/null || fail "import of a folder"
+"$program" models import "$model/../htdemucs/fixture_ht.yaml" -q >/dev/null || fail "import of a bag"
+[ "$(ls $store/fixture_ht | tr '\n' ' ')" = "fixture_ht.yaml installed.json model-29814b9b.th " ] || fail "of the bag: $(ls $store/fixture_ht)"
+"$program" models verify targets fixture_ht >matched || fail "imported files are not good: $(cat matched)"
+"$program" separate "$song" -m targets --param niter=0 --stems drums -o of_a_folder -q || fail "separate with an imported folder"
+"$program" separate "$song" -m fixture_ht --stems drums -o of_a_bag -q || fail "separate with an imported bag"
+[ -s of_a_folder/real_mix/drums.flac ] && [ -s of_a_bag/real_mix/drums.flac ] || fail "no drums"
+printf 'ensemble: {members: [{model: hpss}]}\n' >recipe.yaml
+"$program" models import recipe.yaml -q 2>stderr && fail "a recipe that names models was imported"
+"$program" models import "$model/../htdemucs/fixture_ht.yaml" -o bag.safetensors -q 2>stderr && fail "a bag was written as one model"
+"$program" models rm targets fixture_ht -q >/dev/null || fail "rm of models of several files"
+
 "$program" models rm mine tiny -q >/dev/null || fail "rm"
 [ ! -e $store/mine ] && [ ! -e $store/tiny ] || fail "rm left something"
 "$program" models rm tiny 2>stderr && fail "rm of nothing"

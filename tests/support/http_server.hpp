@@ -28,6 +28,7 @@ class HttpServer {
   struct Request {
     std::string path;
     std::optional<std::uint64_t> from;  ///< of its Range header
+    std::string if_range = {};          ///< of its If-Range header
     std::size_t number = 0;             ///< how many came before
   };
   struct Reply {
@@ -79,6 +80,8 @@ class HttpServer {
     Request request{.path = head.substr(4, head.find(' ', 4) - 4), .from = {}};
     if (const std::size_t range = head.find("Range: bytes="); range != std::string::npos)
       request.from = std::stoull(head.substr(range + 13));
+    if (const std::size_t tag = head.find("If-Range: "); tag != std::string::npos)
+      request.if_range = head.substr(tag + 10, head.find('\r', tag) - tag - 10);
     {
       const std::lock_guard lock(mutex_);
       request.number = requests_.size();

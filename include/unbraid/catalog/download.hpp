@@ -3,8 +3,9 @@
 //
 //   catalog::download({.urls = {"https://…/model.ckpt"}, .target = folder / "model.ckpt", .sha256 = "8726e21a"}, run);
 //
-// Bytes go to `<target>.part`, which a later call resumes by range; only a file of the right length and hash gets its
-// name. Wrong bytes are set aside as `<target>.corrupt` and the next address is tried. Interrupted transfers and servers
+// Bytes go to `<target>.part`, which a later call resumes by range. Where no hash is known, it does so only if the server
+// still has the same state of the file, by its ETag, kept in `<target>.part.etag`; without one it begins anew, and the
+// stage of the progress says so. Only a file of the right length and hash gets its name. Wrong bytes are set aside as `<target>.corrupt` and the next address is tried. Interrupted transfers and servers
 // that stall are taken up again where they stopped, up to `attempts` times without progress. Redirects are followed
 // within http and https; proxies come from the usual variables (http_proxy, https_proxy, no_proxy).
 //

@@ -28,6 +28,12 @@ struct FileCheck {
   std::string problem = {};  ///< "is missing", "has changed: …"
 };
 
+/// A file of a model to import. Of a folder every file that is read has the role of weights.
+struct ImportedFile {
+  FileRole role = FileRole::kWeights;
+  std::filesystem::path path;
+};
+
 class ModelStore {
  public:
   ModelStore();
@@ -44,7 +50,7 @@ class ModelStore {
   void pull(const ModelCard& card, RunContext& run) const;
   /// Copies files of the user's into the store under a name; family, stems and whatever else is known come with the card,
   /// whose files are filled in here. kIo when the name is taken.
-  void import(ModelCard card, const std::filesystem::path& weights, const std::filesystem::path& config, RunContext& run) const;
+  void import(ModelCard card, const std::vector<ImportedFile>& files, RunContext& run) const;
   /// Reads every file again. A changed one of the user's is set aside as <file>.corrupt, so that the next pull fetches it. kNotFound
   /// when it is not installed.
   std::vector<FileCheck> verify(const std::string& name, RunContext& run) const;

@@ -23,6 +23,7 @@
 // A member may itself be such a file, up to four deep. Files are opened once, when the recipe is read.
 
 #include <filesystem>
+#include <vector>
 
 #include "unbraid/separator/neural.hpp"
 #include "unbraid/separator/separator.hpp"
@@ -31,6 +32,9 @@ namespace unbraid::catalog {
 
 /// Whether a file is a recipe: by its ending, .yaml or .yml.
 bool is_recipe(const std::filesystem::path& path);
+
+/// The packages of a bag; empty for any other recipe. kNotFound, kFormat.
+std::vector<std::filesystem::path> bag_packages(const std::filesystem::path& path);
 
 /// kNotFound and kFormat with the place in the file; kUsage for unknown stems; what opening its models throws.
 Method recipe_method(const std::filesystem::path& path, const NeuralRuntime& runtime);
