@@ -37,6 +37,8 @@ Method projet_method();     ///< source1, source2, …; whole track; needs two c
 Method iva_method();        ///< source1, source2, … as many as channels; whole track; needs two channels
 Method ica_method();        ///< source1, source2, … as many as channels; whole track; needs two channels
 
+Method random_method();     ///< vocals, drums, bass, other; whole track: what chance achieves
+
 /// All of them, the default first: what a catalog lists.
 std::vector<Method> methods();
 
