@@ -1,25 +1,16 @@
 #!/usr/bin/env bash
 # unbraid models pull, verify, rm, import and separate -m NAME, against a server on the loopback; Ctrl-C in the middle.
-set -euo pipefail
-program=$(realpath "$1")
-fixtures=${UNBRAID_FIXTURES:-${UNBRAID_FIXTURES_DEFAULT:-}}
-[ -d "$fixtures/models/mdx23c" ] || { echo "no $fixtures/models/mdx23c (set UNBRAID_FIXTURES)"; exit 77; }
-command -v python3 >/dev/null || { echo "no python3 for the server"; exit 77; }
-compgen -G "$(dirname "$program")/../lib/libunbraid_nn.so" >/dev/null || { echo "built without libtorch"; exit 77; }
+source "$(dirname "$0")/harness.sh"
+needs_fixtures models/mdx23c
+command -v python3 >/dev/null || skip "no python3 for the server"
+needs_torch
 model=$(realpath "$fixtures/models/mdx23c")
 song=$(realpath "$fixtures/audio/real_mix.flac")
-folder=$(mktemp -d)
-trap 'kill "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
-cd "$folder"
+at_exit() { kill "$server" 2>/dev/null; }
 export XDG_CACHE_HOME=$folder/cache XDG_CONFIG_HOME=$folder/config
 unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY all_proxy
 mkdir -p config/unbraid served
 cp "$model/model.ckpt" "$model/config.yaml" served/
-
-fail() {
-  echo "FAILED: $1"
-  exit 1
-}
 
 # Serves files by range; /slow/ sends a little and then waits.
 cat >server.py <<'PYTHON'
@@ -60,28 +51,28 @@ printf '{"schema": "unbraid.catalogue/1", "models": [%s, %s, %s]}' "$(entry tiny
 
 store=cache/unbraid/models
 "$program" separate "$song" -m tiny -q -o out 2>stderr && fail "a model that is not there was used"
-grep 'models pull tiny' stderr >matched || fail "no advice: $(cat stderr)"
+has 'models pull tiny' stderr || fail "no advice"
 "$program" models pull tiny -q >/dev/null || fail "pull"
 [ -s $store/tiny/model.ckpt ] || fail "no weights in $store"
-"$program" models ls --installed | grep tiny >matched || fail "ls --installed does not show it"
+"$program" models ls --installed | has tiny || fail "ls --installed does not show it"
 "$program" models ls --family mdx23c --json >ls.json
-grep '"name":"tiny"' ls.json >matched || fail "ls --family does not show it"
-grep '"licence":null' ls.json >matched || fail "no licence field"
+has '"name":"tiny"' ls.json || fail "ls --family does not show it"
+has '"licence":null' ls.json || fail "no licence field"
 "$program" models ls --stem drums --sort quality >ls.txt
-grep htdemucs ls.txt >matched || fail "the catalogue's own models are missing"
-"$program" models info tiny | grep 'licence: not stated' >matched || fail "info does not say what is not stated"
+has htdemucs ls.txt || fail "the catalogue's own models are missing"
+"$program" models info tiny | has 'licence: not stated' || fail "info does not say what is not stated"
 "$program" separate "$song" -m tiny -q -o out || fail "separate with a pulled model"
 [ -s out/real_mix/drums.flac ] || fail "no drums"
 
 "$program" models verify >/dev/null || fail "verify of good files"
 printf x >>$store/tiny/model.ckpt
 "$program" models verify tiny >verify.txt 2>stderr && fail "a changed file was called good"
-grep 'has changed' verify.txt >matched || fail "verify does not say what is wrong: $(cat verify.txt)"
+has 'has changed' verify.txt || fail "verify does not say what is wrong: $(cat verify.txt)"
 [ -e $store/tiny/model.ckpt.corrupt ] || fail "the changed file was not set aside"
 "$program" models pull tiny -q >/dev/null && "$program" models verify tiny >/dev/null || fail "pull did not repair it"
 
 "$program" models pull wrong -q 2>stderr && fail "wrong bytes were accepted"
-grep 'SHA-256' stderr >matched || fail "no word of the hash: $(cat stderr)"
+has 'SHA-256' stderr || fail "no word of the hash"
 [ ! -e $store/wrong/model.ckpt ] || fail "wrong bytes got the name"
 
 "$program" models pull slow -q 2>stderr &
@@ -93,7 +84,7 @@ wait $pull || status=$?
 [ "$status" -eq 1 ] || fail "status $status after Ctrl-C"
 [ "$(ls $store/slow)" = model.ckpt.part ] || fail "left behind: $(ls $store/slow)"
 "$program" models pull slow -q >/dev/null || fail "the part was not taken up"
-grep -E '^/slow/model.ckpt [1-9]' requests >matched || fail "it was not resumed by range: $(cat requests)"
+has -E '^/slow/model.ckpt [1-9]' requests || fail "it was not resumed by range: $(cat requests)"
 
 "$program" models import "$model/model.safetensors" --config "$model/config.yaml" --name mine -q >/dev/null || fail "import"
 "$program" models info mine | grep 'family\|mdx23c' >matched || fail "info of an imported model"
@@ -118,6 +109,6 @@ printf 'ensemble: {members: [{model: hpss}]}\n' >recipe.yaml
 kill "$server"
 wait "$server" 2>/dev/null || true
 "$program" models pull tiny -q 2>stderr && fail "pull without a server"
-grep 'no connection' stderr >matched || fail "no word of the connection: $(cat stderr)"
-[ "$(wc -l <stderr)" -eq 1 ] || fail "not one line: $(cat stderr)"
+has 'no connection' stderr || fail "no word of the connection"
+[ "$(wc -l <stderr)" -eq 1 ] || fail "not one line"
 echo "catalogue: fine"

@@ -1,20 +1,9 @@
 #!/usr/bin/env bash
 # Completion and the manual page: what the shells are offered for a half-typed command.
-set -euo pipefail
-
-# grep that reads to the end: one that stops early can break the pipe, and pipefail would call that a failure.
-has() { grep "$@" | cat >/dev/null; }
-program=$(realpath "$1")
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+source "$(dirname "$0")/harness.sh"
 mkdir "$folder/bin"
 ln -s "$program" "$folder/bin/unbraid"
 PATH=$folder/bin:$PATH
-
-fail() {
-  echo "FAILED: $1"
-  exit 1
-}
 
 # bash: call the function as readline would, with words cut at = and :.
 for shell in bash zsh fish; do unbraid completion $shell >"$folder/$shell"; done

@@ -1,28 +1,8 @@
 #!/usr/bin/env bash
 # unbraid dataset: listings and verification of a synthetic dataset, then of a damaged one; one clear line per mistake.
-set -euo pipefail
+source "$(dirname "$0")/harness.sh"
+needs_soundfont
 
-# grep that reads to the end: one that stops early can break the pipe, and pipefail would call that a failure.
-has() { grep "$@" | cat >/dev/null; }
-program=$(realpath "$1")
-[ -f /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || { echo "no FluidR3_GM.sf2 (apt install fluid-soundfont-gm)"; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-
-fail() {
-  echo "FAILED: $1"
-  exit 1
-}
-# refuses STATUS PATTERN argument…: that status, one line on standard error that matches, nothing on standard output.
-refuses() {
-  local status=0 expected=$1 pattern=$2
-  shift 2
-  "$program" "$@" >out.txt 2>err.txt || status=$?
-  [ "$status" = "$expected" ] || fail "'$*' ends with $status, not $expected: $(cat err.txt)"
-  [ "$(wc -l <err.txt)" = 1 ] || fail "'$*' does not say one line: $(cat err.txt)"
-  grep -qE "$pattern" err.txt || fail "'$*' says '$(cat err.txt)'"
-}
 value() { # value KEYS < JSON
   python3 -c 'import json, sys
 value = json.load(sys.stdin)
@@ -61,12 +41,12 @@ rm "$train/stems/S01.wav"
 touch "$train/stems/._S00.wav"
 cp "$train/stems/S00.wav" "$(ls -d broken/test/*)/mix.wav"
 refuses 1 '^unbraid: broken: 2 of 3 tracks have problems$' dataset verify broken
-grep -q 'S01 is listed but there is no stems/S01.wav' out.txt || fail "the missing stem is not named: $(cat out.txt)"
-grep -q 'do not sum to the mixture' out.txt || fail "the wrong mix is not noticed"
-grep -q '1 files that macOS left' out.txt || fail "the macOS file is not noticed"
+grep -q 'S01 is listed but there is no stems/S01.wav' stdout || fail "the missing stem is not named: $(cat stdout)"
+grep -q 'do not sum to the mixture' stdout || fail "the wrong mix is not noticed"
+grep -q '1 files that macOS left' stdout || fail "the macOS file is not noticed"
 refuses 1 'have problems' dataset verify broken --json
-[ "$(value ok <out.txt)" = False ] || fail "JSON calls a broken dataset ok"
-value tracks.0.problems <out.txt >/dev/null || fail "no problems in the JSON document"
+[ "$(value ok <stdout)" = False ] || fail "JSON calls a broken dataset ok"
+value tracks.0.problems <stdout >/dev/null || fail "no problems in the JSON document"
 
 # Mixed rates, zero-length stems, odd names.
 mkdir -p 'odd/Ünï "quoted", song'
@@ -75,7 +55,7 @@ cp songs/train/*/stems/S00.wav 'odd/Ünï "quoted", song/a b.wav' 2>/dev/null ||
 cp fast/Track00001/stems/S00.wav 'odd/Ünï "quoted", song/ドラム.wav'
 head -c 44 fast/Track00001/stems/S00.wav >'odd/Ünï "quoted", song/empty.wav'
 refuses 1 '1 of 1 tracks have problems' dataset verify odd
-grep -q 'Hz' out.txt || fail "mixed rates are not noticed: $(cat out.txt)"
+grep -q 'Hz' stdout || fail "mixed rates are not noticed: $(cat stdout)"
 "$program" dataset ls odd | has 'Ünï "quoted", song' || fail "an odd name is not shown"
 
 # What is no dataset, and damaged metadata.

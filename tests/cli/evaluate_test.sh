@@ -1,29 +1,9 @@
 #!/usr/bin/env bash
 # unbraid evaluate, compare and inspect from the outside: documents and files, awkward signals, mistakes.
-set -euo pipefail
+source "$(dirname "$0")/harness.sh"
 
-# grep that reads to the end: one that stops early can break the pipe, and pipefail would call that a failure.
-has() { grep "$@" | cat >/dev/null; }
-unbraid=$(realpath "$1")
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-
-fail() {
-  echo "FAILED: $1"
-  sed 's/^/  stderr: /' stderr 2>/dev/null || true
-  exit 1
-}
 works() { # works arguments…
-  "$unbraid" "$@" >stdout 2>stderr || fail "'$*' exits with $?"
-}
-refuses() { # refuses STATUS "part of the message" arguments…: the last line says it, and nothing is written
-  local status=0 expected=$1 message=$2
-  shift 2
-  "$unbraid" "$@" -q >stdout 2>stderr || status=$?
-  [ "$status" = "$expected" ] || fail "'$*' exits with $status, not $expected"
-  [ "$(wc -l <stderr)" = 1 ] || fail "'$*' does not print one line"
-  grep -qF -- "$message" stderr || fail "'$*' does not say '$message'"
+  "$program" "$@" >stdout 2>stderr || fail "'$*' exits with $?"
 }
 
 # Two stems of noise, 5 s, and what can be wrong with estimates of them.

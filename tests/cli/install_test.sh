@@ -1,22 +1,10 @@
 #!/usr/bin/env bash
 # What `make install` puts down works where it lies: program, library, headers, manual page, completion.
-set -euo pipefail
-
-# grep that reads to the end: one that stops early can break the pipe, and pipefail would call that a failure.
-has() { grep "$@" | cat >/dev/null; }
-program=$(realpath "$1")
-demo=$(realpath "$(dirname "$0")/../../demo/mixture.flac")
+source "$(dirname "$0")/harness.sh"
+demo=$repository/demo/mixture.flac
 build=$(dirname "$(dirname "$program")")
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-
-fail() {
-  echo "FAILED: $1"
-  exit 1
-}
 
 cmake --install "$build" --prefix "$folder/prefix" >/dev/null
-cd "$folder"
 "prefix/bin/unbraid" --version | has -E '^[0-9]+\.[0-9]+\.[0-9]+$' || fail "the installed program does not run"
 ldd prefix/bin/unbraid | has "libunbraid.*$folder/prefix" || fail "the installed program loads another library"
 # Compressed formats come from a plugin, which has to be found where it was installed.

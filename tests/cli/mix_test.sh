@@ -1,16 +1,7 @@
 #!/usr/bin/env bash
 # unbraid mix: mixtures by a recipe; any item alone, in any order, with any number of threads; wrong input gives one line.
-set -euo pipefail
-program=$(realpath "$1")
-[ -f /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || { echo "no FluidR3_GM.sf2 (apt install fluid-soundfont-gm)"; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-
-fail() {
-  echo "FAILED: $1"
-  exit 1
-}
+source "$(dirname "$0")/harness.sh"
+needs_soundfont
 
 "$program" synth --compose 3 --length 4 --rate 8000 -o songs --quiet
 cat >recipe.yaml <<'YAML'
@@ -27,8 +18,8 @@ event:
   time_stretch: [uniform, 0.8, 1.2]
   effects: [{reverb: {probability: 0.5}}, eq]
 YAML
-"$program" mix recipe.yaml -o all --threads 1 >out.txt
-grep -qx 'all: 6 mixtures of 2 s' out.txt || fail "prints '$(cat out.txt)'"
+"$program" mix recipe.yaml -o all --threads 1 >stdout
+grep -qx 'all: 6 mixtures of 2 s' stdout || fail "prints '$(cat stdout)'"
 "$program" mix recipe.yaml -o parallel --threads 3 --quiet
 diff -r all parallel || fail "mixtures depend on the number of threads"
 "$program" mix recipe.yaml -o some --items 5,2-3 --quiet
@@ -46,35 +37,26 @@ rm -r all/000004
 "$program" mix recipe.yaml -o all --quiet
 diff -r all parallel || fail "a continued run differs"
 
-refuses() { # refuses STATUS "part of the message" arguments…
-  local status=$1 message=$2 got=0
-  shift 2
-  "$program" mix "$@" >out.txt 2>err.txt || got=$?
-  [ "$got" = "$status" ] || fail "'$*' ends with $got, not $status: $(cat err.txt)"
-  grep -qF -- "$message" err.txt || fail "'$*' says '$(cat err.txt)', not '$message'"
-  [ "$(wc -l <err.txt)" = 1 ] || fail "'$*' says more than one line: $(cat err.txt)"
-  [ ! -s out.txt ] || fail "'$*' prints on standard output"
-}
 change() { # change SED-EXPRESSION: the recipe with one mistake
   sed "$1" recipe.yaml >wrong.yaml
   cmp -s recipe.yaml wrong.yaml && fail "'$1' changes nothing"
   return 0
 }
-refuses 2 "another recipe, seed or format" recipe.yaml -o all --seed 5
-refuses 2 "no item 6" recipe.yaml -o x --items 6
-refuses 2 "is not a list" recipe.yaml -o x --items 1,two
-refuses 2 "is no range" recipe.yaml -o x --items 5-2
-refuses 1 "no such recipe" nowhere.yaml -o x
-refuses 2 "output" recipe.yaml
-refuses 2 "FLAC holds no floating-point" recipe.yaml -o x --format flac
+refuses 2 "another recipe, seed or format" mix recipe.yaml -o all --seed 5
+refuses 2 "no item 6" mix recipe.yaml -o x --items 6
+refuses 2 "is not a list" mix recipe.yaml -o x --items 1,two
+refuses 2 "is no range" mix recipe.yaml -o x --items 5-2
+refuses 1 "no such recipe" mix nowhere.yaml -o x
+refuses 2 "output" mix recipe.yaml
+refuses 2 "FLAC holds no floating-point" mix recipe.yaml -o x --format flac
 change 's/seed/sead/'
-refuses 2 "wrong.yaml: line 3: a recipe has no 'sead'" wrong.yaml -o x
+refuses 2 "wrong.yaml: line 3: a recipe has no 'sead'" mix wrong.yaml -o x
 change 's/uniform, -5/unifrom, -5/'
-refuses 2 "wrong.yaml: line 9: no distribution is called 'unifrom'" wrong.yaml -o x
+refuses 2 "wrong.yaml: line 9: no distribution is called 'unifrom'" mix wrong.yaml -o x
 change 's/Bass/Kazoo/'
-refuses 1 "no track has a stem 'Kazoo'" wrong.yaml -o x
+refuses 1 "no track has a stem 'Kazoo'" mix wrong.yaml -o x
 change 's/path: songs/path: nowhere/'
-refuses 1 "nowhere" wrong.yaml -o x
+refuses 1 "nowhere" mix wrong.yaml -o x
 change 's/stems:.*/stems: [/'
-refuses 1 "is no YAML" wrong.yaml -o x
+refuses 1 "is no YAML" mix wrong.yaml -o x
 [ ! -e x ] || fail "a refused command left files behind: $(find x)"

@@ -1,29 +1,10 @@
 #!/usr/bin/env bash
 # unbraid models import, info, verify, export, and separating with what they write; --param and --condition of models.
-set -euo pipefail
-program=$(realpath "$1")
-fixtures=${UNBRAID_FIXTURES:-${UNBRAID_FIXTURES_DEFAULT:-}}
-[ -d "$fixtures/models/openunmix" ] || { echo "no $fixtures/models/openunmix (set UNBRAID_FIXTURES)"; exit 77; }
-compgen -G "$(dirname "$program")/../lib/libunbraid_nn.so" >/dev/null || { echo "built without libtorch"; exit 77; }
+source "$(dirname "$0")/harness.sh"
+needs_fixtures models/openunmix
+needs_torch
 models=$(realpath "$fixtures/models")
 song=$(realpath "$fixtures/audio/real_mix.flac")
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-
-fail() {
-  echo "FAILED: $1"
-  exit 1
-}
-
-# refused STATUS WORDS ARGUMENTS…: that status, one line with those words on stderr.
-refused() {
-  local status=0
-  "$program" "${@:3}" -q >stdout 2>stderr || status=$?
-  [ "$status" -eq "$1" ] || fail "status $status instead of $1: ${*:3}"
-  [ "$(wc -l <stderr)" -eq 1 ] || fail "not one line: $(cat stderr)"
-  grep -- "$2" stderr >matched || fail "'$2' is not in: $(cat stderr)"
-}
 
 # same A B: the same folders of sound.
 same() {
@@ -36,11 +17,11 @@ for name in openunmix nussl_mask_inference/best.model.pth deepconvsep_keras/pret
   own=$(dirname "$name/x" | tr '/' '_').safetensors
   "$program" models import "$models/$name" -o "$own" --licence MIT --description "für Tests" -q
   "$program" models verify "$own" >verified || fail "$own is not sound"
-  grep sound verified >matched || fail "verify says nothing"
+  has sound verified || fail "verify says nothing"
   "$program" models info "$own" --json >info.json
-  grep '"licence":"MIT"' info.json >matched || fail "the card lost its licence: $(cat info.json)"
+  has '"licence":"MIT"' info.json || fail "the card lost its licence: $(cat info.json)"
   "$program" separate "$song" -m "$models/$name" -o published -q --overwrite
-  "$program" separate "$song" -m "$own" -o own -q --overwrite 2>stderr || fail "$own cannot separate: $(cat stderr)"
+  "$program" separate "$song" -m "$own" -o own -q --overwrite 2>stderr || fail "$own cannot separate"
   same published/real_mix own/real_mix
   rm -r published own
 done
@@ -50,22 +31,22 @@ mkdir "größer"
 mv openunmix.safetensors "größer/modèle.safetensors"
 "$program" separate "$song" -m "größer/modèle.safetensors" --param niter=0 --param residual=true -o out -q
 [ -s out/real_mix/residual.flac ] || fail "no residual: $(ls out/real_mix)"
-refused 2 'niter' separate "$song" -m "größer/modèle.safetensors" --param niter=-1 -o none
-refused 2 'condition' separate "$song" -m "größer/modèle.safetensors" --condition vocals -o none
-refused 2 'there already' models import "$models/openunmix" -o "größer/modèle.safetensors"
-refused 1 'o such file' models verify nothing.safetensors
+refuses 2 'niter' separate "$song" -m "größer/modèle.safetensors" --param niter=-1 -o none
+refuses 2 'condition' separate "$song" -m "größer/modèle.safetensors" --condition vocals -o none
+refuses 2 'there already' models import "$models/openunmix" -o "größer/modèle.safetensors"
+refuses 1 'o such file' models verify nothing.safetensors
 
 # Families that need a configuration carry it in our file; exported again, they have it beside them.
 "$program" models import "$models/bs_roformer/model.ckpt" --config "$models/bs_roformer/config.yaml" -o bs.safetensors -q
 "$program" models export bs.safetensors -o exported -q
-refused 2 'needs its configuration' models verify exported/model.safetensors
+refuses 2 'needs its configuration' models verify exported/model.safetensors
 "$program" models verify exported/model.safetensors --config exported/config.yaml -q || fail "the exported model is not sound"
 "$program" models import bs.safetensors -o half.safetensors --precision fp16 -q
 [ "$(stat -c %s half.safetensors)" -lt "$(($(stat -c %s bs.safetensors) * 3 / 4))" ] || fail "half precision saves nothing"
 
 # Damage is one line.
 head -c 5000 bs.safetensors >cut.safetensors
-refused 1 'cut.safetensors' models verify cut.safetensors
-refused 1 'cut.safetensors' separate "$song" -m cut.safetensors -o none
+refuses 1 'cut.safetensors' models verify cut.safetensors
+refuses 1 'cut.safetensors' separate "$song" -m cut.safetensors -o none
 [ ! -e none ] || fail "something was written"
 echo "model files: fine"

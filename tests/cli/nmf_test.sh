@@ -1,25 +1,8 @@
 #!/usr/bin/env bash
 # unbraid train nmf, the methods that need a file, and --post: from a synthetic dataset to stems.
-set -euo pipefail
+source "$(dirname "$0")/harness.sh"
+needs_soundfont
 
-program=$(realpath "$1")
-[ -f /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || { echo "no FluidR3_GM.sf2 (apt install fluid-soundfont-gm)"; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-
-fail() {
-  echo "FAILED: $1"
-  exit 1
-}
-refuses() { # refuses STATUS PATTERN argument…
-  local status=0 expected=$1 pattern=$2
-  shift 2
-  "$program" "$@" >out.txt 2>err.txt || status=$?
-  [ "$status" = "$expected" ] || fail "'$*' ends with $status, not $expected: $(cat err.txt)"
-  [ "$(wc -l <err.txt)" = 1 ] || fail "'$*' does not say one line: $(cat err.txt)"
-  grep -qE "$pattern" err.txt || fail "'$*' says '$(cat err.txt)'"
-}
 files() { (cd "$1" && ls) | grep -v manifest | tr '\n' ' '; }
 
 "$program" synth --compose 2 --seed 2 --length 4 --rate 16000 -q -o songs

@@ -1,27 +1,7 @@
 #!/usr/bin/env bash
 # unbraid oracle on a synthetic dataset: documents, saved stems, pictures, resuming, the notebook's numbers, mistakes.
-set -euo pipefail
-
-# grep that reads to the end: one that stops early can break the pipe, and pipefail would call that a failure.
-has() { grep "$@" | cat >/dev/null; }
-program=$(realpath "$1")
-[ -f /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || { echo "no FluidR3_GM.sf2 (apt install fluid-soundfont-gm)"; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-
-fail() {
-  echo "FAILED: $1"
-  exit 1
-}
-refuses() { # refuses STATUS PATTERN argument…
-  local status=0 expected=$1 pattern=$2
-  shift 2
-  "$program" "$@" >out.txt 2>err.txt || status=$?
-  [ "$status" = "$expected" ] || fail "'$*' ends with $status, not $expected: $(cat err.txt)"
-  [ "$(wc -l <err.txt)" = 1 ] || fail "'$*' does not say one line: $(cat err.txt)"
-  grep -qE "$pattern" err.txt || fail "'$*' says '$(cat err.txt)'"
-}
+source "$(dirname "$0")/harness.sh"
+needs_soundfont
 
 "$program" synth --compose 2 --seed 2 --length 3 --rate 8000 -q -o songs
 track=songs/Track00001
@@ -64,7 +44,6 @@ cmp one.json again.json || fail "a resumed run says something else"
 grep -q 'done already' notes.txt && fail "another mask's results were taken over"
 
 # The notebook's numbers, where the reference is at hand.
-fixtures=${UNBRAID_FIXTURES:-${UNBRAID_FIXTURES_DEFAULT:-}}
 if [ -f "$fixtures/masks/seed000_pipeline.json" ]; then
   for name in Track00001 Track00002; do
     "$program" oracle "$fixtures/slakh" --track $name --compat seed --json -q >trim.json
@@ -91,7 +70,7 @@ fi
 cp -r songs broken
 echo 'stems: [' >broken/Track00001/metadata.yaml
 refuses 1 '1 of 2 tracks failed, Track00001 first: .*metadata.yaml: line' oracle broken --masks ibm -q
-grep -q '^Track00002' out.txt || fail "the sound track is missing"
+grep -q '^Track00002' stdout || fail "the sound track is missing"
 rm -r broken/Track00002/stems
 refuses 1 'Track00002: no stem can be loaded' oracle broken/Track00002 -q
 

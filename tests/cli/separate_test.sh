@@ -1,26 +1,14 @@
 #!/usr/bin/env bash
 # unbraid separate from the outside: what it writes, and that bad input gives one clear line, the right exit status and
 # leaves nothing behind.
-set -euo pipefail
-
-# grep that reads to the end: one that stops early can break the pipe, and pipefail would call that a failure.
-has() { grep "$@" | cat >/dev/null; }
-unbraid=$(realpath "$1")
-demo=$(realpath "$(dirname "$0")/../../demo/mixture.flac")
-folder=$(mktemp -d)
-trap 'umount "$folder/small" 2>/dev/null || true; rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/harness.sh"
+demo=$repository/demo/mixture.flac
+at_exit() { umount small 2>/dev/null; }
 method=lowpass # the quickest
-
-fail() {
-  echo "FAILED: $1"
-  sed 's/^/  stderr: /' stderr 2>/dev/null || true
-  exit 1
-}
 
 run() { # run arguments…: exit status in $status, output in the files stdout and stderr
   status=0
-  "$unbraid" separate -q -m $method "$@" >stdout 2>stderr </dev/null || status=$?
+  "$program" separate -q -m $method "$@" >stdout 2>stderr </dev/null || status=$?
 }
 
 works() { # works arguments…
@@ -28,13 +16,8 @@ works() { # works arguments…
   [ "$status" = 0 ] || fail "'$*' exits with $status"
 }
 
-refuses() { # refuses status "part of the message" arguments…: one line, and no output folder
-  local expected=$1 message=$2
-  shift 2
-  run -o out "$@"
-  [ "$status" = "$expected" ] || fail "'$*' exits with $status, not $expected"
-  [ "$(wc -l <stderr)" = 1 ] || fail "'$*' does not print one line"
-  grep -qF -- "$message" stderr || fail "'$*' does not say '$message'"
+refused() { # refused STATUS PATTERN argument…: nothing on standard output, and no output folder
+  refuses "$1" "$2" separate -m $method -o out "${@:3}"
   [ ! -s stdout ] || fail "'$*' prints to standard output"
   [ ! -e out ] || fail "'$*' leaves $(find out)"
 }
@@ -106,9 +89,9 @@ works album -o out
 [ "$(find out -name manifest.json | wc -l)" = 2 ] || fail "not two tracks of a folder"
 rm -r out
 
-"$unbraid" separate -q -m $method - -o out <song.wav >/dev/null || fail "standard input"
+"$program" separate -q -m $method - -o out <song.wav >/dev/null || fail "standard input"
 [ -s out/stdin/low.wav ] || fail "standard input gives no stems"
-"$unbraid" separate -q -m $method song.wav --stems low -o - 2>/dev/null >piped.wav || fail "standard output"
+"$program" separate -q -m $method song.wav --stems low -o - 2>/dev/null >piped.wav || fail "standard output"
 cmp -s piped.wav out/stdin/low.wav || fail "standard output differs from the file"
 rm -r out
 
@@ -126,54 +109,54 @@ rm -r out
 printf '\0\0\x40\x40' >three # 3.0
 { wav 3 1 32 4; cat three; } >loud.wav
 status=0
-"$unbraid" separate -m $method loud.wav --param "$("$unbraid" models info $method | awk '/^cutoff/ {print $1; exit}')=20000" \
+"$program" separate -m $method loud.wav --param "$("$program" models info $method | awk '/^cutoff/ {print $1; exit}')=20000" \
   -o out --bit-depth 16 >/dev/null 2>stderr || status=$?
 [ "$status" = 0 ] && grep -q 'samples\? clipped' stderr || fail "clipped samples are not reported"
 rm -r out
 
 # --- Bad input ------------------------------------------------------------------------------------------------------
-refuses 1 "missing.wav: no such file" missing.wav
+refused 1 "missing.wav: no such file" missing.wav
 mkdir empty
-refuses 1 "no audio files" empty
+refused 1 "no audio files" empty
 : >nothing.wav
-refuses 1 "nothing.wav" nothing.wav
+refused 1 "nothing.wav" nothing.wav
 echo "this is text" >text.wav
-refuses 1 "text.wav" text.wav
+refused 1 "text.wav" text.wav
 head -c 60000 "$demo" >cut.flac
-refuses 1 "cut.flac" cut.flac
+refused 1 "cut.flac" cut.flac
 head -c 60000 song.mp3 >cut.mp3
-refuses 1 "cut.mp3" cut.mp3
+refused 1 "cut.mp3" cut.mp3
 head -c 100000 song.wav >cut.wav
-refuses 1 "cut.wav" cut.wav
+refused 1 "cut.wav" cut.wav
 { wav 3 1 32 8; printf '\0\0\0\0\0\0\xc0\x7f'; } >nan.wav
-refuses 1 "nan.wav: sample 1 of channel 1 is not a finite number" nan.wav
+refused 1 "nan.wav: sample 1 of channel 1 is not a finite number" nan.wav
 { wav 3 1 32 8; printf '\0\0\0\0\0\0\x80\x7f'; } >infinite.wav
-refuses 1 "infinite.wav: sample 1 of channel 1 is not a finite number" infinite.wav
+refused 1 "infinite.wav: sample 1 of channel 1 is not a finite number" infinite.wav
 wav 1 2 16 0 >no_frames.wav
-refuses 1 "no_frames.wav" no_frames.wav
+refused 1 "no_frames.wav" no_frames.wav
 { wav 1 0 16 4; printf 'abcd'; } >no_channels.wav
-refuses 1 "no_channels.wav" no_channels.wav
+refused 1 "no_channels.wav" no_channels.wav
 
-refuses 2 "nonsense: no such stem; there are low, high" song.wav --stems nonsense
-refuses 2 "nonsense" song.wav --two-stems nonsense
-refuses 2 "nonsense" song.wav --derive 'x=nonsense'
-refuses 2 "expected" song.wav --derive 'x=mix+'
-refuses 2 "nonsense" song.wav --param nonsense=1
-refuses 2 "name=value" song.wav --param nonsense
-refuses 2 "out of range" song.wav --param "$("$unbraid" models info $method | awk '/^cutoff/ {print $1; exit}')=-5"
-refuses 2 "overlap" song.wav --overlap 1.5
-refuses 2 "shifts" song.wav --shifts -1
-refuses 2 "format" song.wav --format exe
-refuses 2 "flac cannot hold float32" song.wav --format flac --bit-depth 32f
-refuses 2 "no bit depth" song.wav --format mp3 --bit-depth 16
-refuses 2 "did you mean hpss" song.wav -m hpps
-refuses 2 "precision" song.wav --precision fp8
-refuses 1 "CUDA" song.wav --device cuda
-refuses 2 "no such device" song.wav --device tpu
-refuses 2 "input" # none
-refuses 2 "nonsense" song.wav --nonsense
-refuses 1 "MB allowed" song.wav --max-memory 1M
-refuses 2 "max-memory" song.wav --max-memory lots
+refused 2 "nonsense: no such stem; there are low, high" song.wav --stems nonsense
+refused 2 "nonsense" song.wav --two-stems nonsense
+refused 2 "nonsense" song.wav --derive 'x=nonsense'
+refused 2 "expected" song.wav --derive 'x=mix+'
+refused 2 "nonsense" song.wav --param nonsense=1
+refused 2 "name=value" song.wav --param nonsense
+refused 2 "out of range" song.wav --param "$("$program" models info $method | awk '/^cutoff/ {print $1; exit}')=-5"
+refused 2 "overlap" song.wav --overlap 1.5
+refused 2 "shifts" song.wav --shifts -1
+refused 2 "format" song.wav --format exe
+refused 2 "flac cannot hold float32" song.wav --format flac --bit-depth 32f
+refused 2 "no bit depth" song.wav --format mp3 --bit-depth 16
+refused 2 "did you mean hpss" song.wav -m hpps
+refused 2 "precision" song.wav --precision fp8
+refused 1 "CUDA" song.wav --device cuda
+refused 2 "no such device" song.wav --device tpu
+refused 2 "input" # none
+refused 2 "nonsense" song.wav --nonsense
+refused 1 "MB allowed" song.wav --max-memory 1M
+refused 2 "max-memory" song.wav --max-memory lots
 
 echo file >in_the_way
 run song.wav -o in_the_way
@@ -204,7 +187,7 @@ rm -r out
 # Ctrl-C.
 wav 1 2 16 800000000 >long.wav
 truncate -s 800000044 long.wav
-"$unbraid" separate -q -m hpss long.wav -o out >stdout 2>stderr &
+"$program" separate -q -m hpss long.wav -o out >stdout 2>stderr &
 job=$!
 for _ in $(seq 100); do [ -e out/long ] && break || sleep 0.1; done
 [ -e out/long ] || fail "nothing was begun"

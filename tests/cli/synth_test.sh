@@ -1,16 +1,7 @@
 #!/usr/bin/env bash
 # unbraid synth: a dataset from MIDI and from composed pieces; wrong input gives one line and the right status.
-set -euo pipefail
-program=$(realpath "$1")
-[ -f /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || { echo "no FluidR3_GM.sf2 (apt install fluid-soundfont-gm)"; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-
-fail() {
-  echo "FAILED: $1"
-  exit 1
-}
+source "$(dirname "$0")/harness.sh"
+needs_soundfont
 
 # Composed pieces become tracks in split folders; the same seed gives the same bytes with any number of threads.
 "$program" synth --compose 4 --seed 3 --length 3 --rate 8000 --splits 2,1,1 --threads 1 -o one >/dev/null
@@ -35,35 +26,26 @@ mkdir -p midi/sub
 cp "$track/all_src.mid" midi/sub/good.mid
 head -c 100 "$track/all_src.mid" >midi/cut.mid
 echo "no music" >midi/text.mid
-"$program" synth midi -o mixed --length 1 --rate 8000 >out.txt 2>err.txt
-grep -q '^skipped cut.mid: is cut short' err.txt || fail "no reason for the cut file: $(cat err.txt)"
-grep -q '^skipped text.mid: .*MThd' err.txt || fail "no reason for the text file: $(cat err.txt)"
+"$program" synth midi -o mixed --length 1 --rate 8000 >stdout 2>stderr
+grep -q '^skipped cut.mid: is cut short' stderr || fail "no reason for the cut file"
+grep -q '^skipped text.mid: .*MThd' stderr || fail "no reason for the text file"
 [ -f mixed/Track00002/mix.wav ] || fail "the playable piece is missing"
 
-refuses() { # refuses STATUS "part of the message" arguments…
-  local status=$1 message=$2 got=0
-  shift 2
-  "$program" synth "$@" >out.txt 2>err.txt || got=$?
-  [ "$got" = "$status" ] || fail "'$*' ends with $got, not $status: $(cat err.txt)"
-  grep -qF -- "$message" err.txt || fail "'$*' says '$(cat err.txt)', not '$message'"
-  [ "$(grep -vc '^skipped' err.txt)" = 1 ] || fail "'$*' says more than one line: $(cat err.txt)"
-  [ ! -s out.txt ] || fail "'$*' prints on standard output"
-}
-refuses 2 "give MIDI files or folders" -o x
-refuses 2 "give MIDI files or folders" midi --compose 2 -o x
-refuses 2 "output" midi
-refuses 1 "nowhere.mid: no such file" nowhere.mid -o x
+refuses 2 "give MIDI files or folders" synth -o x
+refuses 2 "give MIDI files or folders" synth midi --compose 2 -o x
+refuses 2 "output" synth midi
+refuses 1 "nowhere.mid: no such file" synth nowhere.mid -o x
 mkdir empty
-refuses 1 "empty: holds no .mid" empty -o x
-refuses 1 "nowhere.sf2: no such SoundFont" midi -o x --soundfont nowhere.sf2
-refuses 1 "text.mid: is not a SoundFont" midi -o x --soundfont midi/text.mid
-refuses 1 "none of the pieces could be played" midi/cut.mid -o x
-refuses 2 "sample rate: must lie between" midi -o x --rate 100
-refuses 2 "channels: must be 1 or 2" midi -o x --channels 5
-refuses 2 "bit-depth" midi -o x --bit-depth 12
-refuses 2 "splits" midi -o x --splits 1,2
-refuses 2 "splits" midi -o x --splits 1,-2,3
-refuses 2 "FLAC holds no floating-point" midi -o x --format flac --bit-depth 32f
+refuses 1 "empty: holds no .mid" synth empty -o x
+refuses 1 "nowhere.sf2: no such SoundFont" synth midi -o x --soundfont nowhere.sf2
+refuses 1 "text.mid: is not a SoundFont" synth midi -o x --soundfont midi/text.mid
+refuses 1 "none of the pieces could be played" synth midi/cut.mid -o x
+refuses 2 "sample rate: must lie between" synth midi -o x --rate 100
+refuses 2 "channels: must be 1 or 2" synth midi -o x --channels 5
+refuses 2 "bit-depth" synth midi -o x --bit-depth 12
+refuses 2 "splits" synth midi -o x --splits 1,2
+refuses 2 "splits" synth midi -o x --splits 1,-2,3
+refuses 2 "FLAC holds no floating-point" synth midi -o x --format flac --bit-depth 32f
 [ ! -e x ] || fail "a refused command left files behind: $(find x)"
 "$program" synth midi/sub/good.mid -o again --length 3 --rate 8000 --overwrite --quiet || fail "--overwrite refuses"
-refuses 1 "a track is here already" midi/sub/good.mid -o again --length 3
+refuses 1 "a track is here already" synth midi/sub/good.mid -o again --length 3

@@ -1,20 +1,12 @@
 #!/usr/bin/env bash
 # unbraid train: killed with SIGKILL at any moment and resumed, the curve is that of a run that was never stopped; wrong
 # use gives one line; the model separates.
-set -euo pipefail
-program=$(realpath "$1")
-compgen -G "$(dirname "$program")/../lib/libunbraid_nn.so" >/dev/null || { echo "built without libtorch"; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-
-fail() {
-  echo "FAILED: $1"
-  exit 1
-}
+source "$(dirname "$0")/harness.sh"
+needs_torch
+needs_soundfont
 
 # Two composed pieces, 8 s at 8 kHz, as Slakh-like tracks: drums, bass and the rest.
-"$program" synth --compose 2 --seed 3 --rate 8000 -o songs -q >synth.log 2>&1 || { echo "no SoundFont: $(tail -1 synth.log)"; exit 77; }
+"$program" synth --compose 2 --seed 3 --rate 8000 -o songs -q
 cat >tiny.yaml <<'YAML'
 architecture: scnet
 seed: 2
@@ -55,18 +47,18 @@ cmp straight/validation.csv killed/validation.csv || fail "the validation after 
 "$program" train tiny.yaml -o stopped -q --threads 1 --set training.checkpoint_steps=1000 --set training.steps=5000 2>stderr &
 pid=$!
 while [ ! -f stopped/log.csv ] || [ "$(find stopped -name 'events*' -size +4k | wc -l)" -eq 0 ]; do
-  kill -0 $pid 2>/dev/null || fail "ended by itself: $(cat stderr)"
+  kill -0 $pid 2>/dev/null || fail "ended by itself"
   sleep 0.05
 done
 kill -INT $pid
 status=0
 wait $pid || status=$?
 [ "$status" -eq 1 ] || fail "status $status after an interrupt"
-grep 'resume continues' stderr >matched || fail "does not say how to go on: $(cat stderr)"
+has 'resume continues' stderr || fail "does not say how to go on"
 [ -s stopped/state.safetensors ] || fail "the state was not saved"
 
 # Two processes with a batch of 2 are one with a batch of 4, but for the order of the sums.
-if ldd "$(dirname "$program")/../lib/libunbraid_nn.so" | grep libgloo >matched; then
+if ldd "$(dirname "$program")/../lib/libunbraid_nn.so" | has libgloo; then
   "$program" train tiny.yaml -o one -q --threads 1 --set training.batch=4 --set training.steps=12
   export MASTER_ADDR=127.0.0.1 MASTER_PORT=$((20000 + RANDOM % 20000)) WORLD_SIZE=2
   RANK=1 "$program" train tiny.yaml -o two -q --threads 1 --set training.steps=12 &
@@ -77,22 +69,17 @@ if ldd "$(dirname "$program")/../lib/libunbraid_nn.so" | grep libgloo >matched; 
     END { exit NR != 13 || bad }' || fail "two processes are not one with twice the batch: $(paste one/log.csv two/log.csv | tail -2)"
 fi
 
-status=0
-"$program" train tiny.yaml -o straight -q 2>stderr || status=$?
-[ "$status" -eq 2 ] || fail "status $status for a folder that has a run"
-status=0
-"$program" train tiny.yaml -o other --set training.bach=3 -q 2>stderr || status=$?
-[ "$status" -eq 2 ] || fail "status $status for an unknown key"
-grep 'training.*bach' stderr >matched || fail "the unknown key is not named: $(cat stderr)"
+refuses 2 '' train tiny.yaml -o straight
+refuses 2 'training.*bach' train tiny.yaml -o other --set training.bach=3
 [ ! -e other ] || fail "wrong use left a folder"
 
 "$program" train tiny.yaml --dry-run --json >plan.json
-grep '"schema":"unbraid.train_plan/1"' plan.json >matched || fail "no plan"
+has '"schema":"unbraid.train_plan/1"' plan.json || fail "no plan"
 "$program" train tiny.yaml -o as_json --json --set training.steps=2 >done.json
-grep '"steps":2' done.json >matched || fail "no summary: $(cat done.json)"
+has '"steps":2' done.json || fail "no summary: $(cat done.json)"
 
-grep '<svg' straight/report.html >matched || fail "no report"
+has '<svg' straight/report.html || fail "no report"
 song=$(find songs -name 'mix.*' | sort | head -1)
 "$program" separate "$song" -m straight/best.safetensors -o stems -q || fail "the model does not separate"
-find stems -name 'Bass.*' | grep . >matched || fail "no stem"
+find stems -name 'Bass.*' | has . || fail "no stem"
 echo "train: fine"
