@@ -10,6 +10,7 @@
 #include "progress_bar.hpp"
 #include "unbraid/catalog/methods.hpp"
 #include "unbraid/catalog/model_method.hpp"
+#include "unbraid/catalog/model_store.hpp"
 #include "unbraid/core/atomic_file.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/data/views.hpp"
@@ -35,7 +36,8 @@ struct Arguments {
   report::BenchmarkReportOptions report;
 };
 
-/// NAME[:key=value…]: a method with parameters, or the weights of a model, whose keys "config" and "lora" name files.
+/// NAME[:key=value…]: a method or a model on this machine with parameters, or the weights of a model, whose keys "config" and
+/// "lora" name files.
 Contender contender_of(const std::string& text, const std::string& device) {
   std::string name = text;
   std::map<std::string, std::string> settings;
@@ -44,8 +46,10 @@ Contender contender_of(const std::string& text, const std::string& device) {
     settings[name.substr(colon + 1, equals - colon - 1)] = name.substr(equals + 1);
     name.resize(colon);
   }
-  if (const Method* method = catalog::find_method(name)) return Contender::of(*method, settings);
-  if (!catalog::names_model_file(name)) return Contender::of(catalog::installed_method(name, {.device = device}), settings);
+  if (!catalog::names_model_file(name)) {
+    const bool pulled = catalog::find_method(name) == nullptr && catalog::ModelStore().installed(name).has_value();
+    return Contender::of(pulled ? catalog::installed_method(name, {.device = device}) : catalog::find(name), settings);
+  }
   ModelFiles files{.weights = name};
   for (const auto& [key, file] : {std::pair{"config", &files.config}, {"lora", &files.adapters}})
     if (const auto given = settings.find(key); given != settings.end()) {
@@ -127,8 +131,9 @@ void add_benchmark(CLI::App& program, Session& session) {
   auto& scores = arguments->options.scores;
   verb->add_option("dataset", arguments->dataset, "tracks with their true stems")->type_name("DIR")->required();
   verb->add_option("-m,--methods", arguments->methods,
-                   "methods, NAME[:parameter=value], weights of models, WEIGHTS[:config=FILE][:lora=FILE], oracle masks, "
-                   "oracle[:MASK]; all: every oracle and every method that needs no file. {track} in a value is the track's name. The mixture itself is always scored, too")
+                   "methods and models on this machine, NAME[:parameter=value]; weights of models, WEIGHTS[:config=FILE][:lora=FILE]; "
+                   "oracle masks, oracle[:MASK]; all: every oracle and every method that needs no file. {track} in a "
+                   "value is the track's name. The mixture itself is always scored, too")
       ->type_name("METHOD")
       ->delimiter(',')
       ->required();

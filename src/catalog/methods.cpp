@@ -56,7 +56,7 @@ const Method& find(std::string_view name) {
   const std::string message = alike.empty()
                                   ? fmt::format("no such method; there are {}", fmt::join(known, ", "))
                                   : fmt::format("no such method; did you mean {}?", fmt::join(alike, " or "));
-  throw Error{ErrorCode::kNotFound, message, std::string(name)};
+  throw Error{ErrorCode::kUsage, message, std::string(name)};
 }
 
 }  // namespace unbraid::catalog

@@ -1,27 +1,7 @@
 #!/usr/bin/env bash
 # unbraid benchmark on a synthetic dataset: the document, the files, resuming, methods with parameters, mistakes.
-set -euo pipefail
-
-# grep that reads to the end: one that stops early can break the pipe, and pipefail would call that a failure.
-has() { grep "$@" | cat >/dev/null; }
-program=$(realpath "$1")
-[ -f /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || { echo "no FluidR3_GM.sf2 (apt install fluid-soundfont-gm)"; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-
-fail() {
-  echo "FAILED: $1"
-  exit 1
-}
-refuses() { # refuses STATUS PATTERN argument…
-  local status=0 expected=$1 pattern=$2
-  shift 2
-  "$program" "$@" >out.txt 2>err.txt || status=$?
-  [ "$status" = "$expected" ] || fail "'$*' ends with $status, not $expected: $(cat err.txt)"
-  [ "$(wc -l <err.txt)" = 1 ] || fail "'$*' does not say one line: $(cat err.txt)"
-  grep -qE "$pattern" err.txt || fail "'$*' says '$(cat err.txt)'"
-}
+source "$(dirname "$0")/harness.sh"
+needs_soundfont
 
 "$program" synth --compose 2 --seed 2 --length 3 --rate 8000 -q -o songs
 
@@ -45,7 +25,8 @@ has '12 results taken over' notes.txt || fail "nothing was taken over: $(cat not
 "$program" benchmark songs -m lowpass --tracks 1 --metrics sdr --rank-by sdr -q >text.txt
 grep -q '^lowpass' text.txt || fail "no table: $(cat text.txt)"
 
-refuses 1 'no such method' benchmark songs -m nonsense
+refuses 2 'no such method' benchmark songs -m nonsense
+refuses 2 'did you mean hpss' benchmark songs -m lowpass,hpps
 refuses 2 'unknown mask|no such mask|mask' benchmark songs -m oracle:magic
 refuses 2 'was not measured' benchmark songs -m lowpass --metrics sdr --rank-by si_sdr
 refuses 2 'resuming needs' benchmark songs -m lowpass --resume

@@ -2,8 +2,7 @@
 // Every separation method this build knows, by name.
 //
 //   const Method& method = catalog::find("hpss");
-//   auto separator = method.make(format, ParameterValues::resolve(method.parameters, {{"margin", "2"}}),
-//   seed);
+//   auto separator = method.make(format, ParameterValues::resolve(method.parameters), seed);
 //
 // The list is made once, never changes, and may be read from any thread.
 
@@ -20,7 +19,7 @@ std::span<const Method> methods();
 /// nullptr when there is none of that name.
 const Method* find_method(std::string_view name);
 
-/// kNotFound when there is none of that name; the message offers the names that are spelt alike, else all.
+/// kUsage when there is none of that name; the message offers the names that are spelt alike, else all.
 const Method& find(std::string_view name);
 
 }  // namespace unbraid::catalog

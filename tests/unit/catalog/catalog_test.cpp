@@ -16,7 +16,7 @@ std::string message_for(std::string_view name) {
   try {
     find(name);
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
     return error.what();
   }
   return "no error";
