@@ -95,8 +95,8 @@ std::string box_plots(const BenchmarkRun& run, const std::vector<Ranking>& ranki
     for (const auto* rows : {&ranking.bounds, &ranking.rows})
       for (const RankingRow& row : *rows)
         distributions.push_back({label(run, row), run.scores(row.contender, ranking.target, ranking.metric)});
-    html += fmt::format("<figure>{}<figcaption>{}</figcaption></figure>\n",
-                        box_plot_svg(distributions, ranking.metric + " (dB)"), escape_html(ranking.target));
+    html += fmt::format("<figure><h3>{}</h3>{}</figure>\n", escape_html(ranking.target),
+                        box_plot_svg(distributions, ranking.metric + " (dB)"));
   }
   return html + "</div>\n";
 }

@@ -10,7 +10,8 @@ namespace unbraid::report {
 
 namespace {
 
-constexpr double kHeight = 260, kTop = 14, kBottom = 52, kLeft = 54, kColumn = 96;
+constexpr double kWidth = 520, kTop = 4, kBottom = 40, kRow = 24, kRight = 48;
+constexpr double kLetter = 6.2;  ///< the mean width of a letter at 11 pixels
 
 /// The q-th quantile of sorted values.
 double quantile(const std::vector<double>& sorted, double q) {
@@ -75,62 +76,61 @@ std::string box_plot_svg(const std::vector<Distribution>& distributions, const s
   const double step = tick_step(high - low);
   low = std::floor(low / step) * step;
   high = std::ceil(high / step) * step;
-  const double width = kLeft + kColumn * static_cast<double>(distributions.size()) + 10;
-  const auto y_of = [&](double value) {
-    return kTop + (high - value) / (high - low) * (kHeight - kTop - kBottom);
-  };
+  std::size_t longest = 0;
+  for (const Distribution& distribution : distributions) longest = std::max(longest, distribution.name.size());
+  const double left = std::clamp(kLetter * static_cast<double>(longest) + 12, 40.0, kWidth / 2);
+  const double bottom_line = kTop + kRow * static_cast<double>(distributions.size()), height = bottom_line + kBottom;
+  const auto x_of = [&](double value) { return left + (value - low) / (high - low) * (kWidth - left - kRight); };
 
   std::string svg;
   auto out = std::back_inserter(svg);
   fmt::format_to(out,
                  "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:g} {:g}\" width=\"{:g}\" "
                  "font-family=\"sans-serif\" font-size=\"11\" role=\"img\" aria-label=\"{}\">\n",
-                 width, kHeight, width, escape_html(axis_label));
+                 kWidth, height, kWidth, escape_html(axis_label));
   for (double tick = low; tick <= high + step / 2; tick += step) {
     fmt::format_to(out,
-                   "<line x1=\"{}\" x2=\"{:g}\" y1=\"{:.2f}\" y2=\"{:.2f}\" stroke=\"#ddd\"/>"
-                   "<text x=\"{}\" y=\"{:.2f}\" text-anchor=\"end\">{:.4g}</text>\n",
-                   kLeft, width - 10, y_of(tick), y_of(tick), kLeft - 6, y_of(tick) + 4,
-                   std::abs(tick) < step / 2 ? 0 : tick);
+                   "<line x1=\"{0:.2f}\" x2=\"{0:.2f}\" y1=\"{1:g}\" y2=\"{2:g}\" stroke=\"#ddd\"/>"
+                   "<text x=\"{0:.2f}\" y=\"{3:g}\" text-anchor=\"middle\">{4:.4g}</text>\n",
+                   x_of(tick), kTop, bottom_line, bottom_line + 15, std::abs(tick) < step / 2 ? 0 : tick);
   }
-  fmt::format_to(out, "<text transform=\"translate(14 {:g}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
-                 (kHeight - kBottom + kTop) / 2, escape_html(axis_label));
+  fmt::format_to(out, "<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\" fill=\"#666\">{}</text>\n",
+                 (left + kWidth - kRight) / 2, height - 8, escape_html(axis_label));
   for (std::size_t i = 0; i < distributions.size(); ++i) {
-    const double x = kLeft + kColumn * (static_cast<double>(i) + 0.5);
+    const double y = kTop + kRow * (static_cast<double>(i) + 0.5);
     const std::vector<double>& values = sorted[i];
     fmt::format_to(out,
-                   "<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{}</text>"
-                   "<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\" fill=\"#666\">n = {}</text>\n",
-                   x, kHeight - kBottom + 20, escape_html(distributions[i].name), x, kHeight - kBottom + 36,
-                   values.size());
+                   "<text x=\"{0:g}\" y=\"{1:g}\" text-anchor=\"end\">{2}</text>"
+                   "<text x=\"{3:g}\" y=\"{1:g}\" text-anchor=\"end\" fill=\"#666\">n = {4}</text>\n",
+                   left - 8, y + 4, escape_html(distributions[i].name), kWidth, values.size());
     if (values.empty()) continue;
     const double q1 = quantile(values, 0.25), median = quantile(values, 0.5), q3 = quantile(values, 0.75);
     const double reach = 1.5 * (q3 - q1);
-    const double bottom = *std::ranges::find_if(values, [&](double v) { return v >= q1 - reach; });
-    const double top =
+    const double least = *std::ranges::find_if(values, [&](double v) { return v >= q1 - reach; });
+    const double greatest =
         *std::find_if(values.rbegin(), values.rend(), [&](double v) { return v <= q3 + reach; });
     double mean = 0;
     for (const double value : values) mean += value / static_cast<double>(values.size());
     fmt::format_to(
         out,
-        "<path d=\"M{0:g} {1:.2f}V{2:.2f}M{0:g} {3:.2f}V{4:.2f}M{5:g} {1:.2f}h20M{5:g} {4:.2f}h20\" "
+        "<path d=\"M{1:.2f} {0:g}H{2:.2f}M{3:.2f} {0:g}H{4:.2f}M{1:.2f} {5:g}v8M{4:.2f} {5:g}v8\" "
         "stroke=\"#333\" fill=\"none\"/>",
-        x, y_of(top), y_of(q3), y_of(q1), y_of(bottom), x - 10);
+        y, x_of(least), x_of(q1), x_of(q3), x_of(greatest), y - 4);
     fmt::format_to(
         out,
-        "<rect x=\"{:g}\" y=\"{:.2f}\" width=\"44\" height=\"{:.2f}\" fill=\"#9ecae1\" stroke=\"#333\"/>"
-        "<line x1=\"{:g}\" x2=\"{:g}\" y1=\"{:.2f}\" y2=\"{:.2f}\" stroke=\"#08306b\" stroke-width=\"2\"/>",
-        x - 22, y_of(q3), y_of(q1) - y_of(q3), x - 22, x + 22, y_of(median), y_of(median));
-    fmt::format_to(out,
-                   "<path d=\"M{:g} {:.2f}l4 4l-4 4l-4 -4z\" fill=\"#d94801\"><title>mean {:.2f}, median "
-                   "{:.2f}</title></path>",
-                   x, y_of(mean) - 4, mean, median);
+        "<rect x=\"{0:.2f}\" y=\"{1:g}\" width=\"{2:.2f}\" height=\"14\" fill=\"#9ecae1\" stroke=\"#333\"/>"
+        "<line x1=\"{3:.2f}\" x2=\"{3:.2f}\" y1=\"{1:g}\" y2=\"{4:g}\" stroke=\"#08306b\" stroke-width=\"2\"/>",
+        x_of(q1), y - 7, x_of(q3) - x_of(q1), x_of(median), y + 7);
     for (const double value : values) {
-      if (value < bottom || value > top) {
-        fmt::format_to(out, "<circle cx=\"{:g}\" cy=\"{:.2f}\" r=\"2.5\" fill=\"none\" stroke=\"#333\"/>", x,
-                       y_of(value));
+      if (value < least || value > greatest) {
+        fmt::format_to(out, "<circle cx=\"{:.2f}\" cy=\"{:g}\" r=\"2.5\" fill=\"none\" stroke=\"#333\"/>", x_of(value),
+                       y);
       }
     }
+    fmt::format_to(out,
+                   "<path d=\"M{:.2f} {:g}l4 4l-4 4l-4 -4z\" fill=\"#d94801\"><title>mean {:.2f}, median "
+                   "{:.2f}</title></path>",
+                   x_of(mean), y - 4, mean, median);
     svg += '\n';
   }
   svg += "</svg>\n";

@@ -19,12 +19,14 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child, td.text { text-align: left; }
 thead th { color: var(--soft); font-weight: 600; }
-tbody tr:nth-child(even) { background: var(--band); }
+tbody tr, thead th { background: var(--paper); } tbody tr:nth-child(even) { background: var(--band); }
+.wide th:first-child, .wide td:first-child { position: sticky; left: 0; background: inherit; }
+.wide thead th:first-child { background: var(--paper); }
 th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid var(--accent); }
 th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descending] button::after { content: " ▼"; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; }
 .plots figure, figure { margin: 0; max-width: 100%; overflow-x: auto; }
-svg { max-width: none; } svg text { fill: var(--ink); } svg [fill="#666"] { fill: var(--soft); }
+svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); } svg [fill="#666"] { fill: var(--soft); }
 svg [stroke="#333"] { stroke: var(--ink); } svg [stroke="#08306b"] { stroke: var(--middle); } svg [stroke="#ddd"] { stroke: var(--line); }
 details { border-top: 1px solid var(--line); padding: .5rem 0; } summary { cursor: pointer; font-weight: 600; }
 .triptych { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); gap: .6rem; }

@@ -1,5 +1,5 @@
 #pragma once
-// Distributions side by side, as SVG to be put into an HTML page.
+// Distributions one below the other, as SVG to be put into an HTML page.
 //
 //   std::string svg = report::box_plot_svg({{"IBM", {4.1, 5.0, 6.2}}, {"Wiener p=2", {5.2, 6.1, 7.0}}},
 //   "SI-SDR (dB)");
