@@ -93,7 +93,7 @@ void read_hdf5(const std::filesystem::path& path, std::uint64_t file_size, Check
     const Handle group(H5Gopen2(root, layer.c_str(), H5P_DEFAULT), H5Gclose, fmt::format("layer {} is missing", layer));
     if (H5Aexists(group, "weight_names") <= 0) continue;
     for (const std::string& weight : read_texts(group, "weight_names"))
-      out.tensors.add(layer + "/" + weight, read_array(group, weight, file_size));
+      out.tensors.add(fmt::format("{}/{}", layer, weight), read_array(group, weight, file_size));
   }
 }
 

@@ -257,9 +257,9 @@ void Machine::step(Op op) {
       return push_new(quoted.substr(1, quoted.size() - 2));
     }
     case Op::kUnicode: return push_new(line());
-    case Op::kBinString: return push_new(text(little_endian<std::uint32_t>()));
-    case Op::kShortBinString: return push_new(text(little_endian<std::uint8_t>()));
+    case Op::kShortBinString:
     case Op::kShortBinUnicode: return push_new(text(little_endian<std::uint8_t>()));
+    case Op::kBinString:
     case Op::kBinUnicode: return push_new(text(little_endian<std::uint32_t>()));
     case Op::kBinUnicode8: return push_new(text(little_endian<std::uint64_t>()));
     case Op::kShortBinBytes: return push_new(Bytes{text(little_endian<std::uint8_t>())});

@@ -70,8 +70,8 @@ ParameterValues ParameterValues::resolve(const std::vector<Parameter>& declared,
   for (const auto& [name, text] : overrides) {
     const auto parameter = std::ranges::find(declared, name, &Parameter::name);
     if (parameter == declared.end()) {
-      std::vector<std::string> known;
-      for (const Parameter& p : declared) known.push_back(p.name);
+      std::vector<std::string> known(declared.size());
+      std::ranges::transform(declared, known.begin(), &Parameter::name);
       throw Error{ErrorCode::kUsage,
                   known.empty() ? "unknown parameter; there are none"
                                 : fmt::format("unknown parameter; there are: {}", fmt::join(known, ", ")),

@@ -140,7 +140,7 @@ Player hire(Rng& rng, Role role, std::span<const Choice> choices) {
   const Choice& choice = pick(rng, choices);
   Player player{.role = role};
   player.program =
-      choice.first + static_cast<int>(rng.index(static_cast<std::size_t>(choice.last - choice.first + 1)));
+      choice.first + static_cast<int>(rng.index(static_cast<std::size_t>(choice.last - choice.first) + 1));
   player.centre = choice.centre;
   return player;
 }

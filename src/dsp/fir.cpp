@@ -20,7 +20,8 @@ std::vector<double> windowed_sinc(const FirDesign& design, double low, double hi
   require(design.taps % 2 == 1, "must be an odd number", "FIR taps");
   std::vector<double> taps = make_window(
       {.kind = design.window, .length = design.taps, .periodic = false, .kaiser_beta = design.kaiser_beta});
-  const double middle = static_cast<double>(design.taps / 2);
+  const std::size_t half = design.taps / 2;
+  const auto middle = static_cast<double>(half);
   double gain = 0;
   for (std::size_t n = 0; n < taps.size(); ++n) {
     const double t = static_cast<double>(n) - middle;
