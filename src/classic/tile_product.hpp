@@ -11,6 +11,7 @@
 // multiplied. Every element is summed in the order of the depth: results depend on nothing but the operands.
 
 #include <cstddef>
+#include <utility>
 
 namespace unbraid::classic {
 
@@ -73,8 +74,10 @@ inline void block_product(std::size_t row, std::size_t column, std::size_t depth
       for (std::size_t v = 0; v < V; ++v) sum[r][v] += factor * factors[v];
     }
   }
-  for (std::size_t r = 0; r < R; ++r)
-    for (std::size_t v = 0; v < V; ++v) finish(row + r, column + v * lanes<T>, sum[r][v]);
+  // Written out, not looped over: only so are the sums never put on the stack.
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (finish(row + I / V, column + I % V * lanes<T>, sum[I / V][I % V]), ...);
+  }(std::make_index_sequence<R * V>());
 }
 
 /// All rows of V vectors: R at a time, then fewer.
