@@ -18,7 +18,7 @@ namespace unbraid::classic {
 namespace {
 
 constexpr double kFloor = 1e-7;
-constexpr std::size_t kBlock = 16;  ///< frames or scales that a thread takes at a time
+constexpr std::size_t kBlock = 16;  ///< frames that a thread takes at a time: two cache lines of a scale
 
 /// The 2DFT of one channel's magnitudes, [scale][rate]. Magnitudes are real, so scale −r holds the conjugates of scale r
 /// with the rates negated: scales 0 … bins/2 say everything, as long as what weights them keeps that symmetry.
@@ -39,8 +39,11 @@ class Transform {
     pool.parallel_ranges(frames, kBlock, [&](std::size_t first, std::size_t last) {
       auto scratch = fft.scratch();
       dsp::AlignedVector<Complex> block(kBlock * fft.bins());
-      for (std::size_t m = first; m < last; ++m)
-        fft.forward(mix.subspan(m * bins, bins), std::span(block).subspan((m - first) * fft.bins(), fft.bins()), scratch);
+      dsp::AlignedVector<T> frame(bins);
+      for (std::size_t m = first; m < last; ++m) {
+        std::copy_n(&mix[m * bins], bins, frame.begin());
+        fft.forward(frame, std::span(block).subspan((m - first) * fft.bins(), fft.bins()), scratch);
+      }
       for (std::size_t r = 0; r < fft.bins(); ++r)
         for (std::size_t m = first; m < last; ++m) row(r)[m] = block[(m - first) * fft.bins() + r];
     });
@@ -134,20 +137,17 @@ void fold_line(std::span<const V> in, std::size_t size, std::span<V> out, std::v
 template <class V, class Fold>
 class Rectangles {
  public:
-  Rectangles(const Ft2dOptions& options, std::size_t frames, Fold fold)
-      : window_scales_(options.neighbourhood_bins),
-        window_rates_(options.neighbourhood_frames),
-        lines_(kBlock + window_scales_ - 1, std::vector<V>(frames)),
-        out_(frames),
-        fold_(fold) {}
+  Rectangles(const Ft2dOptions& options, std::size_t lines, Fold fold)
+      : window_scales_(options.neighbourhood_bins), window_rates_(options.neighbourhood_frames), lines_(lines), fold_(fold) {}
 
   void put(std::size_t line, std::span<const V> values) {
+    lines_[line].resize(values.size());
     fold_line<V>(values, window_rates_, lines_[line], padded_, fold_);
   }
   /// Of the scale whose window begins with this line. Valid until the next call.
   std::span<const V> from(std::size_t line) {
     if (window_scales_ == 1) return lines_[line];
-    std::ranges::copy(lines_[line], out_.begin());
+    out_ = lines_[line];
     for (std::size_t other = line + 1; other < line + window_scales_; ++other)
       for (std::size_t c = 0; c < out_.size(); ++c) out_[c] = fold_(out_[c], lines_[other][c]);
     return out_;
@@ -233,15 +233,17 @@ void keep_peaks(Transform<T>& plane, const Ft2dOptions& options, ThreadPool& poo
   const double threshold = sizes.deviation * factor;
   const auto area = static_cast<double>(options.neighbourhood_bins * options.neighbourhood_frames);
   const std::size_t frames = plane.frames(), window = options.neighbourhood_bins;
+  // Few lines stay in the cache; each window's lines are folded at most twice.
+  const std::size_t block = std::max<std::size_t>(4, window);
 
   ZeroedVector<T> weights(plane.scales() * frames);
   std::vector<T> tops(plane.scales());
-  pool.parallel_ranges(plane.scales(), kBlock, [&](std::size_t first, std::size_t last) {
+  pool.parallel_ranges(plane.scales(), block, [&](std::size_t first, std::size_t last) {
     const std::size_t lines = last - first + window - 1;
     std::vector<std::vector<T>> size(lines, std::vector<T>(frames));
-    Rectangles<T, decltype(greatest)> maxima(options, frames, greatest);
-    Rectangles<T, decltype(least)> minima(options, frames, least);
-    Rectangles<double, decltype(sum)> sums(options, frames, sum), squares(options, frames, sum);
+    Rectangles<T, decltype(greatest)> maxima(options, lines, greatest);
+    Rectangles<T, decltype(least)> minima(options, lines, least);
+    Rectangles<double, decltype(sum)> sums(options, lines, sum), squares(options, lines, sum);
     std::vector<double> wide(frames);
     for (std::size_t i = 0; i < lines; ++i) {
       size_of_scale<T>(plane, static_cast<std::ptrdiff_t>(first + i) - static_cast<std::ptrdiff_t>(window / 2), factor,

@@ -185,26 +185,30 @@ class Updates {
     const double beta = options_.beta;
     const T* const v = v_.tile(m, first);
     if (beta == 2) return v;
+    T* const numerator = weights.numerator;
+    T* const denominator = weights.denominator;
     const T small = static_cast<T>(kSmall);
-    const Strided<T> starts{&activations_[m * wide_components_], wide_components_, 1};
-    const auto product = [&](const auto& finish) {
-      for_product<T>(rows, width, components_, starts, &dictionary_[first], wide_bins_,
-                     [&](std::size_t r, std::size_t k, Lanes<T> p) { finish(r * kTileBins + k, p); });
+    const auto product = [&](auto finish) {
+      for_product<T>(rows, width, components_, {&activations_[m * wide_components_], wide_components_, 1},
+                     &dictionary_[first], wide_bins_,
+                     [finish](std::size_t r, std::size_t k, Lanes<T> p) { finish(r * kTileBins + k, p); });
     };
     if (beta == 1) {
-      product([&](std::size_t i, Lanes<T> p) { put(weights.numerator + i, get(v + i) / (p > small ? p : Lanes<T>{} + small)); });
+      product([=](std::size_t i, Lanes<T> p) {
+        put(numerator + i, quotient<T>(get(v + i), p > small ? p : Lanes<T>{} + small));
+      });
     } else if (beta == 0) {
-      product([&](std::size_t i, Lanes<T> p) {
-        const Lanes<T> inverse = 1 / (p > small ? p : Lanes<T>{} + small);
-        put(weights.denominator + i, inverse);
-        put(weights.numerator + i, get(v + i) * inverse * inverse);
+      product([=](std::size_t i, Lanes<T> p) {
+        const Lanes<T> inverse = quotient<T>(Lanes<T>{} + 1, p > small ? p : Lanes<T>{} + small);
+        put(denominator + i, inverse);
+        put(numerator + i, get(v + i) * inverse * inverse);
       });
     } else {
-      product([&](std::size_t i, Lanes<T> p) {
+      product([=](std::size_t i, Lanes<T> p) {
         for (std::size_t j = 0; j < lanes<T>; ++j) {
           const T guarded = std::max(p[j], small);
-          weights.numerator[i + j] = v[i + j] * std::pow(beta < 2 ? guarded : p[j], static_cast<T>(beta - 2));
-          weights.denominator[i + j] = std::pow(beta < 1 ? guarded : p[j], static_cast<T>(beta - 1));
+          numerator[i + j] = v[i + j] * std::pow(beta < 2 ? guarded : p[j], static_cast<T>(beta - 2));
+          denominator[i + j] = std::pow(beta < 1 ? guarded : p[j], static_cast<T>(beta - 1));
         }
       });
     }

@@ -10,6 +10,10 @@
 // on from there: whatever follows (a sum, a quotient) reads no matrix of products and runs while the next block is
 // multiplied. Every element is summed in the order of the depth: results depend on nothing but the operands.
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #include <cstddef>
 #include <utility>
 
@@ -59,12 +63,27 @@ inline void put(T* to, Lanes<T> values) {
   *reinterpret_cast<Lanes<T>*>(to) = values;
 }
 
+/// a / b for normal b, to one unit in the last place: by an approximate reciprocal and Newton's iteration where the
+/// processor has one for whole vectors, which takes half the time of its division.
+template <class T>
+inline Lanes<T> quotient(Lanes<T> a, Lanes<T> b) {
+#ifdef __AVX512F__
+  if constexpr (sizeof(T) == 4) {
+    Lanes<T> inverse = (Lanes<T>)_mm512_rcp14_ps((__m512)b);
+    inverse += inverse * (1 - b * inverse);
+    const Lanes<T> near = a * inverse;
+    return near + inverse * (a - b * near);
+  }
+#endif
+  return a / b;
+}
+
 namespace detail {
 
 /// A block of R rows and V vectors, whose first element is (row, column) of the product.
 template <class T, std::size_t R, std::size_t V, class Finish>
 inline void block_product(std::size_t row, std::size_t column, std::size_t depth, Strided<T> x, const T* y,
-                          std::size_t y_stride, const Finish& finish) {
+                          std::size_t y_stride, Finish finish) {
   Lanes<T> sum[R][V] = {};
   for (std::size_t d = 0; d < depth; ++d) {
     Lanes<T> factors[V];

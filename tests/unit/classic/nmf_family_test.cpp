@@ -66,6 +66,21 @@ TYPED_TEST(TileProduct, EqualsTheDefinitionForEveryShape) {
       }
 }
 
+TYPED_TEST(TileProduct, QuotientsAreOffByOneUnitAtMost) {
+  using T = TypeParam;
+  Rng rng(4);
+  alignas(64) T a[lanes<T>], b[lanes<T>], result[lanes<T>];
+  for (int i = 0; i < 1000; ++i) {
+    for (std::size_t j = 0; j < lanes<T>; ++j) {
+      a[j] = i == 0 ? T{0} : static_cast<T>(rng.uniform());
+      b[j] = static_cast<T>(std::exp(rng.uniform(-16, 16)));
+    }
+    put(result, quotient<T>(get(a), get(b)));
+    for (std::size_t j = 0; j < lanes<T>; ++j)
+      ASSERT_NEAR(result[j], a[j] / b[j], std::numeric_limits<T>::epsilon() * (a[j] / b[j])) << a[j] << " / " << b[j];
+  }
+}
+
 TEST(NmfConvolutive, WithASpanOfOneFrameIsNmf) {
   constexpr std::size_t kFrames = 130, kBins = 70, kComponents = 5;
   const auto v = random_values<double>(kFrames * kBins, 4);
