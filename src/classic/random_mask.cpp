@@ -13,6 +13,7 @@ Method random_method() {
   Method method{
       .name = "random",
       .summary = "every bin is shared out among the stems at random: what chance achieves, to compare with",
+      .paper = "Manilow, Seetharaman, Salamon, Open Source Tools & Data for Music Source Separation, ISMIR 2020 tutorial: baselines",
       .stems = {"vocals", "drums", "bass", "other"},
       .parameters = {window_parameter(46.0)},
       .whole_track = true};
