@@ -28,6 +28,7 @@ constexpr double kSignificant = 0.05;
 constexpr const char* kBenchmarkStyle = R"css(
 .dot { fill: var(--accent); } .ring { fill: var(--paper); stroke: var(--accent); stroke-width: 2; }
 svg [stroke="#666"] { stroke: var(--soft); }
+svg text { stroke: var(--paper); stroke-width: 3px; paint-order: stroke; }
 tr.bound td { font-style: italic; color: var(--soft); } td.best { font-weight: 700; color: var(--accent); }
 td.far { white-space: normal; text-align: left; min-width: 14rem; } .quoted { border-left: 4px solid var(--line); padding-left: .8rem; }
 )css";
@@ -68,7 +69,7 @@ std::string summary(const BenchmarkRun& run, const std::vector<Ranking>& ranking
     html += fmt::format("<tr{}><td>{}{}</td>{}{}", is_method(run, c) ? "" : " class=\"bound\"",
                         escape_html(run.contenders[c].name), star, cells,
                         cell(evaluate::mean_over_targets(run, c, metric)));
-    html += std::isfinite(speed) ? fmt::format("<td data-v=\"{:.6g}\">{:.3g}</td></tr>\n", speed, speed)
+    html += std::isfinite(speed) ? fmt::format("<td data-v=\"{:.6g}\">{}</td></tr>\n", speed, speed_text(speed))
                                  : std::string("<td data-v=\"\">—</td></tr>\n");
   }
   return html + "</tbody></table></div>\n";

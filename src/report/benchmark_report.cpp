@@ -8,6 +8,7 @@
 #include <set>
 
 #include "report/quoted_scores.hpp"
+#include "report/speed_plot.hpp"
 #include "unbraid/core/version.hpp"
 #include "unbraid/evaluate/ranking.hpp"
 #include "unbraid/metrics/conformance.hpp"
@@ -68,7 +69,7 @@ std::vector<std::vector<std::string>> median_rows(const BenchmarkRun& run, const
       row.push_back(is_best ? best(text) : text);
     }
     const double speed = run.realtime_factor(c);
-    row.push_back(std::isfinite(speed) ? fmt::format("{:.3g} ×", speed) : "—");
+    row.push_back(std::isfinite(speed) ? speed_text(speed) + " ×" : "—");
     rows.push_back(std::move(row));
   }
   return rows;

@@ -41,6 +41,10 @@ Label place(double x, double y, const std::string& text, const std::vector<Label
 
 }  // namespace
 
+std::string speed_text(double realtime_factor) {
+  return realtime_factor >= 100 ? fmt::format("{:.0f}", realtime_factor) : fmt::format("{:.3g}", realtime_factor);
+}
+
 std::string speed_plot_svg(const std::vector<SpeedPoint>& points, const std::vector<QualityLine>& lines,
                            const std::string& title, const std::string& quality_label) {
   std::vector<SpeedPoint> shown;
@@ -109,9 +113,9 @@ std::string speed_plot_svg(const std::vector<SpeedPoint>& points, const std::vec
       fmt::format_to(out, "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ddd\"/>", x, y, end,
                      label.y - 4);
     fmt::format_to(out,
-                   "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" class=\"{}\"><title>{}: {:.2f} dB, {:.3g} × real "
+                   "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" class=\"{}\"><title>{}: {:.2f} dB, {} × real "
                    "time</title></circle><text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
-                   x, y, p.hollow ? "ring" : "dot", escape_html(p.name), p.quality, p.realtime_factor, label.x, label.y,
+                   x, y, p.hollow ? "ring" : "dot", escape_html(p.name), p.quality, speed_text(p.realtime_factor), label.x, label.y,
                    escape_html(p.name));
   }
   return svg + "</svg>\n";

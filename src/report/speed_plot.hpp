@@ -21,6 +21,9 @@ struct QualityLine {
   double quality;
 };
 
+/// "84.7", "1850": three digits, and never a power of ten.
+std::string speed_text(double realtime_factor);
+
 /// Speed on a logarithmic axis, a labelled dot per point, a dashed line per bound. Points without finite numbers are
 /// left out. Labels are moved apart while there is room.
 std::string speed_plot_svg(const std::vector<SpeedPoint>& points, const std::vector<QualityLine>& lines,
