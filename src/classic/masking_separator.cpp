@@ -16,7 +16,8 @@ class MaskingSeparator final : public Separator {
       : info_(std::move(info)), stft_(stft), masks_(std::move(masks)) {
     const double bytes_per_value = 2 * sizeof(std::complex<float>) + (3 + info_.stems.size()) * sizeof(float);
     info_.working_bytes = [=, channels = info_.channels, bins = stft_.bins(), hop = stft_.hop()](std::size_t frames) {
-      return static_cast<std::size_t>(bytes_per_value * static_cast<double>((frames / hop + 2) * bins * channels));
+      const std::size_t windows = frames / hop + 2;
+      return static_cast<std::size_t>(bytes_per_value * static_cast<double>(windows * bins * channels));
     };
   }
 
