@@ -52,7 +52,7 @@ class Classic4Separator final : public Separator {
                                     options.long_hpss.kernel_frames / 2 + 1 + short_reach / long_.hop() + 1);
     info_.working_bytes = [channels = format.channels](std::size_t frames) {
       // A spectrogram with 75 % overlap holds 4 complex values per sample; two at a time, with masks of one channel.
-      return frames * channels * (2 * 4 * sizeof(std::complex<float>) + 2 * sizeof(float)) +
+      return frames * channels * 2 * (4 * sizeof(std::complex<float>) + sizeof(float)) +
              frames * 4 * 3 * sizeof(float);
     };
   }
