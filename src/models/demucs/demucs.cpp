@@ -322,6 +322,8 @@ DemucsConfig DemucsConfig::of(const Config& whole, bool transformer) {
   const auto sensible = [&](std::string_view key, double value) {
     if (!(value >= 0.5 && value <= 1000)) throw Error{ErrorCode::kFormat, fmt::format("{} is out of range", key), config.name()};
   };
+  if (static_cast<double>(std::min(result.channels, result.channels_time)) < result.dconv.compress)
+    throw Error{ErrorCode::kFormat, "dconv_comp leaves no channel", config.name()};
   sensible("growth", result.growth);
   sensible("dconv_comp", result.dconv.compress);
   sensible("t_hidden_scale", result.cross.hidden_scale);

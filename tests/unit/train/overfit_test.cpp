@@ -1,10 +1,11 @@
-// Models that scale magnitudes can learn one batch by heart. The two sources lie in different bands, so that masks of the
-// mixture suffice.
+// Families and losses can learn one batch by heart. The two sources lie in different bands, so that masks of the mixture suffice;
+// what remains is leakage between their bins. The two kinds of Demucs are missing: they do not learn this batch yet.
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <numbers>
+#include <ostream>
 
 #include "models/family.hpp"
 #include "train/flat_parameters.hpp"
@@ -14,17 +15,18 @@
 namespace unbraid::train {
 namespace {
 
-constexpr std::int64_t kFrames = 4096;
 constexpr double kRate = 8000;
+constexpr std::int64_t kFrames = 4096;
 
 /// Two examples: a tone below 500 Hz with vibrato, and one above 1500 Hz that comes and goes.
-Separated one_batch(const models::ModelTraits& traits) {
-  torch::Tensor reference = torch::zeros({2, 2, traits.channels, kFrames});
+Separated one_batch(const models::ModelTraits& traits, std::int64_t frames) {
+  const auto stems = static_cast<std::int64_t>(traits.stems.size());
+  torch::Tensor reference = torch::zeros({2, stems, traits.channels, frames});
   for (int b = 0; b < 2; ++b)
     for (std::int64_t c = 0; c < traits.channels; ++c) {
       const torch::Tensor low_row = reference[b][0][c], high_row = reference[b][1][c];
       auto low = low_row.accessor<float, 1>(), high = high_row.accessor<float, 1>();
-      for (std::int64_t n = 0; n < kFrames; ++n) {
+      for (std::int64_t n = 0; n < frames; ++n) {
         const double t = static_cast<double>(n) / kRate, turn = 2 * std::numbers::pi;
         low[n] = static_cast<float>(0.4 * std::sin(turn * (300 + 80 * b) * t + std::sin(turn * 5 * t) + static_cast<double>(c)));
         high[n] = n / 700 % 2 ? static_cast<float>(0.3 * std::sin(turn * (1700 + 400 * b) * t)) : 0.0f;
@@ -33,21 +35,31 @@ Separated one_batch(const models::ModelTraits& traits) {
   return {.mix = reference.sum(1), .reference = reference, .stems = traits.stems};
 }
 
+struct Course {
+  const char* family;
+  std::string configuration;
+  const char* loss;
+  int steps;
+  double rate;
+  double share;  ///< of the first loss that may remain
+  std::int64_t frames = kFrames;
+};
+std::ostream& operator<<(std::ostream& out, const Course& course) { return out << course.family << ", " << course.loss; }
+
 struct Progress {
-  double first, last;
+  double first = 0, last = 0;
 };
 
-Progress overfit(const std::string& family, const std::string& configuration, const std::string& loss, int steps, double rate = 0.01) {
-  const auto model = models::make_model(family, models::Config::parse(configuration, family), 3);
+Progress overfit(const Course& course) {
+  at::globalContext().setFlushDenormal(true);  // as training does
+  const auto model = models::make_model(course.family, models::Config::parse(course.configuration, course.family), 3);
   model->train();
-  for (auto& module : model->modules())  // dropout is there so that nothing is learned by heart
-    if (auto* dropout = module->as<torch::nn::Dropout>()) dropout->options.p(0);
-  const Separated data = one_batch(model->traits());
+  const Separated data = one_batch(model->traits(), course.frames);
   FlatParameters flat(*model);
-  const auto optimizer = make_optimizer({.name = "adam", .learning_rate = rate}, flat.values());
-  const std::vector<LossTerm> terms = {LossTerm::of(models::Config::parse(loss, "loss"))};
-  Progress progress{};
-  for (int step = 0; step < steps; ++step) {
+  const auto optimizer = make_optimizer({.name = "adam", .learning_rate = course.rate}, flat.values());
+  const std::vector<LossTerm> terms = {LossTerm::of(models::Config::parse(course.loss, "loss"))};
+  Progress progress;
+  for (int step = 0; step < course.steps; ++step) {
     torch::manual_seed(static_cast<std::uint64_t>(step));
     flat.gradients().zero_();
     const torch::Tensor value = total_loss(terms, data, *model);
@@ -55,7 +67,10 @@ Progress overfit(const std::string& family, const std::string& configuration, co
     progress.last = value.item<double>();
     if (step == 0) progress.first = progress.last;
     const double norm = flat.gradients().norm().item<double>();
-    EXPECT_TRUE(std::isfinite(norm)) << family << ", " << loss << ", step " << step;
+    EXPECT_TRUE(std::isfinite(norm)) << course << ", step " << step;
+    if (norm > 1) flat.gradients().div_(norm);
+    // Half a cosine: large steps first, small ones for the last of the loss.
+    const double rate = course.rate * (0.52 + 0.48 * std::cos(std::numbers::pi * step / course.steps));
     optimizer->step(flat.values(), flat.gradients(), rate);
   }
   return progress;
@@ -64,15 +79,69 @@ Progress overfit(const std::string& family, const std::string& configuration, co
 const std::string kTraining = "\ntraining: {instruments: [low, high]}\n";
 const std::string kMaskInference = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 64}\n"
                                    "model: {hidden_size: 12, num_layers: 1, dropout: 0}" + kTraining;
+const std::string kAttention = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 64}\n"
+                               "model: {hidden_size: 12, num_layers: 1, dropout: 0, attention_layers: 1}" + kTraining;
 const std::string kOpenUnmix = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
                                "model: {hidden_size: 16, num_layers: 1, nb_channels: 1, dropout: 0}" + kTraining;
+const std::string kCunet = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
+                           "model: {depth: 2, filters: 6, kernel: 3, film: all}" + kTraining;
+const std::string kDeepConvSep = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 32}\n"
+                                 "model: {frames: 25, filters: 12, time_filters: 8, time_kernel: 5, hidden: 16}" + kTraining;
+const std::string kScnet = "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}\n"
+                           "model: {sources: [low, high], audio_channels: 1, dims: [2, 6, 8], nfft: 256, hop_size: 64, win_size: 256,\n"
+                           "  normalized: true, band_SR: [0.25, 0.35, 0.4], band_stride: [1, 2, 4], band_kernel: [3, 4, 4],\n"
+                           "  conv_depths: [1, 1, 1], compress: 2, conv_kernel: 3, num_dplayer: 2, expand: 1}" + kTraining;
+const std::string kMdx23c = "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4032, n_fft: 256, hop_length: 64, dim_f: 128, dim_t: 64}\n"
+                            "model: {act: gelu, bottleneck_factor: 2, growth: 4, norm: InstanceNorm, num_blocks_per_scale: 1, num_channels: 6,\n"
+                            "  num_scales: 2, num_subbands: 2, scale: [2, 2]}" + kTraining;
+const std::string kRoformer = "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}\n"
+                              "model: {dim: 16, depth: 1, stereo: false, num_stems: 2, time_transformer_depth: 1, freq_transformer_depth: 1,\n"
+                              "  heads: 2, dim_head: 8, ff_mult: 2, stft_n_fft: 256, stft_hop_length: 64, stft_win_length: 256,\n"
+                              "  mask_estimator_depth: 1, mlp_expansion_factor: 2, ";
+const std::string kBsRoformer = kRoformer + "freqs_per_bands: [4, 4, 8, 8, 8, 16, 16, 32, 33]}" + kTraining;
+const std::string kMelRoformer = kRoformer + "num_bands: 9, sample_rate: 8000}" + kTraining;
 
-void expect_learned(const Progress& progress, double share, const std::string& what) {
-  EXPECT_LT(progress.last, share * progress.first) << what << ": from " << progress.first << " to " << progress.last;
+class Overfit : public ::testing::TestWithParam<Course> {};
+
+TEST_P(Overfit, LearnsOneBatch) {
+  const Progress progress = overfit(GetParam());
+  EXPECT_LT(progress.last, GetParam().share * progress.first) << "from " << progress.first << " to " << progress.last;
 }
 
-TEST(Overfit, MaskInference) { expect_learned(overfit("mask_inference", kMaskInference, "{name: l1, domain: magnitude}", 150), 0.15, "magnitudes"); }
-TEST(Overfit, OpenUnmix) { expect_learned(overfit("open_unmix", kOpenUnmix, "{name: mse, domain: magnitude}", 150), 0.05, "magnitudes"); }
+INSTANTIATE_TEST_SUITE_P(Families, Overfit, ::testing::Values(
+    Course{"mask_inference", kMaskInference, "{name: l1, domain: magnitude}", 150, 0.01, 0.1},
+    Course{"mask_inference", kAttention, "{name: l1, domain: magnitude}", 150, 0.01, 0.1},
+    Course{"open_unmix", kOpenUnmix, "{name: mse, domain: magnitude}", 150, 0.01, 0.05},
+    Course{"deepconvsep", kDeepConvSep, "{name: mse, domain: magnitude}", 200, 0.01, 0.1},
+    Course{"cunet", kCunet, "name: l1", 200, 0.01, 0.1},
+    Course{"scnet", kScnet, "name: l1", 100, 0.01, 0.1},
+    Course{"scnet_masked", kScnet, "name: l1", 100, 0.01, 0.1},
+    Course{"mdx23c", kMdx23c, "name: l1", 140, 0.01, 0.1, 4032},
+    Course{"bs_roformer", kBsRoformer, "name: l1", 100, 0.01, 0.1},
+    Course{"mel_band_roformer", kMelRoformer, "name: l1", 100, 0.01, 0.1}));
+
+INSTANTIATE_TEST_SUITE_P(Losses, Overfit, ::testing::Values(
+    Course{"mask_inference", kMaskInference, "name: l1", 150, 0.01, 0.1},
+    Course{"mask_inference", kMaskInference, "name: mse", 150, 0.01, 0.05},
+    Course{"mask_inference", kMaskInference, "{name: mse, domain: magnitude}", 150, 0.01, 0.05},
+    Course{"mask_inference", kMaskInference, "name: cosine", 150, 0.01, 0.05},
+    // Its logarithms weigh bins without energy like all others.
+    Course{"mask_inference", kMaskInference, "{name: mrstft, n_ffts: [256, 64]}", 150, 0.01, 0.5},
+    Course{"mask_inference", kMaskInference, "{name: complex_stft, n_ffts: [256, 64]}", 150, 0.01, 0.1}));
+
+TEST(OverfitDecibels, ErrorOfSomePercent) {
+  for (const char* loss : {"name: snr", "name: si_sdr", "{name: si_sdr, permutation_invariant: true}"})
+    EXPECT_LT(overfit({"mask_inference", kMaskInference, loss, 120, 0.02, 0}).last, -15) << loss;
+}
+
+TEST(OverfitDeepConvSep, TheSeedsLoss) {
+  // It has no lower bound as it stands, and falls to zero with `absolute`.
+  const std::string four = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 32}\n"
+                           "model: {frames: 25, filters: 12, time_filters: 8, time_kernel: 5, hidden: 16}\n"
+                           "training: {instruments: [bass, drums, other, vocals]}\n";
+  const Progress progress = overfit({"deepconvsep", four, "name: deepconvsep", 200, 0.005, 0});
+  EXPECT_LT(progress.last, 0.05 * progress.first) << "from " << progress.first;
+}
 
 }  // namespace
 }  // namespace unbraid::train
