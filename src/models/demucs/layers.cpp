@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "nn/lstm.hpp"
+
 namespace unbraid::models::demucs {
 
 namespace {
@@ -25,7 +27,7 @@ struct FramedLstm : torch::nn::Module {
     linear = register_module("linear", torch::nn::Linear(2 * channels, channels));
   }
   Tensor run(const Tensor& x) {  // [rows, channels, n]
-    return linear->forward(std::get<0>(lstm->forward(x.permute({2, 0, 1})))).permute({1, 2, 0});
+    return linear->forward(nn::run_lstm(lstm, x.permute({2, 0, 1}))).permute({1, 2, 0});
   }
   Tensor forward(const Tensor& x) {
     constexpr std::int64_t kWidth = 200, kStride = kWidth / 2, kBorder = kStride / 2;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 
+#include "nn/lstm.hpp"
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::models {
@@ -139,7 +140,7 @@ struct DualPath : torch::nn::Module {
     const std::array<std::vector<std::int64_t>, 2> orders{{{0, 3, 2, 1}, {0, 2, 3, 1}}};
     for (std::size_t path = 0; path < 2; ++path) {
       const Tensor rows = norms[path]->forward(x).permute(orders[path]).contiguous();
-      const Tensor along = std::get<0>(lstms[path]->forward(rows.flatten(0, 1)));
+      const Tensor along = nn::run_lstm(lstms[path], rows.flatten(0, 1));
       x = x + linears[path]->forward(along).unflatten(0, {rows.size(0), rows.size(1)}).permute(
                   path == 0 ? std::vector<std::int64_t>{0, 3, 2, 1} : std::vector<std::int64_t>{0, 3, 1, 2});
     }
