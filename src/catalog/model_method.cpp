@@ -136,7 +136,8 @@ Method installed_method(std::string_view name, const NeuralRuntime& runtime) {
 
 std::string usual_method() {
   const std::string name = "default";
-  const bool there = std::filesystem::exists(bundled_folder() / name) && plugin_exists("nn");
+  const std::filesystem::path bundled = bundled_folder();
+  const bool there = !bundled.empty() && ModelStore({}, bundled).installed(name) && plugin_exists("nn");
   return there ? name : methods().front().name;
 }
 

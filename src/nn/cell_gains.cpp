@@ -38,41 +38,41 @@ float* reals(const Tensor& z) { return reinterpret_cast<float*>(z.data_ptr<c10::
 
 class GainsOnColumns : public torch::autograd::Function<GainsOnColumns> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& gains, const Tensor& x, const CellGrid* grid) {
+  static Tensor forward(AutogradContext* context, const Tensor& gains, const Tensor& x, const Tensor& edges) {
     const Layout at(gains, x);
     const Tensor y = torch::empty({at.batch, at.stems, at.channels, at.columns, at.bins}, x.options());
     const float *const g = gains.data_ptr<float>(), *const in = reals(x);
     float* const out = reals(y);
+    const std::int64_t* const edge = edges.data_ptr<std::int64_t>();
     at.for_columns([&](std::int64_t b, std::int64_t t) {
       for (std::int64_t s = 0; s < at.stems; ++s)
         for (std::int64_t p = 0; p < at.channels; ++p)
           for (std::int64_t k = 0; k < at.bands; ++k)
             for (std::int64_t c = 0; c < at.cells; ++c) {
               const float gain = g[at.gain(k, t, b, s, p) + c];
-              const auto [first, last] = grid->range(k, c);
+              const std::int64_t first = edge[k * at.cells + c], last = edge[k * at.cells + c + 1];
               const float* const from = in + at.in(b, p, t);
               float* const to = out + at.out(b, s, p, t);
               for (std::int64_t i = 2 * first; i < 2 * last; ++i) to[i] = gain * from[i];
             }
     });
-    context->save_for_backward({gains, x});
-    context->saved_data["grid"] = reinterpret_cast<std::int64_t>(grid);
+    context->save_for_backward({gains, x, edges});
     return y;
   }
 
   static tensor_list backward(AutogradContext* context, const tensor_list& of_result) {
     const tensor_list saved = context->get_saved_variables();
-    const auto* const grid = reinterpret_cast<const CellGrid*>(context->saved_data["grid"].toInt());
     const Layout at(saved[0], saved[1]);
     const Tensor of_y = of_result[0].contiguous(), of_gains = torch::empty_like(saved[0]);
     const float *const in = reals(saved[1]), *const dy = reals(of_y);
     float* const dg = of_gains.data_ptr<float>();
+    const std::int64_t* const edge = saved[2].data_ptr<std::int64_t>();
     at.for_columns([&](std::int64_t b, std::int64_t t) {
       for (std::int64_t s = 0; s < at.stems; ++s)
         for (std::int64_t p = 0; p < at.channels; ++p)
           for (std::int64_t k = 0; k < at.bands; ++k)
             for (std::int64_t c = 0; c < at.cells; ++c) {
-              const auto [first, last] = grid->range(k, c);
+              const std::int64_t first = edge[k * at.cells + c], last = edge[k * at.cells + c + 1];
               const float *const from = in + at.in(b, p, t), *const d = dy + at.out(b, s, p, t);
               float sum = 0;
               for (std::int64_t i = 2 * first; i < 2 * last; ++i) sum += d[i] * from[i];
@@ -86,23 +86,22 @@ class GainsOnColumns : public torch::autograd::Function<GainsOnColumns> {
 }  // namespace
 
 CellGrid::CellGrid(const std::vector<std::pair<std::int64_t, std::int64_t>>& runs, std::int64_t cells, std::int64_t bins) : cells_(cells) {
+  std::vector<std::int64_t> edges;
   std::int64_t first = 0;
   for (const auto& [bins_per_cell, bands] : runs)
-    for (std::int64_t i = 0; i < bands * cells; ++i, first += bins_per_cell) first_bin_.push_back(first);
-  if (first_bin_.empty() || first > bins) throw Error{ErrorCode::kFormat, "the cells do not lie within the bins"};
-  first_bin_.push_back(bins);
+    for (std::int64_t i = 0; i < bands * cells; ++i, first += bins_per_cell) edges.push_back(first);
+  if (edges.empty() || first > bins) throw Error{ErrorCode::kFormat, "the cells do not lie within the bins"};
+  edges.push_back(bins);
+  edges_ = torch::tensor(edges, torch::kInt64);
 }
 
 Tensor CellGrid::cell_of_bin() const {
-  const Tensor result = torch::empty({bins()}, torch::kInt64);
-  for (std::size_t i = 0; i + 1 < first_bin_.size(); ++i)
-    result.narrow(0, first_bin_[i], first_bin_[i + 1] - first_bin_[i]).fill_(static_cast<std::int64_t>(i));
-  return result;
+  return torch::repeat_interleave(torch::arange(edges_.size(0) - 1), edges_.diff());
 }
 
 Tensor apply_gains(const CellGrid& grid, const Tensor& gains, const Tensor& x) {
   if (gains.device().is_cpu() && gains.scalar_type() == torch::kFloat32)
-    return GainsOnColumns::apply(gains.contiguous(), x.contiguous(), &grid);
+    return GainsOnColumns::apply(gains.contiguous(), x.contiguous(), grid.edges());
   const Tensor cells = gains.permute({2, 3, 4, 1, 0, 5}).flatten(4);  // [batch, stems, channels, columns, all cells]
   const Tensor per_bin = cells.index_select(4, grid.cell_of_bin().to(cells.device()));
   return torch::view_as_complex(torch::view_as_real(x).unsqueeze(1) * per_bin.unsqueeze(-1));

@@ -20,20 +20,15 @@ class CellGrid {
   /// runs: bins per cell, and how many bands of such cells, from bin 0 upwards. Bins above them are of the last cell.
   CellGrid(const std::vector<std::pair<std::int64_t, std::int64_t>>& runs, std::int64_t cells, std::int64_t bins);
 
-  std::int64_t bands() const { return static_cast<std::int64_t>(first_bin_.size() - 1) / cells_; }
-  std::int64_t cells() const { return cells_; }
-  std::int64_t bins() const { return first_bin_.back(); }
-  /// Bins [first, last) of cell c of band b.
-  std::pair<std::int64_t, std::int64_t> range(std::int64_t band, std::int64_t cell) const {
-    const auto i = static_cast<std::size_t>(band * cells_ + cell);
-    return {first_bin_[i], first_bin_[i + 1]};
-  }
+  std::int64_t bands() const { return (edges_.size(0) - 1) / cells_; }
+  /// Cell i, counted through all bands, is the bins [edges[i], edges[i + 1]): int64 [bands · cells + 1].
+  const torch::Tensor& edges() const { return edges_; }
   /// The cell of every bin, [bins], counted through all bands.
   torch::Tensor cell_of_bin() const;
 
  private:
   std::int64_t cells_;
-  std::vector<std::int64_t> first_bin_;
+  torch::Tensor edges_;
 };
 
 /// gains [bands, columns, batch, stems, channels, cells], x complex [batch, channels, columns, bins]

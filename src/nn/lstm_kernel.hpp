@@ -43,7 +43,7 @@ class LstmKernel {
   LstmKernel(const float* recurrent, std::size_t hidden);
 
   /// gates: a, 4·hidden values each; outputs: h, hidden values each. Starts from zeros; with backward from the last step
-  /// to the first. For run_gradient() also keeps c in `cells`, hidden values each, and i, f, g, o instead of a. May run
+  /// to the first. For LstmGradientKernel also keeps c in `cells`, hidden values each, and i, f, g, o instead of a. May run
   /// concurrently on different rows.
   void run(const Sequence& gates, std::size_t steps, std::size_t rows, bool backward, const Sequence& outputs,
            const Sequence& cells = {}) const;
@@ -57,7 +57,7 @@ class LstmGradientKernel {
  public:
   LstmGradientKernel(const float* recurrent, std::size_t hidden);
 
-  /// What run() kept, and ∂L/∂h in outputs, becomes ∂L/∂a in gates.
+  /// What LstmKernel::run() kept, and ∂L/∂h in outputs, becomes ∂L/∂a in gates.
   void run(const Sequence& gates, std::size_t steps, std::size_t rows, bool backward, const Sequence& outputs,
            const Sequence& cells) const;
 

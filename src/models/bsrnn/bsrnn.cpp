@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <numbers>
 
 #include "models/spectrogram_model.hpp"
 #include "nn/cell_gains.hpp"
@@ -21,7 +22,7 @@ constexpr double kSilence = 1e-12;    // power that counts as none
 Tensor mid_side(const Tensor& audio) {
   if (audio.size(-2) != 2) return audio;
   const Tensor left = audio.select(-2, 0), right = audio.select(-2, 1);
-  return torch::stack({left + right, left - right}, -2) * M_SQRT1_2;
+  return torch::stack({left + right, left - right}, -2) / std::numbers::sqrt2;
 }
 
 /// One linear map per band: [bands, items, in] → [bands, items, out].

@@ -9,6 +9,8 @@
 
 #include "support/fixtures.hpp"
 #include "support/http_server.hpp"
+#include "unbraid/catalog/methods.hpp"
+#include "unbraid/catalog/model_method.hpp"
 #include "unbraid/catalog/model_store.hpp"
 #include "unbraid/catalog/sha256.hpp"
 #include "unbraid/core/error.hpp"
@@ -388,6 +390,45 @@ TEST_F(StoreTest, ImportsFilesUnderAName) {
   mine.name = "../outside";
   EXPECT_THROW(store_.import(mine, {{.path = weights}}, run), Error);
   EXPECT_FALSE(fs::exists(folder_.path() / "outside"));
+}
+
+TEST_F(StoreTest, ReadsWhatComesWithTheLibraryAndLeavesItAlone) {
+  const fs::path weights = folder_.path() / "model.ckpt", share = folder_.path() / "share";
+  write(weights, content_);
+  catalog::ModelCard card;
+  card.name = "default";
+  card.family = "bsrnn";
+  card.stems = {"vocals"};
+  ThreadPool pool(1);
+  RunContext run{pool};
+  catalog::ModelStore(share).import(card, {{.path = weights}}, run);
+
+  const catalog::ModelStore store(folder_.path() / "store", share);
+  EXPECT_EQ(read(store.files("default").weights), content_);
+  ASSERT_EQ(store.all().size(), 1u);
+  EXPECT_TRUE(store.verify("default", run).at(0).good);
+  EXPECT_THROW(store.remove("default"), Error);
+
+  write(share / "default" / "model.ckpt", "damaged");
+  EXPECT_FALSE(store.verify("default", run).at(0).good);
+  EXPECT_TRUE(fs::exists(share / "default" / "model.ckpt"));  // not set aside: it is not the user's
+  EXPECT_FALSE(fs::exists(folder_.path() / "store"));
+
+  store.import(card, {{.path = weights}}, run);  // the user's own goes first, and can be removed
+  EXPECT_EQ(read(store.files("default").weights), content_);
+  EXPECT_EQ(store.all().size(), 1u);
+  store.remove("default");
+  EXPECT_EQ(read(store.files("default").weights), "damaged");
+}
+
+TEST(UsualMethod, IsNeitherAFolderThatHappensToBeHereNorAMissingModel) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder / "default");
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path());
+  const std::string name = catalog::usual_method();
+  fs::current_path(before);
+  EXPECT_TRUE(name == "default" ? catalog::ModelStore().installed(name).has_value() : catalog::find_method(name) != nullptr) << name;
 }
 
 }  // namespace

@@ -87,6 +87,8 @@ const std::string kCunet = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 2
                            "model: {depth: 2, filters: 6, kernel: 3, film: all}" + kTraining;
 const std::string kDeepConvSep = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 32}\n"
                                  "model: {frames: 25, filters: 12, time_filters: 8, time_kernel: 5, hidden: 16}" + kTraining;
+const std::string kBsrnn = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
+                           "model: {bands: [[1, 8], [2, 4]], cells: 8, features: 16, hidden: 16, layers: 1, decoder: 24}" + kTraining;
 const std::string kScnet = "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}\n"
                            "model: {sources: [low, high], audio_channels: 1, dims: [2, 6, 8], nfft: 256, hop_size: 64, win_size: 256,\n"
                            "  normalized: true, band_SR: [0.25, 0.35, 0.4], band_stride: [1, 2, 4], band_kernel: [3, 4, 4],\n"
@@ -114,6 +116,7 @@ INSTANTIATE_TEST_SUITE_P(Families, Overfit, ::testing::Values(
     Course{"open_unmix", kOpenUnmix, "{name: mse, domain: magnitude}", 150, 0.01, 0.05},
     Course{"deepconvsep", kDeepConvSep, "{name: mse, domain: magnitude}", 200, 0.01, 0.1},
     Course{"cunet", kCunet, "name: l1", 200, 0.01, 0.1},
+    Course{"bsrnn", kBsrnn, "{name: l1, domain: spectrum}", 150, 0.01, 0.1},
     Course{"scnet", kScnet, "name: l1", 100, 0.01, 0.1},
     Course{"scnet_masked", kScnet, "name: l1", 100, 0.01, 0.1},
     Course{"mdx23c", kMdx23c, "name: l1", 140, 0.01, 0.1, 4032},
