@@ -33,6 +33,7 @@ long peak_kilobytes() {
 
 int main(int argc, char** argv) try {
   using namespace unbraid;
+  setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);  // as the program does
   if (argc < 2) {
     fmt::print(stderr, "time_model WEIGHTS [CONFIG] [RUNS] [THREADS] [FOLDER]\n");
     return 2;

@@ -11,18 +11,19 @@ find_package(CURL 7.85 REQUIRED)  # CURLOPT_PROTOCOLS_STR
 pkg_check_modules(fftw REQUIRED IMPORTED_TARGET fftw3 fftw3f)
 pkg_check_modules(sndfile REQUIRED IMPORTED_TARGET sndfile)
 pkg_check_modules(ffmpeg REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil)
-pkg_check_modules(soxr REQUIRED IMPORTED_TARGET soxr)
 pkg_check_modules(ebur128 REQUIRED IMPORTED_TARGET libebur128)
 pkg_check_modules(png REQUIRED IMPORTED_TARGET libpng)
 pkg_check_modules(lapacke REQUIRED IMPORTED_TARGET lapacke)
 find_package(HDF5 REQUIRED COMPONENTS C)
 pkg_check_modules(blas REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(soundtouch REQUIRED IMPORTED_TARGET soundtouch)
-pkg_check_modules(fluidsynth REQUIRED fluidsynth)  # its headers; the library is opened on first use
+pkg_check_modules(fluidsynth REQUIRED fluidsynth)  # of these two the headers: the libraries are opened on first use
+pkg_check_modules(soxr REQUIRED soxr)
 if(UNBRAID_WITH_TORCH)
   find_package(Torch REQUIRED)
   # Its own flags would set the language standard back and turn warnings of its headers into ours.
-  set(UNBRAID_LINKS_nn torch)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)  # whose threads libtorch uses
+  set(UNBRAID_LINKS_nn torch ${OpenMP_CXX_LIBRARIES})
   # Training in several processes needs the headers of Gloo, which libtorch's own include.
   find_path(gloo_INCLUDE_DIR gloo/algorithm.h)
   find_library(gloo_LIBRARY gloo)
@@ -33,7 +34,7 @@ endif()
 
 # What each layer links besides the layers it may use.
 set(UNBRAID_LINKS_core fmt::fmt Threads::Threads ${CMAKE_DL_LIBS})
-set(UNBRAID_LINKS_dsp PkgConfig::fftw PkgConfig::soxr PkgConfig::ebur128)
+set(UNBRAID_LINKS_dsp PkgConfig::fftw PkgConfig::ebur128)
 set(UNBRAID_LINKS_io PkgConfig::sndfile)
 set(UNBRAID_LINKS_checkpoint hdf5::hdf5 nlohmann_json::nlohmann_json)
 set(UNBRAID_LINKS_mask Eigen3::Eigen)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <system_error>
 
@@ -28,6 +29,9 @@ void on_interrupt(int signal) {
 
 int main(int argc, char** argv) {
   using unbraid::app::Session;
+  // libtorch's threads, which are OpenMP's, would otherwise spin where OpenBLAS's threads are to work, and take a
+  // network twice as long. OpenMP reads this when the libraries that need it are opened.
+  setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
   CLI::App program("Unbraid takes a recording apart into its instruments.", "unbraid");
   program.set_version_flag("--version", std::string(unbraid::version()));
   program.require_subcommand(0, 1);

@@ -8,7 +8,7 @@
 
 #include "classic/background.hpp"
 #include "classic/matrix.hpp"
-#include "classic/serial_blas.hpp"
+#include "core/serial_blas.hpp"
 #include "classic/symmetric_eigen.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "classic/serial_blas.hpp"
+#include "core/serial_blas.hpp"
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::classic {

@@ -1,9 +1,6 @@
 #include "data/synth_fluidsynth.hpp"
 
-#include <dlfcn.h>
-#include <fmt/format.h>
-
-#include "unbraid/core/error.hpp"
+#include "unbraid/core/shared_library.hpp"
 
 namespace unbraid::data {
 namespace {
@@ -13,20 +10,6 @@ constexpr const char* kLibrary = "libfluidsynth.3.dylib";
 #else
 constexpr const char* kLibrary = "libfluidsynth.so.3";  // FluidSynth 2.2 and later
 #endif
-
-void* open_library() {
-  void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
-  if (!library)
-    throw Error{ErrorCode::kUnsupported, "FluidSynth 2 is not installed (Debian: apt install libfluidsynth3)",
-                kLibrary};
-  return library;
-}
-
-template <class Function>
-void resolve(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(library, name));
-  if (!function) throw Error{ErrorCode::kUnsupported, fmt::format("lacks the function {}", name), kLibrary};
-}
 
 void say_nothing(int, const char*, void*) {}
 
@@ -38,8 +21,8 @@ const FluidSynth& FluidSynth::get() {
 }
 
 FluidSynth::FluidSynth() {
-  void* library = open_library();
-#define UNBRAID_RESOLVE(name) resolve(library, #name, name)
+  const SharedLibrary library(kLibrary, "FluidSynth 2 is not installed (Debian: apt install libfluidsynth3)");
+#define UNBRAID_RESOLVE(name) library.resolve(#name, name)
   UNBRAID_RESOLVE(new_fluid_settings);
   UNBRAID_RESOLVE(delete_fluid_settings);
   UNBRAID_RESOLVE(fluid_settings_setnum);

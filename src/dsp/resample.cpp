@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "unbraid/core/error.hpp"
+#include "unbraid/core/shared_library.hpp"
 
 namespace unbraid::dsp {
 
@@ -19,8 +20,41 @@ void require_rate(std::uint32_t rate) {
     throw Error{ErrorCode::kUsage, "must lie between 1 and 10000000 Hz", "sample rate"};
 }
 
+/// libsoxr, opened on first use: it brings along OpenMP, which reads its settings when it is loaded and not again, so that
+/// programs could not choose what suits libtorch.
+struct Soxr {
+  decltype(&::soxr_create) create;
+  decltype(&::soxr_process) process;
+  decltype(&::soxr_delete) close;
+  decltype(&::soxr_io_spec) io_spec;
+  decltype(&::soxr_quality_spec) quality_spec;
+  decltype(&::soxr_runtime_spec) runtime_spec;
+
+  static const Soxr& get() {
+    static const Soxr soxr;
+    return soxr;
+  }
+
+ private:
+  Soxr() {
+    const SharedLibrary library(kLibrary, "libsoxr is not installed (Debian: apt install libsoxr0)");
+    library.resolve("soxr_create", create);
+    library.resolve("soxr_process", process);
+    library.resolve("soxr_delete", close);
+    library.resolve("soxr_io_spec", io_spec);
+    library.resolve("soxr_quality_spec", quality_spec);
+    library.resolve("soxr_runtime_spec", runtime_spec);
+  }
+
+#ifdef __APPLE__
+  static constexpr const char* kLibrary = "libsoxr.0.dylib";
+#else
+  static constexpr const char* kLibrary = "libsoxr.so.0";
+#endif
+};
+
 struct DeleteSoxr {
-  void operator()(soxr* stream) const { soxr_delete(stream); }
+  void operator()(soxr* stream) const { Soxr::get().close(stream); }
 };
 
 void require_ok(soxr_error_t error) {
@@ -28,14 +62,15 @@ void require_ok(soxr_error_t error) {
 }
 
 std::unique_ptr<soxr, DeleteSoxr> open(std::uint32_t in_rate, std::uint32_t out_rate, std::size_t channels) {
-  const soxr_io_spec_t planar = soxr_io_spec(SOXR_FLOAT32_S, SOXR_FLOAT32_S);
+  const Soxr& library = Soxr::get();
+  const soxr_io_spec_t planar = library.io_spec(SOXR_FLOAT32_S, SOXR_FLOAT32_S);
   // libsoxr's default lets the passband sag by up to 0.01 dB at its end (a round trip at 20 kHz is off by −60
   // dB); without that, it is flat to float's rounding.
-  const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_VHQ, SOXR_ROLLOFF_NONE);
-  const soxr_runtime_spec_t one_thread = soxr_runtime_spec(1);
+  const soxr_quality_spec_t quality = library.quality_spec(SOXR_VHQ, SOXR_ROLLOFF_NONE);
+  const soxr_runtime_spec_t one_thread = library.runtime_spec(1);
   soxr_error_t error = nullptr;
-  std::unique_ptr<soxr, DeleteSoxr> stream(soxr_create(in_rate, out_rate, static_cast<unsigned>(channels),
-                                                       &error, &planar, &quality, &one_thread));
+  std::unique_ptr<soxr, DeleteSoxr> stream(
+      library.create(in_rate, out_rate, static_cast<unsigned>(channels), &error, &planar, &quality, &one_thread));
   require_ok(error);
   return stream;
 }
@@ -73,9 +108,8 @@ struct Resampler::Stream {
         out[c] = ready.channel(c).data() + written;
       }
       const bool flush = at_end && read == block.frames();
-      require_ok(soxr_process(handle.get(), flush ? nullptr : static_cast<soxr_in_t>(in.data()),
-                              block.frames() - read, &used, static_cast<soxr_out_t>(out.data()),
-                              ready.frames() - written, &made));
+      require_ok(Soxr::get().process(handle.get(), flush ? nullptr : static_cast<soxr_in_t>(in.data()), block.frames() - read, &used,
+                                     static_cast<soxr_out_t>(out.data()), ready.frames() - written, &made));
       read += used;
       written += made;
       if (used > 0 || made > 0) continue;

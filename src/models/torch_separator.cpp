@@ -9,6 +9,7 @@
 
 #include "models/peak_allocation.hpp"
 #include "nn/autocast.hpp"
+#include "nn/threads.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/thread_pool.hpp"
 
@@ -54,7 +55,7 @@ class TorchSeparator : public Separator {
   std::vector<Stems> process_batch(std::span<const AudioView> blocks, RunContext& run) override {
     run.cancel.check();
     const c10::InferenceMode no_gradient;
-    if (const int threads = static_cast<int>(run.pool.threads()); at::get_num_threads() != threads) at::set_num_threads(threads);
+    nn::use_threads(static_cast<int>(run.pool.threads()));
     model_->keep_only(kept_);  // others may share it
     const auto frames = static_cast<std::int64_t>(blocks[0].frames());
     torch::Tensor mix = torch::empty({static_cast<std::int64_t>(blocks.size()), static_cast<std::int64_t>(info_.channels), frames});

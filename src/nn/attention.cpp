@@ -5,6 +5,7 @@
 #include <string>
 
 #include "nn/adaptable_linear.hpp"
+#include "nn/threads.hpp"
 
 namespace unbraid::nn {
 
@@ -149,19 +150,20 @@ Transformer::Transformer(const TransformerOptions& options, const std::shared_pt
 }
 
 Tensor Transformer::forward(Tensor x) {
-  if (torch::GradMode::is_enabled() || x.size(0) <= rows_at_once(x.size(1))) return forward_rows(std::move(x));
+  if (torch::GradMode::is_enabled()) return forward_rows(std::move(x));
   Tensor result = torch::empty_like(x);
-  const std::int64_t rows = rows_at_once(x.size(1));
-  for (std::int64_t first = 0; first < x.size(0); first += rows) {
-    const std::int64_t count = std::min(rows, x.size(0) - first);
+  const std::int64_t rows = x.size(0), at_once = rows_at_once(x.size(1));
+  const auto work = [&](std::int64_t first, std::int64_t count) {
     result.narrow(0, first, count).copy_(forward_rows(x.narrow(0, first, count)));
-  }
+  };
+  if (x.device().is_cpu()) for_rows(rows, at_once, work);
+  else for (std::int64_t first = 0; first < rows; first += at_once) work(first, std::min(at_once, rows - first));
   return result;
 }
 
 std::int64_t Transformer::rows_at_once(std::int64_t tokens) const {
   // What the attention of one row holds at its peak: queries, keys, values and their like, and the scores twice.
-  constexpr std::int64_t kValues = 1 << 23;  // 32 MB: what the caches hold, and little against the rest
+  constexpr std::int64_t kValues = 1 << 22;  // 16 MB per thread: what the caches hold, and little against the rest
   const std::int64_t width = options_.heads * options_.dim_head;
   const std::int64_t scores = options_.linear ? options_.dim_head * options_.dim_head : tokens * tokens;
   const std::int64_t of_attention = 2 * options_.heads * scores + 8 * tokens * width;

@@ -1,7 +1,6 @@
 #include "nn/cell_gains.hpp"
 
-#include <ATen/Parallel.h>
-
+#include "nn/threads.hpp"
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::nn {
@@ -27,7 +26,7 @@ struct Layout {
   /// work(b, t) for every column of the batch, in parallel.
   template <class Work>
   void for_columns(const Work& work) const {
-    at::parallel_for(0, batch * columns, 16, [&](std::int64_t from, std::int64_t to) {
+    parallel_for(batch * columns, 16, [&](std::int64_t from, std::int64_t to) {
       for (std::int64_t i = from; i < to; ++i) work(i / columns, i % columns);
     });
   }

@@ -1,12 +1,11 @@
 #include "nn/lstm.hpp"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "nn/lstm_kernel.hpp"
+#include "nn/threads.hpp"
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::nn {
@@ -32,7 +31,7 @@ Sequence part(const Tensor& values, bool batch_first, std::int64_t size, std::in
 template <class Work>
 void for_rows(std::int64_t directions, std::int64_t rows, const Work& work) {
   const std::int64_t blocks = (rows + kRowsTogether - 1) / kRowsTogether;
-  at::parallel_for(0, directions * blocks, 1, [&](std::int64_t from, std::int64_t to) {
+  parallel_for(directions * blocks, 1, [&](std::int64_t from, std::int64_t to) {
     for (std::int64_t i = from; i < to; ++i) {
       const std::int64_t first = i / directions * kRowsTogether;
       work(i % directions, first, static_cast<std::size_t>(std::min(kRowsTogether, rows - first)));

@@ -1,6 +1,5 @@
 #include "train/losses.hpp"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <numeric>
 
 #include "nn/stft.hpp"
+#include "nn/threads.hpp"
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::train {
@@ -64,7 +64,7 @@ class MeanAbsoluteError : public torch::autograd::Function<MeanAbsoluteError> {
     std::vector<double> sums(static_cast<std::size_t>(count * pieces));
     const float *const e = estimate.data_ptr<float>(), *const r = reference.data_ptr<float>();
     std::int8_t* const sign = signs.data_ptr<std::int8_t>();
-    at::parallel_for(0, count * pieces, 4, [&](std::int64_t from, std::int64_t to) {
+    nn::parallel_for(count * pieces, 4, [&](std::int64_t from, std::int64_t to) {
       for (std::int64_t piece = from; piece < to; ++piece) {
         const std::int64_t row = piece / pieces * values, first = piece % pieces * kPiece;
         float lanes[kLanes] = {};

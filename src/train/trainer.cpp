@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "models/state.hpp"
+#include "nn/threads.hpp"
 #include "pipeline/process_memory.hpp"
 #include "train/session.hpp"
 #include "train/training_log.hpp"
@@ -86,7 +87,7 @@ void keep_memory() {
 /// Numbers too small to matter (below 1e-38) count as zero: processors compute with them a hundred times slower.
 void use_threads(const RunContext& context) {
   keep_memory();
-  at::set_num_threads(static_cast<int>(context.pool.threads()));
+  nn::use_threads(static_cast<int>(context.pool.threads()));
   at::globalContext().setFlushDenormal(true);
 }
 

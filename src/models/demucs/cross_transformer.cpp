@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "nn/group_norm.hpp"
+
 namespace unbraid::models::demucs {
 
 namespace {
@@ -69,7 +71,7 @@ struct CrossTransformer::Layer : torch::nn::Module {
     norm1 = norm("norm1");
     norm2 = norm("norm2");
     if (cross) norm3 = norm("norm3");
-    if (options.norm_first && options.norm_out) norm_out = register_module("norm_out", torch::nn::GroupNorm(1, dim));
+    if (options.norm_first && options.norm_out) norm_out = register_module("norm_out", nn::GroupNorm(1, dim));
     if (options.layer_scale) {
       gamma_1 = register_module("gamma_1", std::make_shared<LayerScale>(dim));
       gamma_2 = register_module("gamma_2", std::make_shared<LayerScale>(dim));
@@ -101,7 +103,7 @@ struct CrossTransformer::Layer : torch::nn::Module {
   std::shared_ptr<Attention> attention;
   torch::nn::Linear linear1{nullptr}, linear2{nullptr};
   torch::nn::LayerNorm norm1{nullptr}, norm2{nullptr}, norm3{nullptr};
-  torch::nn::GroupNorm norm_out{nullptr};
+  nn::GroupNorm norm_out{nullptr};
   std::shared_ptr<LayerScale> gamma_1, gamma_2;
 };
 

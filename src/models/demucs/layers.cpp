@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "nn/group_norm.hpp"
 #include "nn/lstm.hpp"
 
 namespace unbraid::models::demucs {
@@ -82,7 +83,7 @@ struct LocalState : torch::nn::Module {
 
 AnyModule group_norm(const LayerOptions& options, std::int64_t channels) {
   if (!options.norm) return AnyModule(torch::nn::Identity());
-  return AnyModule(torch::nn::GroupNorm(options.norm_groups, channels));
+  return AnyModule(nn::GroupNorm(options.norm_groups, channels));
 }
 
 /// A convolution along bins or along time.
@@ -120,12 +121,12 @@ DConv::DConv(std::int64_t channels, const DConvOptions& options) {
     const std::int64_t dilation = options.depth > 0 ? std::int64_t{1} << d : 1;
     torch::nn::Sequential layer;
     layer->push_back(torch::nn::Conv1d(torch::nn::Conv1dOptions(channels, hidden, 3).dilation(dilation).padding(dilation)));
-    layer->push_back(torch::nn::GroupNorm(1, hidden));
+    layer->push_back(nn::GroupNorm(1, hidden));
     layer->push_back(torch::nn::GELU());
     if (options.lstm) layer->push_back(FramedLstm(hidden));
     if (options.attention) layer->push_back(LocalState(hidden));
     layer->push_back(torch::nn::Conv1d(torch::nn::Conv1dOptions(hidden, 2 * channels, 1)));
-    layer->push_back(torch::nn::GroupNorm(1, 2 * channels));
+    layer->push_back(nn::GroupNorm(1, 2 * channels));
     layer->push_back(torch::nn::GLU(1));
     layer->push_back(LayerScale(channels, options.init));
     layers_.push_back(list->register_module(std::to_string(d), layer));

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "nn/group_norm.hpp"
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::models {
@@ -31,7 +32,7 @@ AnyModule norm(const std::string& kind, std::int64_t channels) {
   if (kind == "InstanceNorm")
     return AnyModule(torch::nn::InstanceNorm2d(torch::nn::InstanceNorm2dOptions(channels).affine(true)));
   if (constexpr std::string_view kGroups = "GroupNorm"; kind.starts_with(kGroups))
-    return AnyModule(torch::nn::GroupNorm(number<std::int64_t>(kind.substr(kGroups.size()), kind), channels));
+    return AnyModule(nn::GroupNorm(number<std::int64_t>(kind.substr(kGroups.size()), kind), channels));
   return AnyModule(torch::nn::Identity());
 }
 

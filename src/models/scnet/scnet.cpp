@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 
+#include "nn/group_norm.hpp"
 #include "nn/lstm.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -37,9 +38,9 @@ struct ConvolutionModule : torch::nn::Module {
     };
     auto list = register_module("layers", std::make_shared<torch::nn::Module>());
     for (std::int64_t i = 0; i < std::abs(depth); ++i) {
-      torch::nn::Sequential layer(torch::nn::GroupNorm(1, channels), conv(channels, 2 * hidden, kernel),
+      torch::nn::Sequential layer(nn::GroupNorm(1, channels), conv(channels, 2 * hidden, kernel),
                                   torch::nn::GLU(1), conv(hidden, hidden, kernel, hidden),
-                                  torch::nn::GroupNorm(1, hidden), torch::nn::SiLU(), conv(hidden, channels, 1));
+                                  nn::GroupNorm(1, hidden), torch::nn::SiLU(), conv(hidden, channels, 1));
       layers.push_back(list->register_module(std::to_string(i), layer));
     }
   }
@@ -132,7 +133,7 @@ struct DualPath : torch::nn::Module {
       lstms.push_back(lstm_list->register_module(
           path, torch::nn::LSTM(torch::nn::LSTMOptions(channels, hidden).bidirectional(true).batch_first(true))));
       linears.push_back(linear_list->register_module(path, torch::nn::Linear(2 * hidden, channels)));
-      norms.push_back(norm_list->register_module(path, torch::nn::GroupNorm(1, channels)));
+      norms.push_back(norm_list->register_module(path, nn::GroupNorm(1, channels)));
     }
   }
   Tensor forward(Tensor x) {
@@ -148,7 +149,7 @@ struct DualPath : torch::nn::Module {
   }
   std::vector<torch::nn::LSTM> lstms;
   std::vector<torch::nn::Linear> linears;
-  std::vector<torch::nn::GroupNorm> norms;
+  std::vector<nn::GroupNorm> norms;
 };
 
 class Scnet : public Model {
