@@ -41,13 +41,11 @@ class Meter : public c10::MemoryReportingInfoBase {
 class Limit : public c10::MemoryReportingInfoBase {
  public:
   explicit Limit(std::size_t bytes) : left_(static_cast<std::int64_t>(bytes)), bytes_(bytes) {}
-  void reportMemoryUsage(void* memory, std::int64_t size, Total, Total, c10::Device device) override {
+  void reportMemoryUsage(void*, std::int64_t size, Total, Total, c10::Device device) override {
     if (!device.is_cpu()) return;
     constexpr std::int64_t kLeast = 1024;
     left_ -= size > 0 ? std::max(size, kLeast) : std::min(size, -kLeast);
     if (left_ >= 0 || size <= 0) return;
-    c10::profiledCPUMemoryReporter().Delete(memory);  // the allocation never happened
-    c10::free_cpu(memory);
     throw Error{ErrorCode::kFormat, fmt::format("its configuration asks for a model of more than {} MB, which is more than its tensors make", bytes_ >> 20)};
   }
   bool memoryProfilingEnabled() const override { return true; }

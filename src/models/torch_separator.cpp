@@ -9,6 +9,7 @@
 
 #include "models/peak_allocation.hpp"
 #include "nn/autocast.hpp"
+#include "nn/memory.hpp"
 #include "nn/threads.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/thread_pool.hpp"
@@ -35,6 +36,10 @@ class TorchSeparator : public Separator {
       return found != measured_.end() ? found->second : measured_.insert({frames, measure(frames)}).first->second;
     };
   }
+
+  ~TorchSeparator() override { nn::release_memory(); }
+  TorchSeparator(const TorchSeparator&) = delete;
+  TorchSeparator& operator=(const TorchSeparator&) = delete;
 
   const SeparatorInfo& info() const override { return info_; }
 

@@ -20,10 +20,6 @@
 #include "unbraid/core/atomic_file.hpp"
 #include "unbraid/core/error.hpp"
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 namespace unbraid::train {
 
 namespace {
@@ -73,20 +69,8 @@ fs::path save_batches(const fs::path& folder, std::uint64_t step, const std::vec
   return path;
 }
 
-/// Memory that a step frees is kept for the next one: the tensors of a step are large enough that the C library would give
-/// each back to the system at once, and half the time would go into clearing new pages.
-void keep_memory() {
-#ifdef __GLIBC__
-  constexpr int kMegabyte = 1 << 20;
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  mallopt(M_TOP_PAD, 64 * kMegabyte);
-#endif
-}
-
 /// Numbers too small to matter (below 1e-38) count as zero: processors compute with them a hundred times slower.
 void use_threads(const RunContext& context) {
-  keep_memory();
   nn::use_threads(static_cast<int>(context.pool.threads()));
   at::globalContext().setFlushDenormal(true);
 }
