@@ -5,6 +5,7 @@
 #include <string>
 
 #include "nn/adaptable_linear.hpp"
+#include "nn/gelu.hpp"
 #include "nn/threads.hpp"
 
 namespace unbraid::nn {
@@ -95,7 +96,7 @@ struct FeedForward : torch::nn::Module {
     const std::int64_t inner = options.dim * options.feed_forward_factor;
     net->push_back(RmsNorm(options.dim));
     net->push_back(Linear(options.dim, inner));
-    net->push_back(torch::nn::GELU());
+    net->push_back(Gelu());
     net->push_back(torch::nn::Dropout(options.feed_forward_dropout));
     net->push_back(Linear(inner, options.dim));
     net->push_back(torch::nn::Dropout(options.feed_forward_dropout));

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "nn/gelu.hpp"
 #include "nn/group_norm.hpp"
 
 namespace unbraid::models::demucs {
@@ -85,7 +86,7 @@ struct CrossTransformer::Layer : torch::nn::Module {
     };
     const auto feed_forward = [&](const Tensor& input) {
       const Tensor hidden = linear1->forward(input);
-      const Tensor y = linear2->forward(options.gelu ? torch::gelu(hidden) : torch::relu(hidden));
+      const Tensor y = linear2->forward(options.gelu ? nn::gelu(hidden) : torch::relu(hidden));
       return gamma_2 ? gamma_2->scale * y : y;
     };
     if (!options.norm_first) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "nn/gelu.hpp"
 #include "nn/group_norm.hpp"
 #include "nn/lstm.hpp"
 
@@ -122,7 +123,7 @@ DConv::DConv(std::int64_t channels, const DConvOptions& options) {
     torch::nn::Sequential layer;
     layer->push_back(torch::nn::Conv1d(torch::nn::Conv1dOptions(channels, hidden, 3).dilation(dilation).padding(dilation)));
     layer->push_back(nn::GroupNorm(1, hidden));
-    layer->push_back(torch::nn::GELU());
+    layer->push_back(nn::Gelu());
     if (options.lstm) layer->push_back(FramedLstm(hidden));
     if (options.attention) layer->push_back(LocalState(hidden));
     layer->push_back(torch::nn::Conv1d(torch::nn::Conv1dOptions(hidden, 2 * channels, 1)));
@@ -162,7 +163,7 @@ Tensor EncoderLayer::forward(Tensor x, const Tensor& inject) {
   Tensor y = conv_.forward(x);
   if (options_.empty) return y;
   if (inject.defined()) y = y + (inject.dim() == 3 && y.dim() == 4 ? inject.unsqueeze(2) : inject);
-  y = torch::gelu(norm1_.forward(y));
+  y = nn::gelu(norm1_.forward(y));
   if (dconv_) y = run_branch(*dconv_, y, options_.frequency);
   return options_.rewrite ? torch::glu(norm2_.forward(rewrite_.forward<Tensor>(y)), 1) : y;
 }
@@ -199,7 +200,7 @@ DecoderLayer::Result DecoderLayer::forward(Tensor x, const Tensor& skip, std::in
   const std::int64_t padding = options_.pad ? options_.kernel / 4 : 0;
   if (!options_.frequency) z = z.narrow(-1, padding, length);
   else if (padding > 0) z = z.narrow(2, padding, z.size(2) - 2 * padding);
-  return {options_.last ? z : torch::gelu(z), y};
+  return {options_.last ? z : nn::gelu(z), y};
 }
 
 }  // namespace unbraid::models::demucs

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "nn/gelu.hpp"
 #include "nn/group_norm.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -37,7 +38,7 @@ AnyModule norm(const std::string& kind, std::int64_t channels) {
 }
 
 AnyModule activation(const std::string& kind) {
-  if (kind == "gelu") return AnyModule(torch::nn::GELU());
+  if (kind == "gelu") return AnyModule(nn::Gelu());
   if (kind == "relu") return AnyModule(torch::nn::ReLU());
   if (kind.starts_with("elu")) return AnyModule(torch::nn::ELU(torch::nn::ELUOptions().alpha(number<double>(kind.substr(3), kind))));
   throw Error{ErrorCode::kUnsupported, fmt::format("unknown activation {}", kind)};

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 
+#include "nn/gelu.hpp"
 #include "nn/group_norm.hpp"
 #include "nn/lstm.hpp"
 #include "unbraid/core/error.hpp"
@@ -48,7 +49,7 @@ struct ConvolutionModule : torch::nn::Module {
   Tensor forward(const Tensor& input) {
     Tensor x = input.transpose(1, 2).flatten(0, 1);
     for (auto& layer : layers) x = x + layer->forward(x);
-    return torch::gelu(x.unflatten(0, {input.size(0), input.size(2)}).transpose(1, 2));
+    return nn::gelu(x.unflatten(0, {input.size(0), input.size(2)}).transpose(1, 2));
   }
   std::vector<torch::nn::Sequential> layers;
 };
@@ -178,7 +179,7 @@ class Scnet : public Model {
     position_ = register_parameter("pos_embed_f", 0.02 * torch::randn({1, config_.dims[0], config_.stft.n_fft / 2 + 1, 1}));
     mask_ = register_module("mask_layer",
                             torch::nn::Sequential(torch::nn::Conv2d(torch::nn::Conv2dOptions(planes, kMaskWidth, 3).padding(1)),
-                                                  torch::nn::GELU(),
+                                                  nn::Gelu(),
                                                   torch::nn::Conv2d(torch::nn::Conv2dOptions(kMaskWidth, planes, 1)),
                                                   torch::nn::Tanh()));
   }
