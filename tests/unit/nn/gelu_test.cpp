@@ -25,7 +25,8 @@ TEST(Gelu, GradientOfWhatIsNotContiguous) {
 TEST(Gelu, ModuleWithoutGradient) {
   const torch::NoGradGuard no_gradient;
   const torch::Tensor x = torch::linspace(-3, 3, 7);
-  EXPECT_TRUE(torch::allclose(Gelu()->forward(x), x * (1 + torch::erf(x * 0.7071067812)) / 2));
+  const torch::Tensor expected = x * (1 + torch::erf(x * 0.7071067812)) / 2;
+  EXPECT_LT((Gelu()->forward(x) - expected).abs().max().item<double>(), 1e-6);  // some roundings of values up to 3
 }
 
 }  // namespace
