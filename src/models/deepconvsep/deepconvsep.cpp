@@ -105,33 +105,31 @@ class DeepConvSep : public Model {
 
     std::vector<Tensor> y;
     for (std::size_t j = 0; j < decoders_.size(); ++j) y.push_back(decode(code, decoders_[j], traits().stems[j]));
-    Tensor all = torch::zeros_like(y[0]);
-    for (std::size_t j = 0; j < y.size(); ++j)
+    Tensor all = y[0];
+    for (std::size_t j = 1; j < y.size(); ++j)
       if (!is_accompaniment(j)) all = all + y[j];
+    std::vector<Tensor> shares;
     for (std::size_t j = 0; j < y.size(); ++j) {
-      y[j] = ratio(y[j], is_accompaniment(j) ? y[j] + y[static_cast<std::size_t>(rival_)] : all);
-      tap_excerpt("division_" + traits().stems[j], y[j].transpose(2, 3));
+      shares.push_back(y[j] / (is_accompaniment(j) ? y[j] + y[static_cast<std::size_t>(rival_)] : all));
+      tap_excerpt("division_" + traits().stems[j], shares[j].transpose(2, 3));
     }
-    return torch::stack(y, 1).permute({0, 1, 3, 4, 2});
+    return torch::stack(shares, 1).permute({0, 1, 3, 4, 2});
   }
 
-  /// One stem's |·| [excerpts, T, channels, bins].
+  /// One stem's |·| [excerpts, T, channels, bins]; above zero, so that stems have equal shares where nothing is estimated at all.
   Tensor decode(const Tensor& code, Decoder& decoder, const std::string& stem) {
     const Tensor flat = torch::relu(decoder.dense->forward(code));
     tap("single_dense_" + stem, flat);
     const Tensor shapes = flat.unflatten(1, {rows_, 1, c_.time_filters}).permute({0, 3, 1, 2});
     const Tensor spectra = decoder.time->forward(shapes).squeeze(3).transpose(1, 2);  // [excerpts, T, N₁]
     tap("horizontal_deconvolution_" + stem, spectra);
-    const Tensor y = torch::matmul(spectra, decoder.spectrum->weight.flatten(1)).unflatten(2, {c_.channels, -1});
-    const Tensor module = (y + decoder.spectrum->bias.unsqueeze(1)).abs();
+    constexpr double kLeast = 1e-30;
+    const std::int64_t bins = c_.stft.bins();
+    const Tensor bias = decoder.spectrum->bias.unsqueeze(1).expand({c_.channels, bins}).flatten();
+    const Tensor y = torch::linear(spectra, decoder.spectrum->weight.flatten(1).t(), bias).unflatten(2, {c_.channels, bins});
+    const Tensor module = y.abs().add_(kLeast);
     tap_excerpt("module_" + stem, module.transpose(2, 3));
     return module;
-  }
-
-  /// own / sum, and equal shares where nothing is estimated at all.
-  Tensor ratio(const Tensor& own, const Tensor& sum) const {
-    const std::int64_t shares = c_.accompaniment_of.empty() ? stem_count() : stem_count() - 1;
-    return torch::where(sum > 0, own / sum, torch::full_like(sum, 1.0 / static_cast<double>(shares)));
   }
 
   bool is_accompaniment(std::size_t j) const { return rival_ >= 0 && j + 1 == decoders_.size(); }
