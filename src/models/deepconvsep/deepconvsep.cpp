@@ -95,7 +95,8 @@ class DeepConvSep : public Model {
     if (magnitudes.size(1) != c_.channels)
       throw Error{ErrorCode::kUsage, fmt::format("{} channels for a model of {}", magnitudes.size(1), c_.channels)};
     const Tensor x = magnitudes.permute({0, 3, 1, 2});  // [excerpts, T, channels, bins]
-    const Tensor spectra = torch::linear(x.flatten(2), spectrum_->weight.flatten(1), spectrum_->bias);
+    // One product for all excerpts: of three-dimensional tensors libtorch makes one each, and sums the gradients.
+    const Tensor spectra = torch::linear(x.flatten(2).flatten(0, 1), spectrum_->weight.flatten(1), spectrum_->bias).unflatten(0, {-1, c_.columns});
     tap("vertical_convolution", spectra);
     const Tensor shapes = time_->forward(spectra.transpose(1, 2).unsqueeze(3));  // [excerpts, N₂, rows, 1]
     tap("horizontal_convolution", shapes.squeeze(3).transpose(1, 2));
@@ -126,7 +127,8 @@ class DeepConvSep : public Model {
     constexpr double kLeast = 1e-30;
     const std::int64_t bins = c_.stft.bins();
     const Tensor bias = decoder.spectrum->bias.unsqueeze(1).expand({c_.channels, bins}).flatten();
-    const Tensor y = torch::linear(spectra, decoder.spectrum->weight.flatten(1).t(), bias).unflatten(2, {c_.channels, bins});
+    const Tensor y = torch::linear(spectra.flatten(0, 1), decoder.spectrum->weight.flatten(1).t(), bias)
+                         .view({spectra.size(0), c_.columns, c_.channels, bins});
     const Tensor module = y.abs().add_(kLeast);
     tap_excerpt("module_" + stem, module.transpose(2, 3));
     return module;
