@@ -149,13 +149,50 @@ Crossover linkwitz_riley(const ButterworthDesign& design) {
 BiquadCascade::BiquadCascade(std::vector<Biquad> sections, std::size_t channels)
     : sections_(std::move(sections)), channels_(channels), states_(sections_.size() * channels) {}
 
-/// Transposed direct form II. The order of additions keeps the chain from one sample to the next at three operations.
-inline double BiquadCascade::step(const Biquad& section, State& state, double x) {
+/// Transposed direct form II.
+double BiquadCascade::step(const Biquad& section, State& state, double x) {
   const double y = section.b0 * x + state.s1;
   state.s1 = (section.b1 * x + state.s2) - section.a1 * y;
   state.s2 = section.b2 * x - section.a2 * y;
   return y;
 }
+
+/// Eight samples at once: outputs are sums of the section's answers to each input and to the state it was in, so that only
+/// one short sum in eight samples waits for the one before.
+struct BiquadCascade::Unrolled {
+  static constexpr std::size_t kSteps = 8;
+  using Lanes [[gnu::vector_size(kSteps * sizeof(double))]] = double;
+
+  explicit Unrolled(const Biquad& section) : biquad(section) {
+    State after_impulse, first{.s1 = 1}, second{.s2 = 1};
+    double impulse[kSteps];
+    for (std::size_t n = 0; n < kSteps; ++n) {
+      impulse[n] = step(section, after_impulse, n == 0 ? 1 : 0);
+      to_s1[n] = step(section, first, 0);
+      to_s2[n] = step(section, second, 0);
+    }
+    for (std::size_t k = 0; k < kSteps; ++k)
+      for (std::size_t n = 0; n < kSteps; ++n) to_input[k][n] = n < k ? 0 : impulse[n - k];
+  }
+
+  /// In place.
+  void run(double* samples, State& state) const {
+    // The sum over inputs in two, which do not wait for each other.
+    Lanes even = to_input[0] * samples[0], odd = to_input[1] * samples[1];
+    for (std::size_t k = 2; k < kSteps; k += 2) {
+      even += to_input[k] * samples[k];
+      odd += to_input[k + 1] * samples[k + 1];
+    }
+    const Lanes y = even + odd + to_s1 * state.s1 + to_s2 * state.s2;
+    const double x6 = samples[kSteps - 2], x7 = samples[kSteps - 1], y6 = y[kSteps - 2], y7 = y[kSteps - 1];
+    state.s1 = (biquad.b1 * x7 + biquad.b2 * x6) - (biquad.a1 * y7 + biquad.a2 * y6);
+    state.s2 = biquad.b2 * x7 - biquad.a2 * y7;
+    for (std::size_t n = 0; n < kSteps; ++n) samples[n] = y[n];
+  }
+
+  Biquad biquad;
+  Lanes to_input[kSteps], to_s1, to_s2;
+};
 
 /// After the music ends the state decays towards subnormal numbers, which are slow; far below hearing it is 0.
 void BiquadCascade::settle(State& state) {
@@ -163,40 +200,26 @@ void BiquadCascade::settle(State& state) {
   if (std::abs(state.s2) < 1e-60) state.s2 = 0;
 }
 
-void BiquadCascade::run_one(const Biquad& section, State& state, std::span<double> run) {
-  const Biquad coefficients = section;  // copies stay in registers
-  State kept = state;
-  for (double& x : run) x = step(coefficients, kept, x);
-  settle(kept);
-  state = kept;
-}
-
-/// Two sections in one loop: while one waits for its last sample, the processor works on the other.
-void BiquadCascade::run_pair(const Biquad& first, const Biquad& second, State& one, State& two, std::span<double> run) {
-  const Biquad a = first, b = second;
-  State kept_a = one, kept_b = two;
-  for (double& x : run) x = step(b, kept_b, step(a, kept_a, x));
-  settle(kept_a);
-  settle(kept_b);
-  one = kept_a;
-  two = kept_b;
-}
-
 void BiquadCascade::process(MutableAudioView block) {
   if (block.channels() != channels_) throw Error{ErrorCode::kInternal, "block of another shape", "biquad"};
   // Short runs through all sections stay in the cache, in double between sections.
   constexpr std::size_t kRun = 1024;
   double run[kRun];
+  const std::vector<Unrolled> unrolled(sections_.begin(), sections_.end());
   for (std::size_t c = 0; c < channels_; ++c) {
     const auto samples = block.channel(c);
     State* const states = states_.data() + c * sections_.size();
     for (std::size_t start = 0; start < samples.size(); start += kRun) {
       const auto part = samples.subspan(start, std::min(kRun, samples.size() - start));
       std::ranges::copy(part, run);
-      std::size_t i = 0;
-      for (; i + 1 < sections_.size(); i += 2)
-        run_pair(sections_[i], sections_[i + 1], states[i], states[i + 1], {run, part.size()});
-      if (i < sections_.size()) run_one(sections_[i], states[i], {run, part.size()});
+      for (std::size_t i = 0; i < unrolled.size(); ++i) {
+        State state = states[i];
+        std::size_t n = 0;
+        for (; n + Unrolled::kSteps <= part.size(); n += Unrolled::kSteps) unrolled[i].run(run + n, state);
+        for (; n < part.size(); ++n) run[n] = step(sections_[i], state, run[n]);
+        settle(state);
+        states[i] = state;
+      }
       for (std::size_t n = 0; n < part.size(); ++n) part[n] = static_cast<float>(run[n]);
     }
   }

@@ -87,8 +87,7 @@ class BiquadCascade {
   };
   static double step(const Biquad& section, State& state, double x);
   static void settle(State& state);
-  static void run_one(const Biquad& section, State& state, std::span<double> run);
-  static void run_pair(const Biquad& first, const Biquad& second, State& one, State& two, std::span<double> run);
+  struct Unrolled;
 
   std::vector<Biquad> sections_;
   std::size_t channels_;
