@@ -8,6 +8,7 @@
 #include "models/spectrogram_model.hpp"
 #include "nn/cell_gains.hpp"
 #include "nn/lstm.hpp"
+#include "nn/norms.hpp"
 
 namespace unbraid::models {
 
@@ -39,12 +40,12 @@ struct BandLinear : torch::nn::Module {
 /// x + F BLSTM(LN x) along one axis.
 struct Path : torch::nn::Module {
   Path(std::int64_t features, std::int64_t hidden, bool batch_first) {
-    norm = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({features})));
+    norm = register_module("norm", nn::LayerNorm(torch::nn::LayerNormOptions({features})));
     rnn = register_module("rnn", torch::nn::LSTM(torch::nn::LSTMOptions(features, hidden).bidirectional(true).batch_first(batch_first)));
     linear = register_module("linear", torch::nn::Linear(2 * hidden, features));
   }
   Tensor forward(const Tensor& x) { return x + linear->forward(nn::run_lstm(rnn, norm->forward(x))); }
-  torch::nn::LayerNorm norm{nullptr};
+  nn::LayerNorm norm{nullptr};
   torch::nn::LSTM rnn{nullptr};
   torch::nn::Linear linear{nullptr};
 };
@@ -61,7 +62,7 @@ class Bsrnn : public Model {
       time_.push_back(register_module(fmt::format("time_{}", i), std::make_shared<Path>(config.features, config.hidden, false)));
       band_.push_back(register_module(fmt::format("band_{}", i), std::make_shared<Path>(config.features, config.hidden, true)));
     }
-    norm_ = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({config.features})));
+    norm_ = register_module("norm", nn::LayerNorm(torch::nn::LayerNormOptions({config.features})));
     widen_ = register_module("widen", std::make_shared<BandLinear>(bands_, config.features, config.decoder));
     decoder_ = register_module("decoder", std::make_shared<BandLinear>(bands_, config.decoder, outputs * config.cells));
   }
@@ -155,7 +156,7 @@ class Bsrnn : public Model {
   Tensor mean_, scale_;
   std::shared_ptr<BandLinear> encoder_, widen_, decoder_;
   std::vector<std::shared_ptr<Path>> time_, band_;
-  torch::nn::LayerNorm norm_{nullptr};
+  nn::LayerNorm norm_{nullptr};
 };
 
 }  // namespace

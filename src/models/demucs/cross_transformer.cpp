@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "nn/gelu.hpp"
-#include "nn/group_norm.hpp"
+#include "nn/norms.hpp"
 
 namespace unbraid::models::demucs {
 
@@ -65,7 +65,7 @@ struct CrossTransformer::Layer : torch::nn::Module {
   Layer(const CrossTransformerOptions& model, bool cross_attention) : options(model), cross(cross_attention) {
     const std::int64_t dim = options.dim;
     const auto hidden = static_cast<std::int64_t>(static_cast<double>(dim) * options.hidden_scale);
-    const auto norm = [&](const char* name) { return register_module(name, torch::nn::LayerNorm(torch::nn::LayerNormOptions({dim}))); };
+    const auto norm = [&](const char* name) { return register_module(name, nn::LayerNorm(torch::nn::LayerNormOptions({dim}))); };
     attention = register_module(cross ? "cross_attn" : "self_attn", std::make_shared<Attention>(dim, options.heads));
     linear1 = register_module("linear1", torch::nn::Linear(dim, hidden));
     linear2 = register_module("linear2", torch::nn::Linear(hidden, dim));
@@ -103,15 +103,15 @@ struct CrossTransformer::Layer : torch::nn::Module {
   bool cross;
   std::shared_ptr<Attention> attention;
   torch::nn::Linear linear1{nullptr}, linear2{nullptr};
-  torch::nn::LayerNorm norm1{nullptr}, norm2{nullptr}, norm3{nullptr};
+  nn::LayerNorm norm1{nullptr}, norm2{nullptr}, norm3{nullptr};
   nn::GroupNorm norm_out{nullptr};
   std::shared_ptr<LayerScale> gamma_1, gamma_2;
 };
 
 CrossTransformer::CrossTransformer(const CrossTransformerOptions& options) : options_(options) {
   if (options.norm_in) {
-    norm_in_ = register_module("norm_in", torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.dim})));
-    norm_in_t_ = register_module("norm_in_t", torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.dim})));
+    norm_in_ = register_module("norm_in", nn::LayerNorm(torch::nn::LayerNormOptions({options.dim})));
+    norm_in_t_ = register_module("norm_in_t", nn::LayerNorm(torch::nn::LayerNormOptions({options.dim})));
   }
   auto list = register_module("layers", std::make_shared<torch::nn::Module>());
   auto list_t = register_module("layers_t", std::make_shared<torch::nn::Module>());

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "nn/norms.hpp"
+
 namespace unbraid::models::demucs {
 
 struct CrossTransformerOptions {
@@ -40,7 +42,7 @@ class CrossTransformer : public torch::nn::Module {
  private:
   struct Layer;
   CrossTransformerOptions options_;
-  torch::nn::LayerNorm norm_in_{nullptr}, norm_in_t_{nullptr};
+  nn::LayerNorm norm_in_{nullptr}, norm_in_t_{nullptr};
   std::vector<std::shared_ptr<Layer>> layers_, layers_t_;
 };
 

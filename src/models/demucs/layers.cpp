@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "nn/gelu.hpp"
-#include "nn/group_norm.hpp"
 #include "nn/lstm.hpp"
+#include "nn/norms.hpp"
 
 namespace unbraid::models::demucs {
 

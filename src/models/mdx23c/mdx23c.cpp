@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "nn/gelu.hpp"
-#include "nn/group_norm.hpp"
+#include "nn/norms.hpp"
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::models {

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "nn/gelu.hpp"
-#include "nn/group_norm.hpp"
 #include "nn/lstm.hpp"
+#include "nn/norms.hpp"
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::models {

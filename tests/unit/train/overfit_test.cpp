@@ -6,8 +6,10 @@
 #include <cmath>
 #include <numbers>
 #include <ostream>
+#include <string_view>
 
 #include "models/family.hpp"
+#include "nn/autocast.hpp"
 #include "train/flat_parameters.hpp"
 #include "train/losses.hpp"
 #include "train/optimizer.hpp"
@@ -113,6 +115,29 @@ class Overfit : public ::testing::TestWithParam<Course> {};
 TEST_P(Overfit, LearnsOneBatch) {
   const Progress progress = overfit(GetParam());
   EXPECT_LT(progress.last, GetParam().share * progress.first) << "from " << progress.first << " to " << progress.last;
+}
+
+/// A step in bfloat16 goes the way of the step in float32.
+TEST_P(Overfit, BfloatGradientIsAlike) {
+  const Course& course = GetParam();
+  if (std::string_view(course.family) == "deepconvsep")
+    GTEST_SKIP() << "its masks are ratios of values around zero where nothing sounds: no two precisions agree there";
+  const auto gradient = [&](bool bf16) {
+    torch::manual_seed(4);
+    const auto model = models::make_model(course.family, models::Config::parse(course.configuration, course.family), 3);
+    model->train();
+    const Separated data = one_batch(model->traits(), course.frames);
+    FlatParameters flat(*model);
+    flat.gradients().zero_();
+    {
+      const nn::Autocast autocast(bf16, torch::kCPU);
+      total_loss({LossTerm::of(models::Config::parse(course.loss, "loss"))}, data, *model).backward();
+    }
+    return flat.gradients().clone();
+  };
+  const torch::Tensor exact = gradient(false), coarse = gradient(true);
+  const double alike = ((exact * coarse).sum() / (exact.norm() * coarse.norm())).item<double>();
+  EXPECT_GT(alike, 0.9) << "cosine of the angle between the gradients";
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Overfit, ::testing::Values(
