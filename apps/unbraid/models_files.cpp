@@ -34,7 +34,7 @@ struct Arguments {
 };
 
 void add_files(CLI::App& verb, Arguments& arguments) {
-  verb.add_option("model", arguments.files.weights, "a model file, published weights, a folder of Open-Unmix, or a demucs bag (YAML)")->type_name("FILE")->required();
+  verb.add_option("model", arguments.files.weights, "a model file, published weights, a folder of Open-Unmix, or a recipe (YAML)")->type_name("FILE")->required();
   verb.add_option("--config", arguments.files.config, "configuration that published weights may need")->type_name("FILE");
   verb.add_option("--lora", arguments.files.adapters, "low-rank adapters to merge into the weights")->type_name("FILE");
 }

@@ -91,7 +91,7 @@ void verify_installed(std::vector<std::string> names, const Session& session) {
 
 namespace {
 
-/// What a model is made of: weights and configuration, the files of a folder, a bag with its packages.
+/// What a model is made of: weights and configuration, the files of a folder, a recipe with what lies beside it.
 std::vector<catalog::ImportedFile> parts_of(const ModelFiles& files) {
   namespace fs = std::filesystem;
   std::vector<catalog::ImportedFile> parts;
@@ -104,9 +104,7 @@ std::vector<catalog::ImportedFile> parts_of(const ModelFiles& files) {
     return parts;
   }
   if (catalog::is_recipe(files.weights)) {
-    for (const fs::path& package : catalog::bag_packages(files.weights))
-      if (std::ranges::find(parts, package, &catalog::ImportedFile::path) == parts.end()) parts.push_back({.path = package});
-    if (parts.empty()) throw Error{ErrorCode::kUsage, "of recipes, only bags can be imported: others name models wherever they are", files.weights.string()};
+    for (const fs::path& file : catalog::recipe_files(files.weights)) parts.push_back({.path = file});
     parts.push_back({.role = catalog::FileRole::kBag, .path = files.weights});
     return parts;
   }
@@ -121,12 +119,17 @@ void import_to_store(const ModelFiles& files, const std::string& name, const Ses
   namespace fs = std::filesystem;
   if (!fs::exists(files.weights)) throw Error{ErrorCode::kNotFound, "no such file", files.weights.string()};
   const std::vector<catalog::ImportedFile> parts = parts_of(files);
-  // Opened once: do weights and configuration fit?
-  const ModelFacts facts = catalog::neural_backend().facts(catalog::is_recipe(files.weights) ? ModelFiles{.weights = parts.front().path} : files);
   catalog::ModelCard card;
   card.name = name.empty() ? (files.weights.has_filename() ? files.weights : files.weights.parent_path()).stem().string() : name;
-  card.family = facts.family;
-  card.stems = catalog::is_recipe(files.weights) ? catalog::recipe_method(files.weights, {.device = "cpu"}).stems : facts.stems;
+  // Opened once: do weights and configuration fit?
+  if (catalog::is_recipe(files.weights)) {
+    card.family = "recipe";
+    card.stems = catalog::recipe_method(files.weights, {.device = "cpu"}).stems;
+  } else {
+    const ModelFacts facts = catalog::neural_backend().facts(files);
+    card.family = facts.family;
+    card.stems = facts.stems;
+  }
   card.source = "imported";
   ThreadPool pool(1);
   RunContext run{.pool = pool, .cancel = session.cancel};

@@ -103,11 +103,24 @@ class RecipeReader {
     fail("not a recipe: needs ensemble, chain or models");
   }
 
-  std::vector<fs::path> packages() const {
+  std::vector<fs::path> files() const {
     const YAML::Node root = load();
     std::vector<fs::path> found;
+    const auto add = [&](const fs::path& file) {
+      if (std::ranges::find(found, file) == found.end()) found.push_back(file);
+    };
     try {
-      for (const YAML::Node& item : root["models"]) found.push_back(find_package(item.as<std::string>()));
+      for (const YAML::Node& item : root["models"]) add(find_package(item.as<std::string>()));
+      for (const YAML::Node& item : root["ensemble"] ? root["ensemble"]["members"] : root["chain"])
+        for (const char* key : {"model", "config", "lora"}) {
+          if (!item[key]) continue;
+          const auto name = item[key].as<std::string>();
+          const fs::path file = path_.parent_path() / name;
+          if (!fs::exists(file)) continue;  // a method's name
+          if (fs::path(name).has_parent_path() || is_recipe(name) != (std::string_view(key) == "config"))
+            throw Error{ErrorCode::kUsage, fmt::format("its member {} is a recipe or lies elsewhere: put all files beside it", name), path_.string()};
+          add(file);
+        }
     } catch (const YAML::Exception& error) {
       fail(error.what());
     }
@@ -324,7 +337,7 @@ class RecipeReader {
 
 bool is_recipe(const fs::path& path) { return path.extension() == ".yaml" || path.extension() == ".yml"; }
 
-std::vector<fs::path> bag_packages(const fs::path& path) { return RecipeReader(path, {}, 0).packages(); }
+std::vector<fs::path> recipe_files(const fs::path& path) { return RecipeReader(path, {}, 0).files(); }
 
 Method recipe_method(const fs::path& path, const NeuralRuntime& runtime) { return RecipeReader(path, runtime, 0).read(); }
 

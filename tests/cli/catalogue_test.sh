@@ -97,8 +97,14 @@ has -E '^/slow/model.ckpt [1-9]' requests || fail "it was not resumed by range: 
 "$program" separate "$song" -m targets --param niter=0 --stems drums -o of_a_folder -q || fail "separate with an imported folder"
 "$program" separate "$song" -m fixture_ht --stems drums -o of_a_bag -q || fail "separate with an imported bag"
 [ -s of_a_folder/real_mix/drums.flac ] && [ -s of_a_bag/real_mix/drums.flac ] || fail "no drums"
-printf 'ensemble: {members: [{model: hpss}]}\n' >recipe.yaml
-"$program" models import recipe.yaml -q 2>stderr && fail "a recipe that names models was imported"
+# A recipe of a method and a package beside it.
+mkdir recipe && cp "$model/../htdemucs/model-29814b9b.th" recipe/
+printf 'ensemble:\n  members:\n    - model: model-29814b9b.th\n    - model: classic4\n' > recipe/both.yaml
+"$program" models import recipe/both.yaml -q >/dev/null || fail "import of a recipe"
+[ "$(ls $store/both | tr '\n' ' ')" = "both.yaml installed.json model-29814b9b.th " ] || fail "of the recipe: $(ls $store/both)"
+rm -r recipe && "$program" separate "$song" -m both --stems drums -o of_both -q || fail "separate with an imported recipe"
+printf 'chain:\n  - model: %s\n' "$PWD/of_both/real_mix/drums.flac" > far.yaml
+refuses 2 'lies elsewhere' models import far.yaml
 "$program" models import "$model/../htdemucs/fixture_ht.yaml" -o bag.safetensors -q 2>stderr && fail "a bag was written as one model"
 "$program" models rm targets fixture_ht -q >/dev/null || fail "rm of models of several files"
 

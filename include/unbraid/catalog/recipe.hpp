@@ -33,8 +33,9 @@ namespace unbraid::catalog {
 /// Whether a file is a recipe: by its ending, .yaml or .yml.
 bool is_recipe(const std::filesystem::path& path);
 
-/// The packages of a bag; empty for any other recipe. kNotFound, kFormat.
-std::vector<std::filesystem::path> bag_packages(const std::filesystem::path& path);
+/// The files beside a recipe that it is made of, each once: a bag's packages, the weights, configurations and adapters of
+/// members. kNotFound, kFormat; kUsage for members in other folders, or that are recipes themselves.
+std::vector<std::filesystem::path> recipe_files(const std::filesystem::path& path);
 
 /// kNotFound and kFormat with the place in the file; kUsage for unknown stems; what opening its models throws.
 Method recipe_method(const std::filesystem::path& path, const NeuralRuntime& runtime);
