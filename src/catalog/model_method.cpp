@@ -137,8 +137,12 @@ Method installed_method(std::string_view name, const NeuralRuntime& runtime) {
 std::string usual_method() {
   const std::string name = "default";
   const std::filesystem::path bundled = bundled_folder();
-  const bool there = !bundled.empty() && ModelStore({}, bundled).installed(name) && plugin_exists("nn");
-  return there ? name : methods().front().name;
+  try {
+    const bool there = !bundled.empty() && ModelStore({}, bundled).installed(name) && plugin_exists("nn");
+    return there ? name : methods().front().name;
+  } catch (const Error&) {
+    return name;  // damaged: who uses it is told
+  }
 }
 
 }  // namespace unbraid::catalog
