@@ -19,6 +19,7 @@ namespace unbraid::nn {
 namespace {
 
 constexpr std::size_t kPage = 2 << 20;   ///< a large one
+constexpr std::size_t kLittle = 256 << 20;
 constexpr std::size_t kLeast = 1 << 20;  ///< smaller ones are the C library's
 
 /// Blocks of memory pages, kept when they are free.
@@ -36,9 +37,9 @@ class Blocks {
       free_.erase(found);
       return block;
     }
-    // What lies unused does not make the process larger than its tensors once were, or by a quarter only.
+    // What lies unused does not make the process much larger than its tensors once were.
     const std::size_t most = std::max(most_used_, used_bytes_ + size);
-    drop(most + most / 4 - used_bytes_ - size);
+    drop(most + std::max(most / 4, kLittle) - used_bytes_ - size);
     void* block = map(size);
     if (!block) {  // perhaps what is kept is what is missing
       drop(0);

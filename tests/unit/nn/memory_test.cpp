@@ -40,12 +40,12 @@ std::size_t resident_megabytes() {
   return resident * 4096 >> 20;
 }
 
-TEST(Memory, StaysWithinAQuarterAboveTheMostThatWasHeld) {
+TEST(Memory, StaysNearTheMostThatWasHeld) {
   release_memory();
   const std::size_t before = resident_megabytes();
   // One after the other, of ever other sizes: none fits where another one was.
-  for (std::int64_t size = 20; size < 200; size += size / 4) torch::ones({size * kMegabyte});
-  EXPECT_LE(resident_megabytes(), before + 200 * 5 / 4 + 32);
+  for (std::int64_t size = 20; size < 400; size += size / 8) torch::ones({size * kMegabyte});  // 2.9 GB
+  EXPECT_LE(resident_megabytes(), before + 400 + 256 + 32);
   release_memory();
   EXPECT_LE(resident_megabytes(), before + 32) << "and all of it goes back";
 }
