@@ -104,7 +104,9 @@ class MixtureDataset::State {
       }
       const auto there = static_cast<std::size_t>(
           std::ranges::count_if(song, [](const Candidate& candidate) { return candidate.audio != nullptr; }));
-      if (there == song.size() || (recipe.partial_songs && there >= 2)) songs_.push_back(std::move(song));
+      const bool is_whole = there == song.size();
+      if (!is_whole && (recipe.partial_songs == PartialSongs::kLeftOut || there < 2)) continue;
+      if (allows(recipe.coherent_source, track.name)) songs_.push_back(std::move(song));
     }
     for (std::size_t s = 0; s < pools_.size(); ++s)
       if (pools_[s].empty())
@@ -112,7 +114,7 @@ class MixtureDataset::State {
                     fmt::format("no track has a stem '{}' that the recipe allows", recipe.stems[s].name),
                     recipe.sources.path.string()};
     if (recipe.coherent > 0 && songs_.empty())
-      throw Error{ErrorCode::kNotFound, "no track has all stems of the recipe, which coherent mixtures need",
+      throw Error{ErrorCode::kNotFound, "no track that the recipe allows has all its stems, which coherent mixtures need",
                   recipe.sources.path.string()};
   }
 
@@ -121,18 +123,21 @@ class MixtureDataset::State {
     MixPlan plan;
     plan.coherent = rng.uniform() < recipe.coherent;
     if (plan.coherent) {
-      const std::vector<Candidate>& song = songs_[pick(songs_, recipe.stems[0].event.source, rng)];
+      const bool has_own = !recipe.coherent_source.names.empty();
+      const NameChoice& choice = has_own ? recipe.coherent_source : recipe.stems[0].event.source;
+      const std::vector<Candidate>& song = songs_[pick(songs_, choice, rng)];
       const MixEvent* shared = nullptr;
       plan.events.reserve(recipe.stems.size());
       for (std::size_t s = 0; s < recipe.stems.size(); ++s) {
+        if (!song[s].audio && recipe.partial_songs == PartialSongs::kFilled) {
+          plan.events.push_back(draw_alone(s, rng));
+          continue;
+        }
         plan.events.push_back(draw_event(recipe.stems[s], song[s], shared, rng));
         if (!shared && !plan.events.back().silent) shared = &plan.events.back();
       }
     } else {
-      for (std::size_t s = 0; s < recipe.stems.size(); ++s) {
-        const Candidate& candidate = pools_[s][pick(pools_[s], recipe.stems[s].event.source, rng)];
-        plan.events.push_back(draw_event(recipe.stems[s], candidate, nullptr, rng));
-      }
+      for (std::size_t s = 0; s < recipe.stems.size(); ++s) plan.events.push_back(draw_alone(s, rng));
     }
     plan.mixture_effects = draw_effects(recipe.mixture_effects, rng);
     return plan;
@@ -199,6 +204,12 @@ class MixtureDataset::State {
     for (const EffectSpec& spec : specs)
       if (auto effect = draw(spec, rng)) drawn.push_back(std::move(*effect));
     return drawn;
+  }
+
+  /// An event of the stem from any track that has it.
+  MixEvent draw_alone(std::size_t stem, Rng& rng) const {
+    const MixStemSpec& spec = recipe.stems[stem];
+    return draw_event(spec, pools_[stem][pick(pools_[stem], spec.event.source, rng)], nullptr, rng);
   }
 
   /// shared: the first event of a coherent mixture, whose time, pitch and stretch the others take over.
@@ -273,8 +284,7 @@ class MixtureDataset::State {
   }
 
   std::vector<std::vector<Candidate>> pools_;  ///< per stem: the tracks that have it
-  std::vector<std::vector<Candidate>>
-      songs_;  ///< tracks that have all stems: per track, one candidate per stem
+  std::vector<std::vector<Candidate>> songs_;  ///< for coherent mixtures: per track, one candidate per stem
 };
 
 namespace {

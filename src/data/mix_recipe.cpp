@@ -25,7 +25,8 @@ class RecipeReader {
   MixRecipe recipe(const YAML::Node& node) const {
     require_keys(node, "a recipe",
                  {"sources", "stems", "event", "seed", "count", "duration_s", "sample_rate", "channels",
-                  "ref_db", "coherent", "partial_songs", "fade_s", "fix_clipping", "mixture_effects"});
+                  "ref_db", "coherent", "coherent_source", "partial_songs", "fade_s", "fix_clipping",
+                  "mixture_effects"});
     MixRecipe recipe;
     if (!node["sources"]) fail(node, "needs 'sources', the folder of a dataset");
     recipe.sources = sources(node["sources"]);
@@ -36,7 +37,8 @@ class RecipeReader {
     if (node["channels"]) recipe.channels = scalar<std::size_t>(node["channels"], "1 or 2");
     if (node["ref_db"]) recipe.ref_db = number(node["ref_db"]);
     if (node["coherent"]) recipe.coherent = number(node["coherent"]);
-    if (node["partial_songs"]) recipe.partial_songs = scalar<bool>(node["partial_songs"], "true or false");
+    if (node["coherent_source"]) recipe.coherent_source = name_choice(node["coherent_source"]);
+    if (node["partial_songs"]) recipe.partial_songs = partial_songs(node["partial_songs"]);
     if (node["fade_s"]) recipe.fade_s = number(node["fade_s"]);
     if (node["fix_clipping"]) recipe.fix_clipping = scalar<bool>(node["fix_clipping"], "true or false");
     MixEventSpec defaults;
@@ -144,6 +146,15 @@ class RecipeReader {
       return choice;
     }
     fail(node, "must be a name or [const, name], [choose, [names]] or [choose_weighted, [names], [weights]]");
+  }
+
+  PartialSongs partial_songs(const YAML::Node& node) const {
+    const char* const known = "left_out, silent or filled";
+    const auto word = scalar<std::string>(node, known);
+    if (word == "left_out") return PartialSongs::kLeftOut;
+    if (word == "silent") return PartialSongs::kSilent;
+    if (word == "filled") return PartialSongs::kFilled;
+    fail(node, fmt::format("must be {}", known));
   }
 
   fs::path path(const YAML::Node& node) const {

@@ -62,6 +62,13 @@ struct MixSources {
       {};  ///< "four_stems" or a submix definition file (data/views.hpp); empty: the stems as they are
 };
 
+/// What coherent mixtures do with songs that lack some of the stems but have two.
+enum class PartialSongs {
+  kLeftOut,
+  kSilent,  ///< the missing stems are silent
+  kFilled,  ///< the missing stems are drawn from other songs, as in an incoherent mixture
+};
+
 struct MixRecipe {
   MixSources sources;
   std::vector<MixStemSpec> stems;  ///< in the order of the output
@@ -72,7 +79,8 @@ struct MixRecipe {
   std::size_t channels = 1;    ///< 1 or 2; sources are converted
   double ref_db = -20;         ///< LUFS of an event with an snr of 0
   double coherent = 0.5;       ///< the share of coherent mixtures, 0 … 1
-  bool partial_songs = false;  ///< coherent mixtures also of songs that lack stems (but have two): silent there
+  NameChoice coherent_source = {};  ///< tracks to take coherent mixtures from; empty: the first stem's source
+  PartialSongs partial_songs = PartialSongs::kLeftOut;
   double fade_s = 0.01;        ///< quarter-sine fades at both ends of every event
   bool fix_clipping = true;
   std::vector<EffectSpec> mixture_effects =

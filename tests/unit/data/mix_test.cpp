@@ -533,8 +533,26 @@ TEST(Mix, SongsThatLackAStemAreMixedWithSilence) {
     return names;
   };
   EXPECT_EQ(seen(both), std::set<std::string>{"whole"});
-  both.partial_songs = true;
+  both.partial_songs = PartialSongs::kSilent;
   EXPECT_EQ(seen(both), (std::set<std::string>{"partial", "whole"}));
+  both.coherent_source = {.names = {"part*"}};
+  EXPECT_EQ(seen(both), std::set<std::string>{"partial"});
+  both.coherent_source = {.names = {"nobody"}};
+  EXPECT_THROW(MixtureDataset(sources, both), Error);
+
+  both.partial_songs = PartialSongs::kFilled;
+  both.coherent_source = {.names = {"partial"}};
+  const MixtureDataset filled(sources, both);
+  std::set<std::string> fillers;
+  for (int i = 0; i < 40; ++i) {
+    const MixPlan plan = filled.plan(i);
+    EXPECT_FALSE(plan.events[0].silent);
+    fillers.insert(plan.events[0].source);
+    EXPECT_EQ(plan.events[1].source, "partial");
+    EXPECT_EQ(plan.events[2].source, "partial");
+    EXPECT_EQ(plan.events[1].source_time_s, plan.events[2].source_time_s);  // the filler leads nobody
+  }
+  EXPECT_EQ(fillers, (std::set<std::string>{"pool", "whole"}));
 }
 
 TEST(Mix, WhatFitsAPatternSharesItsWeight) {
