@@ -8,8 +8,8 @@
 
 #include "classic/background.hpp"
 #include "classic/matrix.hpp"
-#include "core/serial_blas.hpp"
 #include "classic/symmetric_eigen.hpp"
+#include "core/serial_blas.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
 
