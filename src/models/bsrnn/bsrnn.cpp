@@ -18,6 +18,7 @@ using torch::Tensor;
 
 constexpr double kCompression = 0.2;  // of powers
 constexpr double kSilence = 1e-12;    // power that counts as none
+constexpr std::int64_t kMostGrids = 64;
 
 /// Mid and side of the last but one axis's left and right; its own inverse. Other numbers of channels stay as they are.
 Tensor mid_side(const Tensor& audio) {
@@ -72,6 +73,22 @@ class Bsrnn : public Model {
     if (frames == 0) return torch::zeros({mix.size(0), stems_count(), mix.size(1), 0}, mix.options());
     const Tensor y = estimate_spectra(mix).transpose(-1, -2);  // torch's [bins, columns]
     return mid_side(config_.stft.inverse(y.flatten(0, 2), frames).view({mix.size(0), stems_count(), mix.size(1), frames}));
+  }
+
+  std::vector<Parameter> settings() const override {
+    return {{.name = "grids", .help = "positions of the STFT's grid, evenly spread over a hop, whose results are averaged",
+             .value = config_.grids, .minimum = 1, .maximum = kMostGrids}};
+  }
+
+  Tensor separate(const Tensor& mix, const ParameterValues& values, RunContext& run) override {
+    const std::int64_t grids = values.integer("grids");
+    Tensor sum = forward(mix);
+    for (std::int64_t i = 1; i < grids; ++i) {
+      run.cancel.check();
+      const std::int64_t offset = i * config_.stft.hop / grids;
+      sum += forward(torch::constant_pad_nd(mix, {offset, 0})).narrow(-1, offset, mix.size(-1));
+    }
+    return sum / grids;
   }
 
   bool has_spectra() const override { return true; }
@@ -175,6 +192,9 @@ BsrnnConfig BsrnnConfig::of(const Config& config) {
   const auto mask = model.get<std::string>("mask", "softmax");
   result.bands = model.get<std::vector<std::pair<std::int64_t, std::int64_t>>>("bands");
   model.refuse_others({});
+  const Config inference = config.section("inference");
+  result.grids = inference.get<std::int64_t>("grids", result.grids);
+  inference.check_range("grids", result.grids, 1, kMostGrids);
   for (const auto& [key, value] : {std::pair{"cells", result.cells}, {"features", result.features}, {"hidden", result.hidden}, {"decoder", result.decoder}})
     model.check_range(key, value, 1, 65536);
   model.check_range("layers", result.layers, 1, 64);

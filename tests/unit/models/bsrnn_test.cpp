@@ -50,6 +50,25 @@ TEST(Bsrnn, CentredSoundStaysCentred) {
   EXPECT_LT(distance(stems.select(2, 0), stems.select(2, 1)), 1e-6);
 }
 
+// Averaged over all positions of the grid, a recording moved by one of them gives the same stems, moved.
+TEST(Bsrnn, GridsMakeItFollowShifts) {
+  const auto model = build("bsrnn", small());
+  model->eval();
+  const c10::InferenceMode no_gradient;
+  ThreadPool pool(1);
+  RunContext run{pool};
+  const Tensor sound = noise({1, 2, 1600});
+  const auto separated = [&](int grids, std::int64_t before) {
+    const Tensor mix = torch::constant_pad_nd(sound, {before, 640 - before});
+    const Tensor stems = model->separate(mix, ParameterValues::resolve(model->settings(), {{"grids", std::to_string(grids)}}), run);
+    EXPECT_EQ(stems.size(-1), mix.size(-1));
+    EXPECT_LT(distance(stems.sum(1), mix), 2e-6);
+    return stems.narrow(-1, before, sound.size(-1));
+  };
+  const auto change = [&](int grids) { return distance(separated(grids, 320), separated(grids, 324)); };  // a quarter of the hop
+  EXPECT_LT(change(4), change(1) / 10) << change(1);  // silence before and after is a column longer in one of the runs
+}
+
 TEST(Bsrnn, FitsItsInput) {
   // After fit_input() the features of that very mixture have mean 0 and deviation 1, so that the two models differ.
   const auto model = build("bsrnn", small());
