@@ -29,7 +29,7 @@ Sequence part(const Tensor& values, bool batch_first, std::int64_t size, std::in
 
 /// Calls work(direction, first row, rows) for all rows of all directions, in parallel.
 template <class Work>
-void for_rows(std::int64_t directions, std::int64_t rows, const Work& work) {
+void for_directions(std::int64_t directions, std::int64_t rows, const Work& work) {
   const std::int64_t blocks = (rows + kRowsTogether - 1) / kRowsTogether;
   parallel_for(directions * blocks, 1, [&](std::int64_t from, std::int64_t to) {
     for (std::int64_t i = from; i < to; ++i) {
@@ -50,7 +50,7 @@ class Recurrence : public torch::autograd::Function<Recurrence> {
     const Tensor cells = keep ? torch::empty_like(outputs) : Tensor();
     std::vector<LstmKernel> kernels;
     for (std::int64_t d = 0; d < directions; ++d) kernels.emplace_back(recurrent[d].data_ptr<float>(), static_cast<std::size_t>(hidden));
-    for_rows(directions, rows, [&](std::int64_t d, std::int64_t row, std::size_t count) {
+    for_directions(directions, rows, [&](std::int64_t d, std::int64_t row, std::size_t count) {
       kernels[static_cast<std::size_t>(d)].run(part(gates, batch_first, 4 * hidden, d, row), static_cast<std::size_t>(steps), count, d == 1,
                                                part(outputs, batch_first, hidden, d, row),
                                                keep ? part(cells, batch_first, hidden, d, row) : Sequence{});
@@ -73,7 +73,7 @@ class Recurrence : public torch::autograd::Function<Recurrence> {
     const std::int64_t time = batch_first ? 1 : 0, steps = gates.size(time), rows = gates.size(1 - time);
     std::vector<LstmGradientKernel> kernels;
     for (std::int64_t d = 0; d < directions; ++d) kernels.emplace_back(recurrent[d].data_ptr<float>(), static_cast<std::size_t>(hidden));
-    for_rows(directions, rows, [&](std::int64_t d, std::int64_t row, std::size_t count) {
+    for_directions(directions, rows, [&](std::int64_t d, std::int64_t row, std::size_t count) {
       kernels[static_cast<std::size_t>(d)].run(part(gates, batch_first, 4 * hidden, d, row), static_cast<std::size_t>(steps), count, d == 1,
                                                part(of_outputs, batch_first, hidden, d, row), part(cells, batch_first, hidden, d, row));
     });

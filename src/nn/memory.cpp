@@ -18,9 +18,9 @@ namespace unbraid::nn {
 
 namespace {
 
-constexpr std::size_t kPage = 2 << 20;   ///< a large one
-constexpr std::size_t kLittle = 256 << 20;
-constexpr std::size_t kLeast = 1 << 20;  ///< smaller ones are the C library's
+constexpr std::size_t kPage = 2 << 20;      ///< a large one
+constexpr std::size_t kSpare = 256 << 20;   ///< may always lie unused
+constexpr std::size_t kLeast = 1 << 20;     ///< smaller blocks are the C library's
 
 /// Blocks of memory pages, kept when they are free.
 class Blocks {
@@ -39,7 +39,7 @@ class Blocks {
     }
     // What lies unused does not make the process much larger than its tensors once were.
     const std::size_t most = std::max(most_used_, used_bytes_ + size);
-    drop(most + std::max(most / 4, kLittle) - used_bytes_ - size);
+    drop(most + std::max(most / 4, kSpare) - used_bytes_ - size);
     void* block = map(size);
     if (!block) {  // perhaps what is kept is what is missing
       drop(0);

@@ -18,7 +18,7 @@ TEST(Gelu, GradientOfWhatIsNotContiguous) {
     for (int i = 0; i < 8; ++i) torch::full({2 * 16 * 32 * 64}, 1e30);  // what memory holds when it is free
     const torch::Tensor x = torch::randn({2, 16, 32, 64}).requires_grad_();
     nn::gelu(x).backward(gradient);
-    EXPECT_LT((x.grad() - gradient * derivative(x.detach())).abs().max().item<double>(), 1e-5);
+    EXPECT_LT((x.grad() - gradient * derivative(x.detach())).abs().max().item<double>(), 1e-5);  // float32, values up to 5
   }
 }
 

@@ -137,7 +137,8 @@ TEST_P(Overfit, BfloatGradientIsAlike) {
   };
   const torch::Tensor exact = gradient(false), coarse = gradient(true);
   const double alike = ((exact * coarse).sum() / (exact.norm() * coarse.norm())).item<double>();
-  EXPECT_GT(alike, 0.9) << "cosine of the angle between the gradients";
+  // Eight bits per value leave 0.4 % of error each; the least alike here has 0.986, most have 0.9999.
+  EXPECT_GT(alike, 0.98) << "cosine of the angle between the gradients";
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Overfit, ::testing::Values(
