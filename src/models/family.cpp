@@ -251,7 +251,8 @@ LoadedModel open_plain(const ModelFiles& files) {
     own = read_open_unmix(files.weights);
   } else {
     file = checkpoint::load(files.weights);
-    if (is_model_file(file)) return load_model(file);
+    if (is_model_file(file))
+      return files.config.empty() ? load_model(file) : load_model(file, Config::load(files.config).section("inference"));
     const auto family = std::ranges::find_if(families(), [&](const Family& f) { return f.recognises(file.tensors); });
     if (family == families().end()) throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows"};
     const bool package = files.config.empty() && file.document && demucs::is_package(*file.document);

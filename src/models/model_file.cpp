@@ -74,11 +74,16 @@ void save_model(const std::filesystem::path& path, const Model& model, const Mod
   checkpoint::save_safetensors(path, save_state(model, dtype), metadata);
 }
 
-LoadedModel load_model(const checkpoint::Checkpoint& file) {
+LoadedModel load_model(const checkpoint::Checkpoint& file) { return load_model(file, Config::parse("{}", "inference")); }
+
+LoadedModel load_model(const checkpoint::Checkpoint& file, const Config& inference) {
   if (!is_model_file(file)) throw Error{ErrorCode::kFormat, "not a model file of Unbraid"};
   if (const std::string& layout = entry(file.metadata, "unbraid.model"); layout != kLayout)
     throw Error{ErrorCode::kUnsupported, fmt::format("model file of layout {}; this version reads {}", layout, kLayout)};
-  const Config config = Config::parse(entry(file.metadata, "unbraid.configuration"), "unbraid.configuration");
+  const Config own = Config::parse(entry(file.metadata, "unbraid.configuration"), "unbraid.configuration");
+  YAML::Node node = YAML::Clone(own.node());
+  for (const auto& setting : inference.node()) node["inference"][setting.first.as<std::string>()] = setting.second;
+  const Config config = Config::of(node, own.name());
   LoadedModel result{.model = make_contained_model(entry(file.metadata, "unbraid.architecture"), config, file.tensors),
                      .card = card_of(entry(file.metadata, "unbraid.card"))};
   for (const auto& [key, value] : facts_of(result.model->traits()))

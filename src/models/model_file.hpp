@@ -21,6 +21,7 @@
 #include <memory>
 #include <string>
 
+#include "models/config.hpp"
 #include "models/model.hpp"
 #include "unbraid/checkpoint/checkpoint.hpp"
 #include "unbraid/separator/neural.hpp"
@@ -53,6 +54,8 @@ void save_model(const std::filesystem::path& path, const Model& model, const Mod
 /// newer version.
 LoadedModel load_model(const std::filesystem::path& path);
 LoadedModel load_model(const checkpoint::Checkpoint& file);
+/// With the keys of `inference` (of a configuration's section of that name) in place of its own.
+LoadedModel load_model(const checkpoint::Checkpoint& file, const Config& inference);
 
 /// open_model() of family.hpp with the card, which for published checkpoints only says where the model comes from.
 LoadedModel open_with_card(const ModelFiles& files);

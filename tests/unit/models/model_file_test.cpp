@@ -2,6 +2,8 @@
 
 #include <sys/resource.h>
 
+#include <fstream>
+
 #include "models/state.hpp"
 #include "networks.hpp"
 #include "support/fixtures.hpp"
@@ -43,6 +45,19 @@ TEST(ModelFile, RebuildsTheModelFromItselfAlone) {
     EXPECT_EQ(back.model->traits().blocks.length, model->traits().blocks.length);
     EXPECT_FALSE(back.model->is_training());
   }
+}
+
+TEST(ModelFile, TakesInferenceFromAConfigurationBesideIt) {
+  const TemporaryFolder folder;
+  save_model(folder / "m.safetensors", *build("mask_inference", kYaml), {});
+  const auto opened = [&](const std::string& yaml) {
+    std::ofstream(folder / "m.yaml") << yaml;
+    return open_with_card({.weights = folder / "m.safetensors", .config = folder / "m.yaml"}).model;
+  };
+  EXPECT_EQ(opened("inference: {chunk_size: 7000}")->traits().blocks.length, 7000);
+  EXPECT_EQ(opened("inference: {num_overlap: 4}")->traits().blocks.length, 5000) << "what is not said stays";
+  EXPECT_EQ(opened("audio: {sample_rate: 8000}")->traits().sample_rate, 22050) << "the weights are of that rate";
+  EXPECT_THROW(opened("inference: {chunk_size: 0}"), Error);
 }
 
 TEST(ModelFile, KeepsHalfPrecision) {
