@@ -41,10 +41,11 @@ class Composite : public Separator {
  public:
   explicit Composite(SeparatorInfo info) : info_(std::move(info)) {}
   const SeparatorInfo& info() const override { return info_; }
-  /// Members of an ensemble that none of the stems needs are not run.
+  /// Members of an ensemble that none of the stems needs are not run. Geometric means share out the mixture, for which all
+  /// stems are needed.
   bool keep_only(std::span<const std::string> stems) override {
     Ensemble* const ensemble = std::get_if<Ensemble>(&info_.blocks);
-    if (!ensemble || stems.empty()) return false;
+    if (!ensemble || stems.empty() || ensemble->combine == Ensemble::Combine::kGeometric) return false;
     std::vector<std::string> kept;
     std::vector<std::size_t> columns;
     for (std::size_t i = 0; i < info_.stems.size(); ++i)
@@ -186,9 +187,10 @@ class RecipeReader {
     const std::map<std::string, Ensemble::Combine> kWays{{"average", Ensemble::Combine::kMean},
                                                          {"median", Ensemble::Combine::kMedian},
                                                          {"min", Ensemble::Combine::kMin},
-                                                         {"max", Ensemble::Combine::kMax}};
+                                                         {"max", Ensemble::Combine::kMax},
+                                                         {"geometric", Ensemble::Combine::kGeometric}};
     const auto way = kWays.find(node["combine"] ? node["combine"].as<std::string>() : "average");
-    if (way == kWays.end()) fail("combine must be average, median, min or max");
+    if (way == kWays.end()) fail("combine must be average, median, min, max or geometric");
     std::vector<Member> members;
     for (const YAML::Node& item : node["members"]) {
       members.push_back(member(item, {"model", "config", "lora", "weights"}));

@@ -110,9 +110,14 @@ class EnsembleStream : public CompositeStream {
         if (weight > 0.0 && queue) voices.push_back({queue, weight});
       }
       if (voices.empty()) throw Error{ErrorCode::kUsage, "no member of the ensemble gives this stem", stems_[i]};
-      const bool spectral = combine_ == Ensemble::Combine::kMin || combine_ == Ensemble::Combine::kMax;
-      if (spectral) combiners_.emplace_back(voices.size(), input.channels, combine_);
     }
+    if (combine_ == Ensemble::Combine::kMean || combine_ == Ensemble::Combine::kMedian) return;
+    std::vector<std::vector<double>> weights;
+    for (const Voices& voices : voices_) {
+      std::vector<double>& of_stem = weights.emplace_back();
+      for (const Voice& voice : voices) of_stem.push_back(voice.weight);
+    }
+    combiner_.emplace(std::move(weights), input.channels, combine_);
   }
 
   void push(AudioView frames, RunContext& run) override {
@@ -123,7 +128,7 @@ class EnsembleStream : public CompositeStream {
   void finish(RunContext& run) override {
     for (const auto& part : parts_) part->finish(run);
     combine(run);
-    for (SpectralCombiner& combiner : combiners_) combiner.finish(run.pool);
+    if (combiner_) combiner_->finish(run.pool);
   }
 
  private:
@@ -139,33 +144,35 @@ class EnsembleStream : public CompositeStream {
     return end;
   }
   std::uint64_t available() const override {
-    if (combiners_.empty()) return separated();
-    std::size_t frames = mix_.size();
-    for (const SpectralCombiner& combiner : combiners_) frames = std::min(frames, combiner.ready());
-    return mix_.first() + frames;
+    return combiner_ ? mix_.first() + std::min(mix_.size(), combiner_->ready()) : separated();
   }
 
-  /// Hands what all members have given to the combiners.
+  /// Hands what all members have given to the combiner.
   void combine(RunContext& run) {
-    if (combiners_.empty()) return;
+    if (!combiner_) return;
     for (std::uint64_t end = separated(); combined_ < end;) {
       const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(end - combined_, kPieceFrames));
-      for (std::size_t i = 0; i < stems_.size(); ++i) {
-        AudioBuffer packed(voices_[i].size() * input_.channels, count);
-        for (std::size_t v = 0; v < voices_[i].size(); ++v)
-          for (std::size_t c = 0; c < input_.channels; ++c)
-            std::ranges::copy(std::as_const(*voices_[i][v].queue).view(combined_, count).channel(c),
-                              packed.channel(v * input_.channels + c).begin());
-        combiners_[i].push(packed, run.pool);
-      }
+      AudioBuffer packed(combiner_->inputs(), count);
+      std::size_t row = 0;
+      const auto pack = [&](const AudioQueue& queue) {
+        const AudioView frames = queue.view(combined_, count);
+        for (std::size_t c = 0; c < frames.channels(); ++c)
+          std::ranges::copy(frames.channel(c), packed.channel(row++).begin());
+      };
+      pack(mix_);
+      for (const Voices& voices : voices_)
+        for (const Voice& voice : voices) pack(*voice.queue);
+      combiner_->push(packed, run.pool);
       combined_ += count;
       drop_parts(combined_);
     }
   }
 
   void fill(std::size_t stem, std::uint64_t first, AudioBuffer& audio) override {
-    if (!combiners_.empty()) {
-      copy(combiners_[stem].view(audio.frames()), audio);
+    if (combiner_) {
+      const AudioView all = combiner_->view(audio.frames());
+      for (std::size_t c = 0; c < audio.channels(); ++c)
+        std::ranges::copy(all.channel(stem * audio.channels() + c), audio.channel(c).begin());
       return;
     }
     const Voices& voices = voices_[stem];
@@ -187,8 +194,8 @@ class EnsembleStream : public CompositeStream {
   }
 
   void release(std::uint64_t frame) override {
-    for (SpectralCombiner& combiner : combiners_) combiner.drop(static_cast<std::size_t>(frame - mix_.first()));
-    if (combiners_.empty()) drop_parts(frame);
+    if (combiner_) combiner_->drop(static_cast<std::size_t>(frame - mix_.first()));
+    else drop_parts(frame);
   }
   void drop_parts(std::uint64_t frame) {
     for (const auto& part : parts_)
@@ -198,8 +205,8 @@ class EnsembleStream : public CompositeStream {
   Ensemble::Combine combine_;
   std::vector<std::unique_ptr<Part>> parts_;
   std::vector<Voices> voices_;  ///< by stem
-  std::vector<SpectralCombiner> combiners_;
-  std::uint64_t combined_ = 0;  ///< frames that the combiners have got
+  std::optional<SpectralCombiner> combiner_;
+  std::uint64_t combined_ = 0;  ///< frames that it has got
 };
 
 class ChainStream : public CompositeStream {

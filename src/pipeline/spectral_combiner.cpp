@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <complex>
-#include <vector>
+#include <limits>
+#include <numeric>
+#include <utility>
 
 namespace unbraid {
 
@@ -12,18 +14,28 @@ constexpr std::size_t kFft = 2048, kHop = 1024;  // as in the ensemble.py of MSS
 // Blocks begin at whole hops, so that their frames are those of the whole track; the context holds every frame that
 // reaches into the core.
 constexpr std::size_t kContext = 2 * kFft, kCore = 64 * kHop;
+constexpr float kLeastShare = 1e-8f;  ///< of the mixture's power in a bin: what an estimate is taken to hold at least
 
 }  // namespace
 
-SpectralCombiner::SpectralCombiner(std::size_t estimates, std::size_t channels, Ensemble::Combine combine)
-    : estimates_(estimates),
+SpectralCombiner::SpectralCombiner(std::vector<std::vector<double>> weights, std::size_t channels,
+                                   Ensemble::Combine combine)
+    : weights_(std::move(weights)),
       channels_(channels),
-      largest_(combine == Ensemble::Combine::kMax),
+      inputs_(channels),
+      combine_(combine),
       stft_({.window = {.length = kFft}, .hop = kHop}),
       layout_(ChunkLayout::of({.length = kCore + 2 * kContext, .overlap = 0, .window = BlockWindow::kBox,
                                .context = kContext, .padding = PaddingMode::kConstant})),
-      chunker_(layout_, estimates * channels),
-      stitcher_(layout_, block_weights(BlockWindow::kBox, layout_), channels) {}
+      chunker_(layout_, channels * std::accumulate(weights_.begin(), weights_.end(), std::size_t{1},
+                                                   [](std::size_t sum, const auto& stem) { return sum + stem.size(); })),
+      stitcher_(layout_, block_weights(BlockWindow::kBox, layout_), channels * weights_.size()) {
+  for (std::vector<double>& stem : weights_) {
+    inputs_ += stem.size() * channels;
+    const double sum = std::accumulate(stem.begin(), stem.end(), 0.0);
+    for (double& weight : stem) weight /= sum;
+  }
+}
 
 void SpectralCombiner::push(AudioView frames, ThreadPool& pool) {
   received_ += frames.frames();
@@ -40,25 +52,61 @@ void SpectralCombiner::finish(ThreadPool& pool) {
 void SpectralCombiner::combine_blocks(ThreadPool& pool) {
   while (chunker_.ready()) {
     const BlockSpan span = chunker_.span();
-    AudioBuffer block(estimates_ * channels_, span.length);
+    AudioBuffer block(inputs_, span.length);
     chunker_.next(block);
     const dsp::Spectrogram<float> all = stft_.forward(block.view(), pool);
-    dsp::Spectrogram<float> chosen(channels_, all.frames(), all.bins());
+    dsp::Spectrogram<float> made(channels_ * weights_.size(), all.frames(), all.bins());
     pool.parallel_for(all.frames(), [&](std::size_t m) {
-      for (std::size_t c = 0; c < channels_; ++c) {
-        const auto out = chosen.frame(c, m);
-        for (std::size_t e = 0; e < estimates_; ++e) {
-          const auto in = all.frame(e * channels_ + c, m);
-          for (std::size_t k = 0; k < out.size(); ++k) {
-            const float before = std::norm(out[k]), now = std::norm(in[k]);
-            if (e == 0 || (largest_ ? now > before : now < before)) out[k] = in[k];
-          }
+      if (combine_ == Ensemble::Combine::kGeometric) share(all, m, made);
+      else choose(all, m, made);
+    });
+    AudioBuffer combined(made.channels(), span.length);
+    stft_.inverse(made, combined.view(), pool);
+    stitcher_.add(combined, span);
+  }
+}
+
+/// In each bin the value of the smallest or the largest magnitude.
+void SpectralCombiner::choose(const dsp::Spectrogram<float>& all, std::size_t frame, dsp::Spectrogram<float>& out) const {
+  const bool largest = combine_ == Ensemble::Combine::kMax;
+  std::size_t first = channels_;  // behind the mixture
+  for (std::size_t s = 0; s < weights_.size(); first += weights_[s++].size() * channels_)
+    for (std::size_t c = 0; c < channels_; ++c) {
+      const auto chosen = out.frame(s * channels_ + c, frame);
+      for (std::size_t e = 0; e < weights_[s].size(); ++e) {
+        const auto estimate = all.frame(first + e * channels_ + c, frame);
+        for (std::size_t k = 0; k < chosen.size(); ++k) {
+          const float before = std::norm(chosen[k]), now = std::norm(estimate[k]);
+          if (e == 0 || (largest ? now > before : now < before)) chosen[k] = estimate[k];
         }
       }
-    });
-    AudioBuffer combined(channels_, span.length);
-    stft_.inverse(chosen, combined.view(), pool);
-    stitcher_.add(combined, span);
+    }
+}
+
+/// The mixture by the geometric means of the magnitudes.
+void SpectralCombiner::share(const dsp::Spectrogram<float>& all, std::size_t frame, dsp::Spectrogram<float>& out) const {
+  const std::size_t bins = all.bins();
+  std::vector<float> least(bins), logs(bins), means(weights_.size() * bins), sums(bins);
+  for (std::size_t c = 0; c < channels_; ++c) {
+    const auto mixture = all.frame(c, frame);
+    for (std::size_t k = 0; k < bins; ++k)
+      least[k] = std::norm(mixture[k]) * kLeastShare + std::numeric_limits<float>::min();
+    std::ranges::fill(sums, 0.0f);
+    std::size_t first = channels_;
+    for (std::size_t s = 0; s < weights_.size(); first += weights_[s++].size() * channels_) {
+      std::ranges::fill(logs, 0.0f);
+      for (std::size_t e = 0; e < weights_[s].size(); ++e) {
+        const auto half = static_cast<float>(weights_[s][e] / 2);  // of powers
+        const auto estimate = all.frame(first + e * channels_ + c, frame);
+        for (std::size_t k = 0; k < bins; ++k) logs[k] += half * std::log(std::norm(estimate[k]) + least[k]);
+      }
+      float* const mean = means.data() + s * bins;
+      for (std::size_t k = 0; k < bins; ++k) sums[k] += mean[k] = std::exp(logs[k]);
+    }
+    for (std::size_t s = 0; s < weights_.size(); ++s) {
+      const auto stem = out.frame(s * channels_ + c, frame);
+      for (std::size_t k = 0; k < bins; ++k) stem[k] = mixture[k] * (means[s * bins + k] / sums[k]);
+    }
   }
 }
 

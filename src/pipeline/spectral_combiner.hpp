@@ -1,14 +1,15 @@
 #pragma once
-// Estimates of one stem made one in the time-frequency plane: in each bin, the value of the smallest or the largest
-// magnitude. As a stream, with memory that does not depend on the length.
+// The estimates of several separators made one in the time-frequency plane. As a stream, with memory that does not depend
+// on the length.
 //
-//   SpectralCombiner combiner(3, 2, Combine::kMax);
-//   combiner.push(estimates, pool);                     // [estimate · channels][frames]
-//   while (std::size_t n = combiner.ready()) { use(combiner.view(n)); combiner.drop(n); }
+//   SpectralCombiner combiner({{1, 1}, {1, 1}}, 2, Ensemble::Combine::kGeometric);   // two stems of two estimates each
+//   combiner.push(mixture_and_estimates, pool);         // [mixture's channels, those of each estimate of each stem][frames]
+//   while (std::size_t n = combiner.ready()) { use(combiner.view(n)); combiner.drop(n); }      // [stem · channels][frames]
 //   combiner.finish(pool);
 
 #include <cstdint>
-#include <memory>
+#include <span>
+#include <vector>
 
 #include "pipeline/audio_queue.hpp"
 #include "unbraid/core/thread_pool.hpp"
@@ -21,9 +22,11 @@ namespace unbraid {
 
 class SpectralCombiner {
  public:
-  /// combine: kMin or kMax.
-  SpectralCombiner(std::size_t estimates, std::size_t channels, Ensemble::Combine combine);
+  /// weights: of each estimate of each stem, > 0. combine: kMin, kMax or kGeometric.
+  SpectralCombiner(std::vector<std::vector<double>> weights, std::size_t channels, Ensemble::Combine combine);
 
+  /// Channels of what push() takes.
+  std::size_t inputs() const { return inputs_; }
   void push(AudioView frames, ThreadPool& pool);
   void finish(ThreadPool& pool);
   std::size_t ready() const { return stitcher_.ready(); }
@@ -32,9 +35,12 @@ class SpectralCombiner {
 
  private:
   void combine_blocks(ThreadPool& pool);
+  void choose(const dsp::Spectrogram<float>& all, std::size_t frame, dsp::Spectrogram<float>& out) const;
+  void share(const dsp::Spectrogram<float>& all, std::size_t frame, dsp::Spectrogram<float>& out) const;
 
-  std::size_t estimates_, channels_;
-  bool largest_;
+  std::vector<std::vector<double>> weights_;  ///< of each stem they add up to 1
+  std::size_t channels_, inputs_;
+  Ensemble::Combine combine_;
   dsp::Stft<float> stft_;
   ChunkLayout layout_;
   Chunker chunker_;

@@ -110,6 +110,25 @@ TEST(EnsembleOf, ChoosesBinByBinAsOnTheWholeTrack) {
     }
 }
 
+TEST(EnsembleOf, SharesTheMixtureByGeometricMeans) {
+  for (const std::size_t frames : {0u, 1u, 1000u, 200000u}) {
+    const AudioBuffer mix = noise(2, frames, 3);
+    FunctionSeparator both = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}, 64), {1, 1}},
+                                                                        {scales({"a", "b"}, {0.2f, -0.8f}, 4096), {1, 1}}},
+                                                            .combine = Ensemble::Combine::kGeometric});
+    const Stems stems = run_separator(mix, both);  // √(0.5 · 0.2) : √(0.5 · 0.8) = 1 : 2
+    EXPECT_LT(largest_difference(stems.at("a"), times(mix, 1.0f / 3)), 2e-6) << frames;
+    EXPECT_LT(largest_difference(stems.at("b"), times(mix, 2.0f / 3)), 2e-6) << frames;
+
+    // Weights of 3 and 1; what a member rules out counts as −80 dB: 0.5^¾ · 0.5^¼ : 0.5^¾ · (10⁻⁴)^¼.
+    FunctionSeparator one = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}), {3, 3}},
+                                                                       {scales({"a", "b"}, {0.5f, 0.0f}), {1, 1}}},
+                                                           .combine = Ensemble::Combine::kGeometric});
+    const double b = std::pow(0.5, 0.75) * 0.1, share = b / (0.5 + b);
+    EXPECT_LT(largest_difference(run_separator(mix, one).at("b"), times(mix, static_cast<float>(share))), 2e-6) << frames;
+  }
+}
+
 TEST(EnsembleOf, WithoutMembersForAStemIsRefused) {
   FunctionSeparator nobody = composite({"a"}, Ensemble{.members = {{scales({"a"}, {1.0f}), {0}}}});
   EXPECT_THROW(run_separator(noise(2, 10, 1), nobody), Error);
