@@ -45,7 +45,8 @@ class Composite : public Separator {
   /// stems are needed.
   bool keep_only(std::span<const std::string> stems) override {
     Ensemble* const ensemble = std::get_if<Ensemble>(&info_.blocks);
-    if (!ensemble || stems.empty() || ensemble->combine == Ensemble::Combine::kGeometric) return false;
+    if (!ensemble || stems.empty()) return false;
+    if (ensemble->combine == Ensemble::Combine::kGeometric || ensemble->combine == Ensemble::Combine::kBlend) return false;
     std::vector<std::string> kept;
     std::vector<std::size_t> columns;
     for (std::size_t i = 0; i < info_.stems.size(); ++i)
@@ -188,9 +189,10 @@ class RecipeReader {
                                                          {"median", Ensemble::Combine::kMedian},
                                                          {"min", Ensemble::Combine::kMin},
                                                          {"max", Ensemble::Combine::kMax},
-                                                         {"geometric", Ensemble::Combine::kGeometric}};
+                                                         {"geometric", Ensemble::Combine::kGeometric},
+                                                         {"blend", Ensemble::Combine::kBlend}};
     const auto way = kWays.find(node["combine"] ? node["combine"].as<std::string>() : "average");
-    if (way == kWays.end()) fail("combine must be average, median, min, max or geometric");
+    if (way == kWays.end()) fail("combine must be average, median, min, max, geometric or blend");
     std::vector<Member> members;
     for (const YAML::Node& item : node["members"]) {
       members.push_back(member(item, {"model", "config", "lora", "weights"}));

@@ -57,8 +57,8 @@ void SpectralCombiner::combine_blocks(ThreadPool& pool) {
     const dsp::Spectrogram<float> all = stft_.forward(block.view(), pool);
     dsp::Spectrogram<float> made(channels_ * weights_.size(), all.frames(), all.bins());
     pool.parallel_for(all.frames(), [&](std::size_t m) {
-      if (combine_ == Ensemble::Combine::kGeometric) share(all, m, made);
-      else choose(all, m, made);
+      const bool chooses = combine_ == Ensemble::Combine::kMin || combine_ == Ensemble::Combine::kMax;
+      chooses ? choose(all, m, made) : share(all, m, made);
     });
     AudioBuffer combined(made.channels(), span.length);
     stft_.inverse(made, combined.view(), pool);
@@ -83,7 +83,7 @@ void SpectralCombiner::choose(const dsp::Spectrogram<float>& all, std::size_t fr
     }
 }
 
-/// The mixture by the geometric means of the magnitudes.
+/// The mixture by the geometric means of the magnitudes, alone or averaged with the arithmetic means of the values.
 void SpectralCombiner::share(const dsp::Spectrogram<float>& all, std::size_t frame, dsp::Spectrogram<float>& out) const {
   const std::size_t bins = all.bins();
   std::vector<float> least(bins), logs(bins), means(weights_.size() * bins), sums(bins);
@@ -105,7 +105,22 @@ void SpectralCombiner::share(const dsp::Spectrogram<float>& all, std::size_t fra
     }
     for (std::size_t s = 0; s < weights_.size(); ++s) {
       const auto stem = out.frame(s * channels_ + c, frame);
-      for (std::size_t k = 0; k < bins; ++k) stem[k] = mixture[k] * (means[s * bins + k] / sums[k]);
+      const float part = combine_ == Ensemble::Combine::kBlend ? 0.5f : 1.0f;
+      for (std::size_t k = 0; k < bins; ++k) stem[k] = mixture[k] * (part * means[s * bins + k] / sums[k]);
+    }
+    if (combine_ == Ensemble::Combine::kBlend) add_means(all, c, frame, out);
+  }
+}
+
+void SpectralCombiner::add_means(const dsp::Spectrogram<float>& all, std::size_t channel, std::size_t frame,
+                                 dsp::Spectrogram<float>& out) const {
+  std::size_t first = channels_;
+  for (std::size_t s = 0; s < weights_.size(); first += weights_[s++].size() * channels_) {
+    const auto stem = out.frame(s * channels_ + channel, frame);
+    for (std::size_t e = 0; e < weights_[s].size(); ++e) {
+      const auto half = static_cast<float>(weights_[s][e] / 2);
+      const auto estimate = all.frame(first + e * channels_ + channel, frame);
+      for (std::size_t k = 0; k < stem.size(); ++k) stem[k] += half * estimate[k];
     }
   }
 }

@@ -22,7 +22,7 @@ namespace unbraid {
 
 class SpectralCombiner {
  public:
-  /// weights: of each estimate of each stem, > 0. combine: kMin, kMax or kGeometric.
+  /// weights: of each estimate of each stem, > 0. combine: kMin, kMax, kGeometric or kBlend.
   SpectralCombiner(std::vector<std::vector<double>> weights, std::size_t channels, Ensemble::Combine combine);
 
   /// Channels of what push() takes.
@@ -37,6 +37,8 @@ class SpectralCombiner {
   void combine_blocks(ThreadPool& pool);
   void choose(const dsp::Spectrogram<float>& all, std::size_t frame, dsp::Spectrogram<float>& out) const;
   void share(const dsp::Spectrogram<float>& all, std::size_t frame, dsp::Spectrogram<float>& out) const;
+  void add_means(const dsp::Spectrogram<float>& all, std::size_t channel, std::size_t frame,
+                 dsp::Spectrogram<float>& out) const;
 
   std::vector<std::vector<double>> weights_;  ///< of each stem they add up to 1
   std::size_t channels_, inputs_;

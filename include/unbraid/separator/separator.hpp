@@ -94,8 +94,10 @@ struct Ensemble {
     kMedian,  ///< sample by sample; of two, their mean
     kMin,     ///< in each bin of an STFT (2048 samples, hop 1024) the value of the smallest magnitude
     kMax,     ///< … of the largest
-    kGeometric  ///< the mixture's bins (of the same STFT), shared out by the weighted geometric means of the members'
-                ///< magnitudes: what one member rules out is quiet. The stems add up to the mixture.
+    /// The mixture's bins (of the same STFT), shared out by the weighted geometric means of the members' magnitudes: what
+    /// one member rules out is quiet. The stems add up to the mixture.
+    kGeometric,
+    kBlend  ///< the mean of kMean and kGeometric
   };
   struct Member {
     std::shared_ptr<Separator> separator;

@@ -120,6 +120,11 @@ TEST(EnsembleOf, SharesTheMixtureByGeometricMeans) {
     EXPECT_LT(largest_difference(stems.at("a"), times(mix, 1.0f / 3)), 2e-6) << frames;
     EXPECT_LT(largest_difference(stems.at("b"), times(mix, 2.0f / 3)), 2e-6) << frames;
 
+    FunctionSeparator blend = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}, 64), {1, 1}},
+                                                                         {scales({"a", "b"}, {0.2f, 0.8f}, 4096), {1, 1}}},
+                                                             .combine = Ensemble::Combine::kBlend});
+    EXPECT_LT(largest_difference(run_separator(mix, blend).at("a"), times(mix, (1.0f / 3 + 0.35f) / 2)), 2e-6) << frames;
+
     // Weights of 3 and 1; what a member rules out counts as −80 dB: 0.5^¾ · 0.5^¼ : 0.5^¾ · (10⁻⁴)^¼.
     FunctionSeparator one = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}), {3, 3}},
                                                                        {scales({"a", "b"}, {0.5f, 0.0f}), {1, 1}}},
