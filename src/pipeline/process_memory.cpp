@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <string>
 
 namespace unbraid {
 
@@ -14,6 +15,10 @@ std::size_t current_memory_bytes() {
 }
 
 std::size_t peak_memory_bytes() {
+  // Linux's ru_maxrss begins with what the parent held when it started this process; VmHWM does not.
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return std::stoul(line.substr(6)) * 1024;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
 #if defined(__APPLE__)
