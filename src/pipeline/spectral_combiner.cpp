@@ -1,5 +1,6 @@
 #include "pipeline/spectral_combiner.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <complex>
 #include <limits>
@@ -22,16 +23,15 @@ SpectralCombiner::SpectralCombiner(std::vector<std::vector<double>> weights, std
                                    Ensemble::Combine combine)
     : weights_(std::move(weights)),
       channels_(channels),
-      inputs_(channels),
+      inputs_(channels * std::accumulate(weights_.begin(), weights_.end(), std::size_t{1},  // 1: the mixture
+                                         [](std::size_t sum, const auto& stem) { return sum + stem.size(); })),
       combine_(combine),
       stft_({.window = {.length = kFft}, .hop = kHop}),
       layout_(ChunkLayout::of({.length = kCore + 2 * kContext, .overlap = 0, .window = BlockWindow::kBox,
                                .context = kContext, .padding = PaddingMode::kConstant})),
-      chunker_(layout_, channels * std::accumulate(weights_.begin(), weights_.end(), std::size_t{1},
-                                                   [](std::size_t sum, const auto& stem) { return sum + stem.size(); })),
+      chunker_(layout_, inputs_),
       stitcher_(layout_, block_weights(BlockWindow::kBox, layout_), channels * weights_.size()) {
   for (std::vector<double>& stem : weights_) {
-    inputs_ += stem.size() * channels;
     const double sum = std::accumulate(stem.begin(), stem.end(), 0.0);
     for (double& weight : stem) weight /= sum;
   }
@@ -112,6 +112,7 @@ void SpectralCombiner::share(const dsp::Spectrogram<float>& all, std::size_t fra
   }
 }
 
+/// Half the weighted means of the estimates.
 void SpectralCombiner::add_means(const dsp::Spectrogram<float>& all, std::size_t channel, std::size_t frame,
                                  dsp::Spectrogram<float>& out) const {
   std::size_t first = channels_;

@@ -8,7 +8,6 @@
 //   combiner.finish(pool);
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "pipeline/audio_queue.hpp"

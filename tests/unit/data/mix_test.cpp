@@ -507,7 +507,7 @@ TEST(Mix, StemsFallSilentAsOftenAsTheRecipeSays) {
   EXPECT_THROW(wrong.validate(), Error);
 }
 
-TEST(Mix, SongsThatLackAStemAreMixedWithSilence) {
+TEST(Mix, SongsThatLackAStemAreLeftOutSilentOrFilled) {
   std::vector<Track> tracks;
   for (const bool has_bass : {true, false}) {
     Track track{.name = has_bass ? "whole" : "partial", .sample_rate = kRate, .mixture = nullptr, .stems = {}};
