@@ -17,6 +17,7 @@ namespace {
 using torch::Tensor;
 
 constexpr double kEpsilon = 1e-8;
+constexpr double kSnrThreshold = 1e-3;
 constexpr double kLogFloor = 1e-5;
 constexpr std::int64_t kMostPermuted = 6;
 
@@ -27,7 +28,8 @@ struct NamedComparison {
   Comparison compare;
 };
 constexpr NamedComparison kComparisons[] = {
-    {"l1", l1}, {"mse", mse}, {"snr", negative_snr}, {"si_sdr", negative_si_sdr}, {"cosine", cosine}};
+    {"l1", l1}, {"mse", mse}, {"snr", negative_snr}, {"thresholded_snr", negative_thresholded_snr},
+    {"si_sdr", negative_si_sdr}, {"cosine", cosine}};
 
 Comparison comparison_named(const std::string& name) {
   const auto found = std::ranges::find(kComparisons, name, &NamedComparison::name);
@@ -215,6 +217,11 @@ Tensor negative_snr(const Tensor& estimate, const Tensor& reference) {
   return -decibels(rows(reference).square().sum(-1), rows(reference - estimate).square().sum(-1));
 }
 
+Tensor negative_thresholded_snr(const Tensor& estimate, const Tensor& reference) {
+  const Tensor mixture = rows(reference.sum(1, true)).square().sum(-1);
+  return decibels(rows(reference - estimate).square().sum(-1) + kSnrThreshold * mixture, mixture);
+}
+
 Tensor negative_si_sdr(const Tensor& estimate, const Tensor& reference) {
   const Tensor e = rows(estimate), r = rows(reference);
   const Tensor scaled = (e * r).sum(-1, true) / (r.square().sum(-1, true) + kEpsilon) * r;
@@ -317,7 +324,7 @@ LossTerm LossTerm::of(const models::Config& config) {
   };
   const bool compares = comparison_named(term.name) != nullptr;
   require(compares || term.name == "mrstft" || term.name == "complex_stft" || term.name == "deepconvsep",
-          "there are l1, mse, snr, si_sdr, cosine, mrstft, complex_stft and deepconvsep");
+          "there are l1, mse, snr, thresholded_snr, si_sdr, cosine, mrstft, complex_stft and deepconvsep");
   require(term.domain == "time" || term.domain == "magnitude" || term.domain == "spectrum", "the domain is time, magnitude or spectrum");
   require(compares || term.domain == (term.name == "deepconvsep" ? "magnitude" : "time"), "this loss has a domain of its own");
   require(compares || !term.permutation_invariant, "this loss cannot be permutation-invariant");

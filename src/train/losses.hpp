@@ -12,12 +12,15 @@
 //   snr       −10 log₁₀ ((Σ r² + ε) / (Σ (r − e)² + ε))
 //   si_sdr    −10 log₁₀ ((Σ (αr)² + ε) / (Σ (αr − e)² + ε)), α = Σ er / (Σ r² + ε)
 //             (Le Roux, Wisdom, Erdogan, Hershey, "SDR: half-baked or well done?", ICASSP 2019, eq. 3)
+//   thresholded_snr  10 log₁₀ ((Σ (r − e)² + τ Σ x² + ε) / (Σ x² + ε)) with τ = 10⁻³ and x the sum of all references, the mixture:
+//             at best −30 dB, with silent references too (Wisdom et al., "What's all the FUSS about free universal sound
+//             separation data?", ICASSP 2021, section 3)
 //   cosine    1 − Σ er / (‖e‖‖r‖ + ε)
 // with ε = 1e-8. A batch of silent references has no direction: snr and si_sdr then push the estimate's energy down to ε.
 //   mrstft    mean over n_fft of ‖|R| − |E|‖ / (‖R‖ + ε) + mean |log(|R| + 1e-5) − log(|E| + 1e-5)|, hop n_fft/4
 //             (Yamamoto, Song, Kim, "Parallel WaveGAN", ICASSP 2020, eqs. 4-6), per stem over all channels
 //   complex_stft  mean over n_fft of mean |R − E|, hop n_fft/4, STFTs divided by √n_fft, |z| = |Re z| + |Im z|
-// The first five may compare waveforms (domain: time), magnitudes (domain: magnitude), or the real and imaginary parts of
+// The first six may compare waveforms (domain: time), magnitudes (domain: magnitude), or the real and imaginary parts of
 // complex spectra (domain: spectrum), those of the model where it has its own, else of an STFT with the term's n_fft and hop.
 //
 // deepconvsep, on magnitudes, summed over everything but the batch (Chandna, Miron, Janer, Gómez, "Monoaural audio source
@@ -38,6 +41,7 @@ namespace unbraid::train {
 torch::Tensor l1(const torch::Tensor& estimate, const torch::Tensor& reference);
 torch::Tensor mse(const torch::Tensor& estimate, const torch::Tensor& reference);
 torch::Tensor negative_snr(const torch::Tensor& estimate, const torch::Tensor& reference);
+torch::Tensor negative_thresholded_snr(const torch::Tensor& estimate, const torch::Tensor& reference);
 torch::Tensor negative_si_sdr(const torch::Tensor& estimate, const torch::Tensor& reference);
 torch::Tensor cosine(const torch::Tensor& estimate, const torch::Tensor& reference);
 /// [batch, stems, channels, frames].

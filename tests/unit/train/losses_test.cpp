@@ -30,6 +30,9 @@ TEST(Losses, ByHand) {
   EXPECT_NEAR(at(mse(kEstimate, kReference), 0, 1), 2.0 / 3, 1e-6);
   EXPECT_NEAR(at(negative_snr(kEstimate, kReference), 0, 0), -10 * std::log10(14.0 / 5), 1e-5);
   EXPECT_NEAR(at(negative_snr(kEstimate, kReference), 0, 1), 0, 1e-5);
+  // The mixture is (0, 2, 4).
+  EXPECT_NEAR(at(negative_thresholded_snr(kEstimate, kReference), 0, 0), 10 * std::log10((5 + 0.02) / 20), 1e-5);
+  EXPECT_NEAR(at(negative_thresholded_snr(kEstimate, kReference), 0, 1), 10 * std::log10((2 + 0.02) / 20), 1e-5);
   // α = (1 + 2 + 15) / 14 = 9/7; αr = (9, 18, 27)/7; αr − e = (2, 11, −8)/7: 1134/49 over 189/49.
   EXPECT_NEAR(at(negative_si_sdr(kEstimate, kReference), 0, 0), -10 * std::log10(1134.0 / 189), 1e-5);
   EXPECT_NEAR(at(cosine(kEstimate, kReference), 0, 0), 1 - 18 / std::sqrt(14.0 * 27), 1e-6);
@@ -47,6 +50,21 @@ TEST(Losses, L1IsTheMeanOfDifferencesAndItsGradientTheirSigns) {
   const Tensor gradient = (e - r).detach().sign() * (weights / 40001).view({2, 3, 1, 1});
   EXPECT_LT((e.grad() - gradient).abs().max().item<double>(), 1e-10);
   EXPECT_LT((t.grad() + gradient).abs().max().item<double>(), 1e-10);
+}
+
+TEST(Losses, ThresholdedSnrHasABoundForSilentStemsToo) {
+  torch::manual_seed(4);
+  Tensor r = torch::randn({1, 3, 2, 400});
+  r.select(1, 1).zero_();
+  EXPECT_LT((negative_thresholded_snr(r, r) + 30).abs().max().item<double>(), 1e-4);
+  const Tensor e = r + 0.1 * torch::randn({1, 3, 2, 400});
+  EXPECT_LT((negative_thresholded_snr(7 * e, 7 * r) - negative_thresholded_snr(e, r)).abs().max().item<double>(), 1e-4);
+  // Noise of one level counts alike whether its stem plays or not: ε and the draw's spread leave 0.5 dB.
+  const Tensor loss = negative_thresholded_snr(e, r);
+  EXPECT_LT((loss - loss.mean()).abs().max().item<double>(), 0.5);
+  Tensor silent = torch::zeros({1, 3, 2, 400}).requires_grad_();
+  negative_thresholded_snr(silent, torch::zeros({1, 3, 2, 400})).sum().backward();
+  EXPECT_EQ(silent.grad().abs().max().item<double>(), 0);
 }
 
 TEST(Losses, ScaleInvarianceAndPerfection) {
@@ -75,6 +93,7 @@ TEST(Losses, HaveFiniteGradientsAtSilence) {
     check("l1", l1);
     check("mse", mse);
     check("snr", negative_snr);
+    check("thresholded_snr", negative_thresholded_snr);
     check("si_sdr", negative_si_sdr);
     check("cosine", cosine);
     check("mrstft", [](const Tensor& e, const Tensor& t) { return multi_resolution_stft(e, t, {64, 256}); });
