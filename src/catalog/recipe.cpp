@@ -184,7 +184,7 @@ class RecipeReader {
   }
 
   Method ensemble(const YAML::Node& node) const {
-    only(node, {"combine", "members"});
+    only(node, {"combine", "sharpness", "members"});
     const std::map<std::string, Ensemble::Combine> kWays{{"average", Ensemble::Combine::kMean},
                                                          {"median", Ensemble::Combine::kMedian},
                                                          {"min", Ensemble::Combine::kMin},
@@ -193,15 +193,19 @@ class RecipeReader {
                                                          {"blend", Ensemble::Combine::kBlend}};
     const auto way = kWays.find(node["combine"] ? node["combine"].as<std::string>() : "average");
     if (way == kWays.end()) fail("combine must be average, median, min, max, geometric or blend");
+    const bool shares = way->second == Ensemble::Combine::kGeometric || way->second == Ensemble::Combine::kBlend;
+    if (node["sharpness"] && !shares) fail("sharpness belongs to geometric and blend");
+    const double sharpness = node["sharpness"] ? node["sharpness"].as<double>() : 1.0;
+    if (!(sharpness > 0) || sharpness > kMostSharpness) fail(fmt::format("sharpness must lie above 0 and be at most {}", kMostSharpness));
     std::vector<Member> members;
     for (const YAML::Node& item : node["members"]) {
       members.push_back(member(item, {"model", "config", "lora", "weights"}));
       read_weights(item["weights"], members.back());
     }
-    return combined(std::move(members), way->second);
+    return combined(std::move(members), way->second, sharpness);
   }
 
-  Method combined(std::vector<Member> members, Ensemble::Combine combine) const {
+  Method combined(std::vector<Member> members, Ensemble::Combine combine, double sharpness = 1) const {
     if (members.empty()) fail("an ensemble without members");
     std::vector<std::string> stems;
     for (const Member& one : members)
@@ -209,8 +213,8 @@ class RecipeReader {
         if (one.weights[i] > 0 && std::ranges::find(stems, one.method.stems[i]) == stems.end()) stems.push_back(one.method.stems[i]);
     if (stems.empty()) fail("all weights are 0");
     Method method = describe(members, stems);
-    method.make = [members, stems, combine](const StreamFormat& format, const ParameterValues&, std::uint64_t seed) {
-      Ensemble ensemble{.members = {}, .combine = combine};
+    method.make = [members, stems, combine, sharpness](const StreamFormat& format, const ParameterValues&, std::uint64_t seed) {
+      Ensemble ensemble{.members = {}, .combine = combine, .sharpness = sharpness};
       for (const Member& one : members) {
         Ensemble::Member& made = ensemble.members.emplace_back(Ensemble::Member{.separator = one.make(format, seed), .weights = {}});
         for (const std::string& stem : stems) {

@@ -117,7 +117,7 @@ class EnsembleStream : public CompositeStream {
       std::vector<double>& of_stem = weights.emplace_back();
       for (const Voice& voice : voices) of_stem.push_back(voice.weight);
     }
-    combiner_.emplace(std::move(weights), input.channels, combine_);
+    combiner_.emplace(std::move(weights), input.channels, combine_, ensemble.sharpness);
   }
 
   void push(AudioView frames, RunContext& run) override {

@@ -20,12 +20,13 @@ constexpr float kLeastShare = 1e-8f;  ///< of the mixture's power in a bin: what
 }  // namespace
 
 SpectralCombiner::SpectralCombiner(std::vector<std::vector<double>> weights, std::size_t channels,
-                                   Ensemble::Combine combine)
+                                   Ensemble::Combine combine, double sharpness)
     : weights_(std::move(weights)),
       channels_(channels),
       inputs_(channels * std::accumulate(weights_.begin(), weights_.end(), std::size_t{1},  // 1: the mixture
                                          [](std::size_t sum, const auto& stem) { return sum + stem.size(); })),
       combine_(combine),
+      sharpness_(sharpness),
       stft_({.window = {.length = kFft}, .hop = kHop}),
       layout_(ChunkLayout::of({.length = kCore + 2 * kContext, .overlap = 0, .window = BlockWindow::kBox,
                                .context = kContext, .padding = PaddingMode::kConstant})),
@@ -83,30 +84,33 @@ void SpectralCombiner::choose(const dsp::Spectrogram<float>& all, std::size_t fr
     }
 }
 
-/// The mixture by the geometric means of the magnitudes, alone or averaged with the arithmetic means of the values.
+/// The mixture by powers of the geometric means of the magnitudes, alone or averaged with the arithmetic means of the values.
 void SpectralCombiner::share(const dsp::Spectrogram<float>& all, std::size_t frame, dsp::Spectrogram<float>& out) const {
-  const std::size_t bins = all.bins();
-  std::vector<float> least(bins), logs(bins), means(weights_.size() * bins), sums(bins);
+  const std::size_t bins = all.bins(), stems = weights_.size();
+  const float part = combine_ == Ensemble::Combine::kBlend ? 0.5f : 1.0f;
+  std::vector<float> least(bins), shares(stems * bins), greatest(bins), sums(bins);
   for (std::size_t c = 0; c < channels_; ++c) {
     const auto mixture = all.frame(c, frame);
     for (std::size_t k = 0; k < bins; ++k)
       least[k] = std::norm(mixture[k]) * kLeastShare + std::numeric_limits<float>::min();
+    std::ranges::fill(shares, 0.0f);
+    std::ranges::fill(greatest, -std::numeric_limits<float>::infinity());
     std::ranges::fill(sums, 0.0f);
     std::size_t first = channels_;
-    for (std::size_t s = 0; s < weights_.size(); first += weights_[s++].size() * channels_) {
-      std::ranges::fill(logs, 0.0f);
+    for (std::size_t s = 0; s < stems; first += weights_[s++].size() * channels_) {
+      float* const log = shares.data() + s * bins;
       for (std::size_t e = 0; e < weights_[s].size(); ++e) {
-        const auto half = static_cast<float>(weights_[s][e] / 2);  // of powers
+        const auto power = static_cast<float>(sharpness_ * weights_[s][e] / 2);  // of powers
         const auto estimate = all.frame(first + e * channels_ + c, frame);
-        for (std::size_t k = 0; k < bins; ++k) logs[k] += half * std::log(std::norm(estimate[k]) + least[k]);
+        for (std::size_t k = 0; k < bins; ++k) log[k] += power * std::log(std::norm(estimate[k]) + least[k]);
       }
-      float* const mean = means.data() + s * bins;
-      for (std::size_t k = 0; k < bins; ++k) sums[k] += mean[k] = std::exp(logs[k]);
+      for (std::size_t k = 0; k < bins; ++k) greatest[k] = std::max(greatest[k], log[k]);
     }
-    for (std::size_t s = 0; s < weights_.size(); ++s) {
+    for (std::size_t s = 0; s < stems; ++s)
+      for (std::size_t k = 0; k < bins; ++k) sums[k] += shares[s * bins + k] = std::exp(shares[s * bins + k] - greatest[k]);
+    for (std::size_t s = 0; s < stems; ++s) {
       const auto stem = out.frame(s * channels_ + c, frame);
-      const float part = combine_ == Ensemble::Combine::kBlend ? 0.5f : 1.0f;
-      for (std::size_t k = 0; k < bins; ++k) stem[k] = mixture[k] * (part * means[s * bins + k] / sums[k]);
+      for (std::size_t k = 0; k < bins; ++k) stem[k] = mixture[k] * (part * shares[s * bins + k] / sums[k]);
     }
     if (combine_ == Ensemble::Combine::kBlend) add_means(all, c, frame, out);
   }

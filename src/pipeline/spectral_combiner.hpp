@@ -21,8 +21,8 @@ namespace unbraid {
 
 class SpectralCombiner {
  public:
-  /// weights: of each estimate of each stem, > 0. combine: kMin, kMax, kGeometric or kBlend.
-  SpectralCombiner(std::vector<std::vector<double>> weights, std::size_t channels, Ensemble::Combine combine);
+  /// weights: of each estimate of each stem, > 0. combine: kMin, kMax, kGeometric or kBlend. sharpness: as Ensemble's.
+  SpectralCombiner(std::vector<std::vector<double>> weights, std::size_t channels, Ensemble::Combine combine, double sharpness = 1);
 
   /// Channels of what push() takes.
   std::size_t inputs() const { return inputs_; }
@@ -42,6 +42,7 @@ class SpectralCombiner {
   std::vector<std::vector<double>> weights_;  ///< of each stem they add up to 1
   std::size_t channels_, inputs_;
   Ensemble::Combine combine_;
+  double sharpness_;
   dsp::Stft<float> stft_;
   ChunkLayout layout_;
   Chunker chunker_;

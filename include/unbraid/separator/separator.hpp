@@ -105,7 +105,11 @@ struct Ensemble {
   };
   std::vector<Member> members;
   Combine combine = Combine::kMean;
+  /// kGeometric, kBlend: to what power the geometric means are taken before they share a bin, > 0 and at most
+  /// kMostSharpness. Above 1 the loudest stem of a bin gets more of it.
+  double sharpness = 1;
 };
+constexpr double kMostSharpness = 16;
 
 /// One separator after another, each on a sum of the mixture and of stems that earlier ones gave.
 struct Chain {

@@ -92,7 +92,10 @@ TEST_F(RecipeTest, RefusesWhatItDoesNotUnderstand) {
                            "ensemble: {members: [{model: hpss, weight: 1}]}", "ensemble: {members: [{model: hpss, weights: -1}]}",
                            "ensemble: {members: [{model: hpss, weights: 0}]}", "chain: [{model: hpss, input: mix -}]",
                            "chain: [{model: hpss, input: mix mix}]", "ensemble: {members: [{model: hpss, weights: loud}]}",
-                           "models: []", "chain: [{model: hpss}]\nmore: 1"})
+                           "ensemble: {combine: blend, sharpness: 0, members: [{model: hpss}]}",
+                           "ensemble: {combine: blend, sharpness: 17, members: [{model: hpss}]}",
+                           "ensemble: {combine: geometric, sharpness: much, members: [{model: hpss}]}",
+                           "ensemble: {combine: average, sharpness: 2, members: [{model: hpss}]}", "models: []", "chain: [{model: hpss}]\nmore: 1"})
     EXPECT_EQ(refusal(text), ErrorCode::kFormat) << text;
   EXPECT_EQ(refusal("chain: [{model: hpss, stems: [vocals]}]"), ErrorCode::kUsage);
   EXPECT_EQ(refusal("chain: [{model: hpss, input: mix - vocals}]"), ErrorCode::kUsage);

@@ -120,6 +120,11 @@ TEST(EnsembleOf, SharesTheMixtureByGeometricMeans) {
     EXPECT_LT(largest_difference(stems.at("a"), times(mix, 1.0f / 3)), 2e-6) << frames;
     EXPECT_LT(largest_difference(stems.at("b"), times(mix, 2.0f / 3)), 2e-6) << frames;
 
+    FunctionSeparator sharp = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}, 64), {1, 1}},
+                                                                         {scales({"a", "b"}, {0.2f, -0.8f}, 4096), {1, 1}}},
+                                                             .combine = Ensemble::Combine::kGeometric, .sharpness = 2});
+    EXPECT_LT(largest_difference(run_separator(mix, sharp).at("a"), times(mix, 1.0f / 5)), 2e-6) << frames;  // 1² : 2²
+
     FunctionSeparator blend = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}, 64), {1, 1}},
                                                                          {scales({"a", "b"}, {0.2f, 0.8f}, 4096), {1, 1}}},
                                                              .combine = Ensemble::Combine::kBlend});
@@ -132,6 +137,19 @@ TEST(EnsembleOf, SharesTheMixtureByGeometricMeans) {
     const double b = std::pow(0.5, 0.75) * 0.1, share = b / (0.5 + b);
     EXPECT_LT(largest_difference(run_separator(mix, one).at("b"), times(mix, static_cast<float>(share))), 2e-6) << frames;
   }
+}
+
+TEST(EnsembleOf, SharesSilenceAndFaintSoundAtTheGreatestSharpness) {
+  AudioBuffer mix = noise(1, 30000, 4);
+  for (std::size_t i = 0; i < 20000; ++i) mix.channel(0)[i] *= i < 10000 ? 0.0f : 1e-18f;  // bins whose power is no float
+  FunctionSeparator all = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.75f, 0.25f}), {1, 1}}},
+                                                         .combine = Ensemble::Combine::kGeometric, .sharpness = kMostSharpness});
+  const Stems stems = run_separator(mix, all);
+  const double b = 1 / (1 + std::pow(3.0, kMostSharpness));
+  AudioBuffer sum = stems.at("a");
+  add_scaled(stems.at("b"), 1.0f, sum);
+  EXPECT_LT(largest_difference(sum, mix), 2e-6);
+  for (std::size_t i = 25000; i < 30000; ++i) EXPECT_NEAR(stems.at("b").channel(0)[i], mix.channel(0)[i] * b, 2e-6);
 }
 
 TEST(EnsembleOf, WithoutMembersForAStemIsRefused) {
