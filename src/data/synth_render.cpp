@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <mutex>
 
 #include "data/synth_fluidsynth.hpp"
 #include "unbraid/core/error.hpp"
@@ -13,6 +14,10 @@ namespace {
 /// Puts most instruments at -40 to -20 LUFS, well above the absolute gate of the loudness measure. Samples
 /// are floating point: nothing clips on the way to the loudness correction.
 constexpr double kGain = 0.6;
+
+/// FluidSynth keeps the samples of all synthesisers in one cache. Reading samples into it and letting go of them by several
+/// threads at a time has crashed in FluidSynth 2.3.1.
+std::mutex samples_lock;
 
 void apply(const FluidSynth& fluid, fluid_synth_t* synth, const MidiEvent& event) {
   const int channel = event.channel();
@@ -30,9 +35,11 @@ void apply(const FluidSynth& fluid, fluid_synth_t* synth, const MidiEvent& event
     case 0xB0:
       fluid.fluid_synth_cc(synth, channel, event.data[0], event.data[1]);
       break;
-    case 0xC0:
+    case 0xC0: {
+      const std::scoped_lock lock(samples_lock);
       fluid.fluid_synth_program_change(synth, channel, event.data[0]);
       break;
+    }
     case 0xD0:
       fluid.fluid_synth_channel_pressure(synth, channel, event.data[0]);
       break;
@@ -78,11 +85,19 @@ AudioBuffer render_part(const MidiPart& part, const TempoMap& tempo, const Rende
   fluid.fluid_settings_setint(settings.get(), "synth.lock-memory", 0);
   // Only the part's own program is read from the SoundFont.
   fluid.fluid_settings_setint(settings.get(), "synth.dynamic-sample-loading", 1);
-  const std::unique_ptr<fluid_synth_t, decltype(fluid.delete_fluid_synth)> synth(
-      fluid.new_fluid_synth(settings.get()), fluid.delete_fluid_synth);
+  const auto let_go = [&fluid](fluid_synth_t* synth) {
+    const std::scoped_lock lock(samples_lock);
+    fluid.delete_fluid_synth(synth);
+  };
+  std::unique_ptr<fluid_synth_t, decltype(let_go)> synth(nullptr, let_go);
+  bool loaded = false;
+  {
+    const std::scoped_lock lock(samples_lock);
+    synth.reset(fluid.new_fluid_synth(settings.get()));
+    loaded = synth && fluid.fluid_synth_sfload(synth.get(), options.soundfont.c_str(), 1) >= 0;
+  }
   if (!synth) throw Error{ErrorCode::kInternal, "FluidSynth gives no synthesiser at this sample rate"};
-  if (fluid.fluid_synth_sfload(synth.get(), options.soundfont.c_str(), 1) < 0)
-    throw Error{ErrorCode::kFormat, "is a damaged SoundFont", options.soundfont.string()};
+  if (!loaded) throw Error{ErrorCode::kFormat, "is a damaged SoundFont", options.soundfont.string()};
 
   AudioBuffer out(2, frames);
   const auto block = static_cast<std::size_t>(fluid.fluid_synth_get_internal_bufsize(synth.get()));
