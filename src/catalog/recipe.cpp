@@ -36,6 +36,11 @@ struct Member {
   }
 };
 
+/// Whether the stems are shares of the mixture's bins.
+bool shares_mixture(Ensemble::Combine combine) {
+  return combine == Ensemble::Combine::kGeometric || combine == Ensemble::Combine::kBlend;
+}
+
 /// What a composite tells the pipeline; the pipeline runs the members itself.
 class Composite : public Separator {
  public:
@@ -46,7 +51,7 @@ class Composite : public Separator {
   bool keep_only(std::span<const std::string> stems) override {
     Ensemble* const ensemble = std::get_if<Ensemble>(&info_.blocks);
     if (!ensemble || stems.empty()) return false;
-    if (ensemble->combine == Ensemble::Combine::kGeometric || ensemble->combine == Ensemble::Combine::kBlend) return false;
+    if (shares_mixture(ensemble->combine)) return false;
     std::vector<std::string> kept;
     std::vector<std::size_t> columns;
     for (std::size_t i = 0; i < info_.stems.size(); ++i)
@@ -193,8 +198,7 @@ class RecipeReader {
                                                          {"blend", Ensemble::Combine::kBlend}};
     const auto way = kWays.find(node["combine"] ? node["combine"].as<std::string>() : "average");
     if (way == kWays.end()) fail("combine must be average, median, min, max, geometric or blend");
-    const bool shares = way->second == Ensemble::Combine::kGeometric || way->second == Ensemble::Combine::kBlend;
-    if (node["sharpness"] && !shares) fail("sharpness belongs to geometric and blend");
+    if (node["sharpness"] && !shares_mixture(way->second)) fail("sharpness belongs to geometric and blend");
     const double sharpness = node["sharpness"] ? node["sharpness"].as<double>() : 1.0;
     if (!(sharpness > 0) || sharpness > kMostSharpness) fail(fmt::format("sharpness must lie above 0 and be at most {}", kMostSharpness));
     std::vector<Member> members;

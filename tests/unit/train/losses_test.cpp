@@ -59,7 +59,7 @@ TEST(Losses, ThresholdedSnrHasABoundForSilentStemsToo) {
   EXPECT_LT((negative_thresholded_snr(r, r) + 30).abs().max().item<double>(), 1e-4);
   const Tensor e = r + 0.1 * torch::randn({1, 3, 2, 400});
   EXPECT_LT((negative_thresholded_snr(7 * e, 7 * r) - negative_thresholded_snr(e, r)).abs().max().item<double>(), 1e-4);
-  // Noise of one level counts alike whether its stem plays or not: ε and the draw's spread leave 0.5 dB.
+  // Noise of one level counts alike whether its stem plays or not. The energy of 800 drawn values spreads by 0.2 dB.
   const Tensor loss = negative_thresholded_snr(e, r);
   EXPECT_LT((loss - loss.mean()).abs().max().item<double>(), 0.5);
   Tensor silent = torch::zeros({1, 3, 2, 400}).requires_grad_();
