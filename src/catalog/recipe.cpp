@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -46,12 +47,12 @@ class Composite : public Separator {
  public:
   explicit Composite(SeparatorInfo info) : info_(std::move(info)) {}
   const SeparatorInfo& info() const override { return info_; }
-  /// Members of an ensemble that none of the stems needs are not run. Geometric means share out the mixture, for which all
-  /// stems are needed.
+  /// Members of an ensemble that none of the stems needs are not run. Geometric means share out the mixture, and a gate
+  /// weighs stems against each other, for which all are needed.
   bool keep_only(std::span<const std::string> stems) override {
     Ensemble* const ensemble = std::get_if<Ensemble>(&info_.blocks);
     if (!ensemble || stems.empty()) return false;
-    if (shares_mixture(ensemble->combine)) return false;
+    if (shares_mixture(ensemble->combine) || ensemble->gate_db) return false;
     std::vector<std::string> kept;
     std::vector<std::size_t> columns;
     for (std::size_t i = 0; i < info_.stems.size(); ++i)
@@ -189,7 +190,7 @@ class RecipeReader {
   }
 
   Method ensemble(const YAML::Node& node) const {
-    only(node, {"combine", "sharpness", "members"});
+    only(node, {"combine", "sharpness", "gate_db", "members"});
     const std::map<std::string, Ensemble::Combine> kWays{{"average", Ensemble::Combine::kMean},
                                                          {"median", Ensemble::Combine::kMedian},
                                                          {"min", Ensemble::Combine::kMin},
@@ -201,15 +202,19 @@ class RecipeReader {
     if (node["sharpness"] && !shares_mixture(way->second)) fail("sharpness belongs to geometric and blend");
     const double sharpness = node["sharpness"] ? node["sharpness"].as<double>() : 1.0;
     if (!(sharpness > 0) || sharpness > kMostSharpness) fail(fmt::format("sharpness must lie above 0 and be at most {}", kMostSharpness));
+    std::optional<double> gate_db;
+    if (node["gate_db"]) gate_db = node["gate_db"].as<double>();
+    if (gate_db && !(*gate_db >= kLowestGateDb && *gate_db < 0)) fail(fmt::format("gate_db must be at least {} and below 0", kLowestGateDb));
     std::vector<Member> members;
     for (const YAML::Node& item : node["members"]) {
       members.push_back(member(item, {"model", "config", "lora", "weights"}));
       read_weights(item["weights"], members.back());
     }
-    return combined(std::move(members), way->second, sharpness);
+    return combined(std::move(members), {.members = {}, .combine = way->second, .sharpness = sharpness, .gate_db = gate_db});
   }
 
-  Method combined(std::vector<Member> members, Ensemble::Combine combine, double sharpness = 1) const {
+  /// style: an ensemble without members.
+  Method combined(std::vector<Member> members, const Ensemble& style) const {
     if (members.empty()) fail("an ensemble without members");
     std::vector<std::string> stems;
     for (const Member& one : members)
@@ -217,8 +222,8 @@ class RecipeReader {
         if (one.weights[i] > 0 && std::ranges::find(stems, one.method.stems[i]) == stems.end()) stems.push_back(one.method.stems[i]);
     if (stems.empty()) fail("all weights are 0");
     Method method = describe(members, stems);
-    method.make = [members, stems, combine, sharpness](const StreamFormat& format, const ParameterValues&, std::uint64_t seed) {
-      Ensemble ensemble{.members = {}, .combine = combine, .sharpness = sharpness};
+    method.make = [members, stems, style](const StreamFormat& format, const ParameterValues&, std::uint64_t seed) {
+      Ensemble ensemble = style;
       for (const Member& one : members) {
         Ensemble::Member& made = ensemble.members.emplace_back(Ensemble::Member{.separator = one.make(format, seed), .weights = {}});
         for (const std::string& stem : stems) {
@@ -304,7 +309,7 @@ class RecipeReader {
         members[m].weights = rows[m];
       }
     }
-    return combined(std::move(members), Ensemble::Combine::kMean);
+    return combined(std::move(members), {});
   }
 
   /// <sig>.th, <sig>-<hash>.th or <name>-<sig>.th; where the name has a hash, the file must have it too.

@@ -7,6 +7,7 @@
 
 #include "pipeline/audio_queue.hpp"
 #include "pipeline/spectral_combiner.hpp"
+#include "pipeline/stem_gate.hpp"
 #include "pipeline/stream.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/pipeline/consistency.hpp"
@@ -111,6 +112,7 @@ class EnsembleStream : public CompositeStream {
       }
       if (voices.empty()) throw Error{ErrorCode::kUsage, "no member of the ensemble gives this stem", stems_[i]};
     }
+    if (ensemble.gate_db) gate_.emplace(stems_.size(), input, *ensemble.gate_db);
     if (combine_ == Ensemble::Combine::kMean || combine_ == Ensemble::Combine::kMedian) return;
     std::vector<std::vector<double>> weights;
     for (const Voices& voices : voices_) {
@@ -124,11 +126,14 @@ class EnsembleStream : public CompositeStream {
     mix_.push(frames);
     for (const auto& part : parts_) part->push(frames, run);
     combine(run);
+    gate(run);
   }
   void finish(RunContext& run) override {
     for (const auto& part : parts_) part->finish(run);
     combine(run);
     if (combiner_) combiner_->finish(run.pool);
+    gate(run);
+    if (gate_) gate_->finish(run.pool);
   }
 
  private:
@@ -143,19 +148,21 @@ class EnsembleStream : public CompositeStream {
     for (const auto& part : parts_) end = std::min(end, part->end());
     return end;
   }
+  /// Frames whose stems are made one.
+  std::uint64_t combined() const { return combiner_ ? taken_ + combiner_->ready() : separated(); }
   std::uint64_t available() const override {
-    return combiner_ ? mix_.first() + std::min(mix_.size(), combiner_->ready()) : separated();
+    return std::min<std::uint64_t>(mix_.end(), gate_ ? mix_.first() + gate_->ready() : combined());
   }
 
   /// Hands what all members have given to the combiner.
   void combine(RunContext& run) {
     if (!combiner_) return;
-    for (std::uint64_t end = separated(); combined_ < end;) {
-      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(end - combined_, kPieceFrames));
+    for (std::uint64_t end = separated(); packed_ < end;) {
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(end - packed_, kPieceFrames));
       AudioBuffer packed(combiner_->inputs(), count);
       std::size_t row = 0;
       const auto pack = [&](const AudioQueue& queue) {
-        const AudioView frames = queue.view(combined_, count);
+        const AudioView frames = queue.view(packed_, count);
         for (std::size_t c = 0; c < frames.channels(); ++c)
           std::ranges::copy(frames.channel(c), packed.channel(row++).begin());
       };
@@ -163,18 +170,45 @@ class EnsembleStream : public CompositeStream {
       for (const Voices& voices : voices_)
         for (const Voice& voice : voices) pack(*voice.queue);
       combiner_->push(packed, run.pool);
-      combined_ += count;
-      drop_parts(combined_);
+      packed_ += count;
+      drop_parts(packed_);
+    }
+  }
+
+  /// Hands what is made one to the gate.
+  void gate(RunContext& run) {
+    if (!gate_) return;
+    for (std::uint64_t end = combined(); taken_ < end;) {
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(end - taken_, kPieceFrames));
+      const std::size_t channels = input_.channels;
+      AudioBuffer packed(stems_.size() * channels, count);
+      for (std::size_t i = 0; i < stems_.size(); ++i) {
+        AudioBuffer stem(channels, count);
+        fill_combined(i, taken_, stem);
+        for (std::size_t c = 0; c < channels; ++c) std::ranges::copy(stem.channel(c), packed.channel(i * channels + c).begin());
+      }
+      gate_->push(packed, run.pool);
+      release_combined(taken_ + count);
     }
   }
 
   void fill(std::size_t stem, std::uint64_t first, AudioBuffer& audio) override {
-    if (combiner_) {
-      const AudioView all = combiner_->view(audio.frames());
-      for (std::size_t c = 0; c < audio.channels(); ++c)
-        std::ranges::copy(all.channel(stem * audio.channels() + c), audio.channel(c).begin());
-      return;
-    }
+    if (gate_) copy_stem(gate_->view(audio.frames()), stem, audio);
+    else fill_combined(stem, first, audio);
+  }
+  void release(std::uint64_t frame) override {
+    if (gate_) gate_->drop(static_cast<std::size_t>(frame - mix_.first()));
+    else release_combined(frame);
+  }
+
+  /// From [stem · channels].
+  static void copy_stem(AudioView all, std::size_t stem, AudioBuffer& audio) {
+    for (std::size_t c = 0; c < audio.channels(); ++c)
+      std::ranges::copy(all.channel(stem * audio.channels() + c), audio.channel(c).begin());
+  }
+
+  void fill_combined(std::size_t stem, std::uint64_t first, AudioBuffer& audio) {
+    if (combiner_) return copy_stem(combiner_->view(audio.frames()), stem, audio);
     const Voices& voices = voices_[stem];
     if (combine_ == Ensemble::Combine::kMean) {
       double total = 0.0;
@@ -193,9 +227,10 @@ class EnsembleStream : public CompositeStream {
       }
   }
 
-  void release(std::uint64_t frame) override {
-    if (combiner_) combiner_->drop(static_cast<std::size_t>(frame - mix_.first()));
+  void release_combined(std::uint64_t frame) {
+    if (combiner_) combiner_->drop(static_cast<std::size_t>(frame - taken_));
     else drop_parts(frame);
+    taken_ = frame;
   }
   void drop_parts(std::uint64_t frame) {
     for (const auto& part : parts_)
@@ -206,7 +241,9 @@ class EnsembleStream : public CompositeStream {
   std::vector<std::unique_ptr<Part>> parts_;
   std::vector<Voices> voices_;  ///< by stem
   std::optional<SpectralCombiner> combiner_;
-  std::uint64_t combined_ = 0;  ///< frames that it has got
+  std::uint64_t packed_ = 0;  ///< frames that the combiner has got
+  std::optional<StemGate> gate_;
+  std::uint64_t taken_ = 0;  ///< frames made one that were used
 };
 
 class ChainStream : public CompositeStream {

@@ -2,7 +2,9 @@
 // Several models as one method: ensembles, chains, and demucs' bags, as a small YAML file.
 //
 //   ensemble:
-//     combine: average              # or median; min, max: bin by bin in the time-frequency plane
+//     combine: average              # or median; min, max, geometric, blend: bin by bin in the time-frequency plane
+//     sharpness: 2                  # geometric, blend: to what power a bin is shared
+//     gate_db: -17                  # stems that are softer than this beside the others fall silent
 //     members:
 //       - model: bs-roformer-viperx-1297
 //         weights: {vocals: 2}      # by stem, or one number; 1 where nothing is said

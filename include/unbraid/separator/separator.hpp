@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -108,8 +109,12 @@ struct Ensemble {
   /// kGeometric, kBlend: to what power the geometric means are taken before they share a bin, > 0 and at most
   /// kMostSharpness. Above 1 the loudest stem of a bin gets more of it.
   double sharpness = 1;
+  /// In dB, below 0: a stem whose share of all stems' power over some seconds is smaller than this falls silent, and the
+  /// others get what it had; their sum stays what it was.
+  std::optional<double> gate_db = std::nullopt;
 };
 constexpr double kMostSharpness = 16;
+constexpr double kLowestGateDb = -100;
 
 /// One separator after another, each on a sum of the mixture and of stems that earlier ones gave.
 struct Chain {

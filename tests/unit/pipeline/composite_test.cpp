@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <complex>
+#include <numbers>
 
 #include "support/separators.hpp"
 #include "support/signals.hpp"
@@ -150,6 +152,76 @@ TEST(EnsembleOf, SharesSilenceAndFaintSoundAtTheGreatestSharpness) {
   add_scaled(stems.at("b"), 1.0f, sum);
   EXPECT_LT(largest_difference(sum, mix), 2e-6);  // an STFT of float32 and back
   for (std::size_t i = 25000; i < 30000; ++i) EXPECT_NEAR(stems.at("b").channel(0)[i], mix.channel(0)[i] * b, 2e-6);
+}
+
+// Shares that stay the same have gains in closed form, whatever the length and the blocks.
+TEST(EnsembleOf, GateTurnsDownWhatIsHardlyThere) {
+  for (const auto combine : {Ensemble::Combine::kMean, Ensemble::Combine::kGeometric})
+    for (const std::size_t frames : kLengths) {
+      FunctionSeparator gated = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.9f, 0.1f}, 64), {1, 1}}},
+                                                               .combine = combine, .gate_db = -20});
+      const AudioBuffer mix = noise(2, frames, frames);
+      const Stems stems = run_separator(mix, gated);
+      const auto gain = [](double share) { return share * share / (share * share + 1e-4); };
+      const double a = 0.81 / 0.82, b = 0.01 / 0.82, taken = 0.9 * (1 - gain(a)) + 0.1 * (1 - gain(b));
+      const double expected = 0.1 * gain(b) + taken * gain(b) * b / (gain(a) * a + gain(b) * b);
+      EXPECT_LT(largest_difference(stems.at("b"), times(mix, static_cast<float>(expected))), 2e-6) << frames;
+      EXPECT_LT(largest_difference(stems.at("a"), times(mix, static_cast<float>(1 - expected))), 2e-6) << frames;
+    }
+}
+
+// One stem in each channel, with levels of their own that change; against the formula over the whole recording.
+TEST(EnsembleOf, GateFollowsLevelsOverSeconds) {
+  constexpr std::size_t kFrames = 300001, kHop = 1024, kHops = kFrames / kHop + 1, kReach = 16;  // two seconds at 8 kHz
+  AudioBuffer mix = noise(2, kFrames, 6);
+  for (std::size_t t = 0; t < kFrames; ++t) {
+    const double seconds = static_cast<double>(t) / kRate;
+    mix.channel(0)[t] *= static_cast<float>(std::pow(10.0, 1.5 * std::sin(0.5 * seconds) - 1));
+    mix.channel(1)[t] *= seconds > 20 && seconds < 30 ? 0.0f : 0.1f;
+  }
+  const auto sides = std::make_shared<FunctionSeparator>(
+      SeparatorInfo{.stems = {"left", "right"}, .sample_rate = kRate, .channels = 2, .blocks = Chunked{.length = 1000}},
+      [](AudioView block) {
+        std::vector out(2, AudioBuffer(2, block.frames()));
+        for (std::size_t c = 0; c < 2; ++c) std::ranges::copy(block.channel(c), out[c].channel(c).begin());
+        return out;
+      });
+  FunctionSeparator gated = composite({"left", "right"}, Ensemble{.members = {{sides, {1, 1}}}, .gate_db = -17});
+  const Stems stems = run_separator(mix, gated);
+
+  using Pair = std::array<double, 2>;
+  std::vector<Pair> power(kHops), gain(kHops), part(kHops);
+  for (std::size_t t = 0; t < kFrames; ++t)
+    for (std::size_t s = 0; s < 2; ++s) power[t / kHop][s] += std::pow(static_cast<double>(mix.channel(s)[t]), 2);
+  for (std::size_t h = 0; h < kHops; ++h) {
+    Pair smooth{};
+    for (std::size_t i = 0; i < kHops; ++i) {
+      const double distance = static_cast<double>(i) - static_cast<double>(h);
+      if (std::abs(distance) >= kReach) continue;
+      for (std::size_t s = 0; s < 2; ++s) smooth[s] += power[i][s] * std::pow(std::cos(std::numbers::pi / 2 * distance / kReach), 2);
+    }
+    for (std::size_t s = 0; s < 2; ++s) {
+      const double share = smooth[s] / (smooth[0] + smooth[1]);
+      gain[h][s] = share * share / (share * share + std::pow(10.0, -3.4));
+      part[h][s] = gain[h][s] * share;
+    }
+    const double parts = part[h][0] + part[h][1];
+    for (double& p : part[h]) p /= parts;
+  }
+  double softest = 1;
+  for (std::size_t t = kHop; t < kFrames - 2 * kHop; ++t) {  // both hops whole
+    const double place = static_cast<double>(t) / kHop - 0.5;
+    const auto h = static_cast<std::size_t>(place);
+    const double later = place - static_cast<double>(h);
+    for (std::size_t s = 0; s < 2; ++s) {
+      const double x = mix.channel(s)[t], kept = std::lerp(gain[h][s], gain[h + 1][s], later) * x;
+      softest = std::min(softest, std::lerp(gain[h][s], gain[h + 1][s], later));
+      // float32 gains, within 1e-7 of samples up to 3
+      ASSERT_NEAR(stems[s].audio.channel(s)[t], kept + std::lerp(part[h][s], part[h + 1][s], later) * (x - kept), 1e-6) << t;
+      ASSERT_NEAR(stems[1 - s].audio.channel(s)[t], std::lerp(part[h][1 - s], part[h + 1][1 - s], later) * (x - kept), 1e-6) << t;
+    }
+  }
+  EXPECT_LT(softest, 0.01);
 }
 
 TEST(EnsembleOf, WithoutMembersForAStemIsRefused) {
