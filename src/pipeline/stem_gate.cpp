@@ -22,10 +22,10 @@ std::vector<double> half_hann(double sample_rate) {
   return window;
 }
 
-/// Blocks begin at whole hops, so that powers do not depend on where blocks lie. The context holds what the window reaches,
-/// and one hop for the way between two gains.
+/// Blocks begin at whole hops, so that powers do not depend on where blocks lie. The context holds what the window reaches
+/// (one hop less) and one hop for the way between two gains.
 ChunkLayout whole_hops(std::size_t reach) {
-  const std::size_t context = (reach + 1) * kHop;
+  const std::size_t context = reach * kHop;
   return ChunkLayout::of({.length = 64 * kHop + 2 * context, .overlap = 0, .window = BlockWindow::kBox, .context = context,
                           .padding = PaddingMode::kConstant});
 }
