@@ -86,6 +86,9 @@ void benchmark_all(Arguments arguments, const Session& session) {
   auto& options = arguments.options;
   if (options.max_memory_bytes == 0) options.max_memory_bytes = half_of_this_machine();
   options.folder = arguments.output;
+  const std::string& rank_by = arguments.report.metric;  // "si_sdr" measures si_sdr and si_sdr_improvement
+  if (std::ranges::none_of(options.scores.metrics, [&](const std::string& metric) { return rank_by.starts_with(metric); }))
+    throw Error{ErrorCode::kUsage, "is not measured; ask for it with --metrics", "--rank-by " + rank_by};
   data::DatasetPtr dataset = data::open_dataset(arguments.dataset);
   if (!arguments.split.empty()) dataset = data::with_split(dataset, arguments.split);
   if (arguments.tracks > 0 && arguments.tracks < dataset->size()) {

@@ -28,7 +28,9 @@ grep -q '^lowpass' text.txt || fail "no table: $(cat text.txt)"
 refuses 2 'no such method' benchmark songs -m nonsense
 refuses 2 'did you mean hpss' benchmark songs -m lowpass,hpps
 refuses 2 'unknown mask|no such mask|mask' benchmark songs -m oracle:magic
-refuses 2 'was not measured' benchmark songs -m lowpass --metrics sdr --rank-by si_sdr
+refuses 2 'is not measured' benchmark songs -m lowpass --metrics sdr --rank-by si_sdr -o unranked
+[ ! -e unranked ] || fail "it separated before it said that nothing ranks the methods"
+refuses 2 'was not measured' benchmark songs -m lowpass --metrics si_sdr --rank-by si_sdr_seed
 refuses 2 'resuming needs' benchmark songs -m lowpass --resume
 refuses 1 'no such' benchmark nowhere -m lowpass
 echo ok
