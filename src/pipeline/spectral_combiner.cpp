@@ -21,50 +21,31 @@ constexpr float kLeastShare = 1e-8f;  ///< of the mixture's power in a bin: what
 
 SpectralCombiner::SpectralCombiner(std::vector<std::vector<double>> weights, std::size_t channels,
                                    Ensemble::Combine combine, double sharpness)
-    : weights_(std::move(weights)),
+    : BlockStream(kCore, kContext,
+                  channels * std::accumulate(weights.begin(), weights.end(), std::size_t{1},  // 1: the mixture
+                                             [](std::size_t sum, const auto& stem) { return sum + stem.size(); }),
+                  channels * weights.size()),
+      weights_(std::move(weights)),
       channels_(channels),
-      inputs_(channels * std::accumulate(weights_.begin(), weights_.end(), std::size_t{1},  // 1: the mixture
-                                         [](std::size_t sum, const auto& stem) { return sum + stem.size(); })),
       combine_(combine),
       sharpness_(sharpness),
-      stft_({.window = {.length = kFft}, .hop = kHop}),
-      layout_(ChunkLayout::of({.length = kCore + 2 * kContext, .overlap = 0, .window = BlockWindow::kBox,
-                               .context = kContext, .padding = PaddingMode::kConstant})),
-      chunker_(layout_, inputs_),
-      stitcher_(layout_, block_weights(BlockWindow::kBox, layout_), channels * weights_.size()) {
+      stft_({.window = {.length = kFft}, .hop = kHop}) {
   for (std::vector<double>& stem : weights_) {
     const double sum = std::accumulate(stem.begin(), stem.end(), 0.0);
     for (double& weight : stem) weight /= sum;
   }
 }
 
-void SpectralCombiner::push(AudioView frames, ThreadPool& pool) {
-  received_ += frames.frames();
-  chunker_.push(frames);
-  combine_blocks(pool);
-}
-
-void SpectralCombiner::finish(ThreadPool& pool) {
-  chunker_.finish();
-  combine_blocks(pool);
-  stitcher_.finish(received_);
-}
-
-void SpectralCombiner::combine_blocks(ThreadPool& pool) {
-  while (chunker_.ready()) {
-    const BlockSpan span = chunker_.span();
-    AudioBuffer block(inputs_, span.length);
-    chunker_.next(block);
-    const dsp::Spectrogram<float> all = stft_.forward(block.view(), pool);
-    dsp::Spectrogram<float> made(channels_ * weights_.size(), all.frames(), all.bins());
-    pool.parallel_for(all.frames(), [&](std::size_t m) {
-      const bool chooses = combine_ == Ensemble::Combine::kMin || combine_ == Ensemble::Combine::kMax;
-      chooses ? choose(all, m, made) : share(all, m, made);
-    });
-    AudioBuffer combined(made.channels(), span.length);
-    stft_.inverse(made, combined.view(), pool);
-    stitcher_.add(combined, span);
-  }
+AudioBuffer SpectralCombiner::process(AudioBuffer block, ThreadPool& pool) {
+  const dsp::Spectrogram<float> all = stft_.forward(block.view(), pool);
+  dsp::Spectrogram<float> made(channels_ * weights_.size(), all.frames(), all.bins());
+  pool.parallel_for(all.frames(), [&](std::size_t m) {
+    const bool chooses = combine_ == Ensemble::Combine::kMin || combine_ == Ensemble::Combine::kMax;
+    chooses ? choose(all, m, made) : share(all, m, made);
+  });
+  AudioBuffer combined(made.channels(), block.frames());
+  stft_.inverse(made, combined.view(), pool);
+  return combined;
 }
 
 /// In each bin the value of the smallest or the largest magnitude.

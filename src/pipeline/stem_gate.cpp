@@ -14,53 +14,28 @@ namespace {
 constexpr std::size_t kHop = 1024;  // frames whose power is taken together; between their middles gains go straight
 constexpr double kReachSeconds = 2;
 
-std::vector<double> half_hann(double sample_rate) {
-  const double reach = std::max(1.0, std::round(kReachSeconds * sample_rate / kHop));
-  std::vector<double> window(static_cast<std::size_t>(reach));
-  for (std::size_t i = 0; i < window.size(); ++i)
-    window[i] = 0.5 + 0.5 * std::cos(std::numbers::pi * static_cast<double>(i) / reach);
-  return window;
-}
-
-/// Blocks begin at whole hops, so that powers do not depend on where blocks lie. The context holds what the window reaches
-/// (one hop less) and one hop for the way between two gains.
-ChunkLayout whole_hops(std::size_t reach) {
-  const std::size_t context = reach * kHop;
-  return ChunkLayout::of({.length = 64 * kHop + 2 * context, .overlap = 0, .window = BlockWindow::kBox, .context = context,
-                          .padding = PaddingMode::kConstant});
+/// Hops on either side of which the window is 0.
+std::size_t reach(double sample_rate) {
+  return static_cast<std::size_t>(std::max(1.0, std::round(kReachSeconds * sample_rate / kHop)));
 }
 
 }  // namespace
 
+// Blocks begin at whole hops, so that powers do not depend on where blocks lie. The context holds what the window reaches
+// (one hop less than `reach`) and one hop for the way between two gains.
 StemGate::StemGate(std::size_t stems, const StreamFormat& format, double threshold_db)
-    : stems_(stems),
+    : BlockStream(64 * kHop, reach(format.sample_rate) * kHop, stems * format.channels, stems * format.channels),
+      stems_(stems),
       channels_(format.channels),
       threshold_(std::pow(10.0, threshold_db / 10)),
-      window_(half_hann(format.sample_rate)),
-      layout_(whole_hops(window_.size())),
-      chunker_(layout_, stems * format.channels),
-      stitcher_(layout_, block_weights(BlockWindow::kBox, layout_), stems * format.channels) {}
-
-void StemGate::push(AudioView frames, ThreadPool& pool) {
-  received_ += frames.frames();
-  chunker_.push(frames);
-  gate_blocks(pool);
+      window_(reach(format.sample_rate)) {
+  for (std::size_t i = 0; i < window_.size(); ++i)
+    window_[i] = 0.5 + 0.5 * std::cos(std::numbers::pi * static_cast<double>(i) / static_cast<double>(window_.size()));
 }
 
-void StemGate::finish(ThreadPool& pool) {
-  chunker_.finish();
-  gate_blocks(pool);
-  stitcher_.finish(received_);
-}
-
-void StemGate::gate_blocks(ThreadPool& pool) {
-  while (chunker_.ready()) {
-    const BlockSpan span = chunker_.span();
-    AudioBuffer block(stems_ * channels_, span.length);
-    chunker_.next(block);
-    apply(shares(block, pool), block, pool);
-    stitcher_.add(block, span);
-  }
+AudioBuffer StemGate::process(AudioBuffer block, ThreadPool& pool) {
+  apply(shares(block, pool), block, pool);
+  return block;
 }
 
 /// [stem][hop]: each stem's share of the power around the hop; equal shares where there is none.

@@ -13,39 +13,26 @@
 // A stem at the threshold is 6 dB softer, one 10 dB below it 40 dB. The sum of the stems stays what it was.
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <vector>
 
-#include "unbraid/core/thread_pool.hpp"
-#include "unbraid/pipeline/chunk.hpp"
-#include "unbraid/pipeline/stitch.hpp"
+#include "pipeline/block_stream.hpp"
 #include "unbraid/separator/separator.hpp"
 
 namespace unbraid {
 
-class StemGate {
+class StemGate final : public BlockStream {
  public:
   StemGate(std::size_t stems, const StreamFormat& format, double threshold_db);
 
-  void push(AudioView frames, ThreadPool& pool);
-  void finish(ThreadPool& pool);
-  std::size_t ready() const { return stitcher_.ready(); }
-  AudioView view(std::size_t frames) const { return stitcher_.view(frames); }
-  void drop(std::size_t frames) { stitcher_.drop(frames); }
-
  private:
-  void gate_blocks(ThreadPool& pool);
+  AudioBuffer process(AudioBuffer block, ThreadPool& pool) override;
   std::vector<double> shares(AudioView block, ThreadPool& pool) const;
   void apply(std::span<const double> shares, MutableAudioView block, ThreadPool& pool) const;
 
   std::size_t stems_, channels_;
   double threshold_;            ///< ratio of powers
   std::vector<double> window_;  ///< one half of it, its peak first, in hops
-  ChunkLayout layout_;
-  Chunker chunker_;
-  Stitcher stitcher_;
-  std::uint64_t received_ = 0;
 };
 
 }  // namespace unbraid
