@@ -139,6 +139,7 @@ class MixtureDataset::State {
     } else {
       for (std::size_t s = 0; s < recipe.stems.size(); ++s) plan.events.push_back(draw_alone(s, rng));
     }
+    if (recipe.solo > 0 && rng.uniform() < recipe.solo) leave_one(plan.events, rng);
     plan.mixture_effects = draw_effects(recipe.mixture_effects, rng);
     return plan;
   }
@@ -204,6 +205,17 @@ class MixtureDataset::State {
     for (const EffectSpec& spec : specs)
       if (auto effect = draw(spec, rng)) drawn.push_back(std::move(*effect));
     return drawn;
+  }
+
+  /// Silences all events but one of those that sound.
+  static void leave_one(std::vector<MixEvent>& events, Rng& rng) {
+    std::vector<std::size_t> sounding;
+    for (std::size_t s = 0; s < events.size(); ++s)
+      if (!events[s].silent) sounding.push_back(s);
+    if (sounding.empty()) return;
+    const std::size_t alone = sounding[rng.index(sounding.size())];
+    for (const std::size_t s : sounding)
+      if (s != alone) events[s] = {.stem = events[s].stem, .source = events[s].source, .track = events[s].track, .silent = true};
   }
 
   /// An event of the stem from any track that has it.

@@ -25,7 +25,7 @@ class RecipeReader {
   MixRecipe recipe(const YAML::Node& node) const {
     require_keys(node, "a recipe",
                  {"sources", "stems", "event", "seed", "count", "duration_s", "sample_rate", "channels",
-                  "ref_db", "coherent", "coherent_source", "partial_songs", "fade_s", "fix_clipping",
+                  "ref_db", "coherent", "coherent_source", "partial_songs", "solo", "fade_s", "fix_clipping",
                   "mixture_effects"});
     MixRecipe recipe;
     if (!node["sources"]) fail(node, "needs 'sources', the folder of a dataset");
@@ -39,6 +39,7 @@ class RecipeReader {
     if (node["coherent"]) recipe.coherent = number(node["coherent"]);
     if (node["coherent_source"]) recipe.coherent_source = name_choice(node["coherent_source"]);
     if (node["partial_songs"]) recipe.partial_songs = partial_songs(node["partial_songs"]);
+    if (node["solo"]) recipe.solo = number(node["solo"]);
     if (node["fade_s"]) recipe.fade_s = number(node["fade_s"]);
     if (node["fix_clipping"]) recipe.fix_clipping = scalar<bool>(node["fix_clipping"], "true or false");
     MixEventSpec defaults;
@@ -264,6 +265,7 @@ void MixRecipe::validate() const {
   require(channels == 1 || channels == 2, "channels", "must be 1 or 2");
   require(ref_db >= -100 && ref_db <= 0, "ref_db", "must lie between -100 and 0 LUFS");
   require(coherent >= 0 && coherent <= 1, "coherent", "must lie between 0 and 1");
+  require(solo >= 0 && solo <= 1, "solo", "must lie between 0 and 1");
   require(fade_s >= 0 && fade_s <= 1, "fade_s", "must lie between 0 and 1");
   std::set<std::string> names;
   for (const MixStemSpec& stem : stems) {

@@ -81,6 +81,7 @@ struct MixRecipe {
   double coherent = 0.5;       ///< the share of coherent mixtures, 0 … 1
   NameChoice coherent_source = {};  ///< tracks to take coherent mixtures from; empty: the first stem's source
   PartialSongs partial_songs = PartialSongs::kLeftOut;
+  double solo = 0;             ///< the share of mixtures in which one of the stems that would sound plays alone, 0 … 1
   double fade_s = 0.01;        ///< quarter-sine fades at both ends of every event
   bool fix_clipping = true;
   std::vector<EffectSpec> mixture_effects =

@@ -40,12 +40,15 @@ struct BandLinear : torch::nn::Module {
 
 /// x + F BLSTM(LN x) along one axis.
 struct Path : torch::nn::Module {
-  Path(std::int64_t features, std::int64_t hidden, bool batch_first) {
+  Path(std::int64_t features, std::int64_t hidden, double dropout, bool batch_first) : dropout(dropout) {
     norm = register_module("norm", nn::LayerNorm(torch::nn::LayerNormOptions({features})));
     rnn = register_module("rnn", torch::nn::LSTM(torch::nn::LSTMOptions(features, hidden).bidirectional(true).batch_first(batch_first)));
     linear = register_module("linear", torch::nn::Linear(2 * hidden, features));
   }
-  Tensor forward(const Tensor& x) { return x + linear->forward(nn::run_lstm(rnn, norm->forward(x))); }
+  Tensor forward(const Tensor& x) {
+    return x + linear->forward(torch::dropout(nn::run_lstm(rnn, norm->forward(x)), dropout, is_training()));
+  }
+  double dropout;
   nn::LayerNorm norm{nullptr};
   torch::nn::LSTM rnn{nullptr};
   torch::nn::Linear linear{nullptr};
@@ -60,8 +63,8 @@ class Bsrnn : public Model {
     scale_ = register_buffer("scale", torch::ones({views, bands_, config.cells}));
     encoder_ = register_module("encoder", std::make_shared<BandLinear>(bands_, views * config.cells, config.features));
     for (std::int64_t i = 0; i < config.layers; ++i) {
-      time_.push_back(register_module(fmt::format("time_{}", i), std::make_shared<Path>(config.features, config.hidden, false)));
-      band_.push_back(register_module(fmt::format("band_{}", i), std::make_shared<Path>(config.features, config.hidden, true)));
+      time_.push_back(register_module(fmt::format("time_{}", i), std::make_shared<Path>(config.features, config.hidden, config.dropout, false)));
+      band_.push_back(register_module(fmt::format("band_{}", i), std::make_shared<Path>(config.features, config.hidden, config.dropout, true)));
     }
     norm_ = register_module("norm", nn::LayerNorm(torch::nn::LayerNormOptions({config.features})));
     widen_ = register_module("widen", std::make_shared<BandLinear>(bands_, config.features, config.decoder));
@@ -189,6 +192,7 @@ BsrnnConfig BsrnnConfig::of(const Config& config) {
   result.hidden = model.get<std::int64_t>("hidden", result.hidden);
   result.layers = model.get<std::int64_t>("layers", result.layers);
   result.decoder = model.get<std::int64_t>("decoder", result.decoder);
+  result.dropout = model.get<double>("dropout", 0.0);
   const auto mask = model.get<std::string>("mask", "softmax");
   result.bands = model.get<std::vector<std::pair<std::int64_t, std::int64_t>>>("bands");
   model.refuse_others({});
@@ -198,6 +202,7 @@ BsrnnConfig BsrnnConfig::of(const Config& config) {
   for (const auto& [key, value] : {std::pair{"cells", result.cells}, {"features", result.features}, {"hidden", result.hidden}, {"decoder", result.decoder}})
     model.check_range(key, value, 1, 65536);
   model.check_range("layers", result.layers, 1, 64);
+  if (!(result.dropout >= 0 && result.dropout < 1)) throw Error{ErrorCode::kFormat, "dropout must lie between 0 and 1", model.name()};
   audio.check_range("num_channels", result.channels, 1, 2);
   std::int64_t bins = 0;
   for (const auto& [bins_per_cell, bands] : result.bands) {

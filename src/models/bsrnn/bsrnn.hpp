@@ -18,7 +18,7 @@
 //
 // Configuration: `audio` n_fft, hop_length, window (hann), padding (zeros), sample_rate, num_channels (1 | 2); `model` bands (pairs of bins
 // per cell, and how many bands of such cells), cells (16, per band), features (64), hidden (64), layers (4),
-// decoder (128: width of V's input), mask (softmax); `inference` grids (1); `training` instruments: the stems.
+// decoder (128: width of V's input), mask (softmax), dropout (0: share of the LSTMs' outputs that a training step leaves out); `inference` grids (1); `training` instruments: the stems.
 //
 // Separating with G grids averages G runs, each on the recording moved by a further hop/G: more places where masks may
 // change, and errors that differ from run to run.
@@ -45,6 +45,7 @@ struct BsrnnConfig {
   std::int64_t hidden = 64;
   std::int64_t layers = 4;
   std::int64_t decoder = 128;
+  double dropout = 0;  ///< share of an LSTM's outputs that a training step leaves out
   Mask mask = Mask::kSoftmax;
   std::int64_t grids = 1;
 

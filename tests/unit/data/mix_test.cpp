@@ -507,6 +507,32 @@ TEST(Mix, StemsFallSilentAsOftenAsTheRecipeSays) {
   EXPECT_THROW(wrong.validate(), Error);
 }
 
+TEST(Mix, OneStemPlaysAloneAsOftenAsTheRecipeSays) {
+  MixRecipe with_solos = recipe();
+  with_solos.solo = 0.25;
+  const MixtureDataset mixtures(songs(), with_solos), without(songs(), recipe());
+  int alone = 0, first = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const MixPlan plan = mixtures.plan(i);
+    const auto sounding = [](const MixEvent& event) { return !event.silent; };
+    const auto count = std::ranges::count_if(plan.events, sounding);
+    ASSERT_TRUE(count == 1 || count == static_cast<int>(plan.events.size())) << i;
+    EXPECT_EQ(plan.coherent, without.plan(i).coherent);  // nothing else is drawn otherwise
+    const std::size_t which = static_cast<std::size_t>(std::ranges::find_if(plan.events, sounding) - plan.events.begin());
+    EXPECT_EQ(plan.events[which].source_time_s, without.plan(i).events[which].source_time_s);
+    if (count > 1) continue;
+    ++alone;
+    first += which == 0;
+  }
+  EXPECT_NEAR(alone, 250, 55);  // four standard deviations of a binomial, as below
+  EXPECT_NEAR(first, alone / static_cast<double>(recipe().stems.size()), 35);
+  with_solos.stems[0].event.silence = 1;  // what is silent cannot be the one that is left
+  with_solos.solo = 1;
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(MixtureDataset(songs(), with_solos).plan(i).events[0].silent);
+  with_solos.solo = 1.5;
+  EXPECT_THROW(with_solos.validate(), Error);
+}
+
 TEST(Mix, SongsThatLackAStemAreLeftOutSilentOrFilled) {
   std::vector<Track> tracks;
   for (const bool has_bass : {true, false}) {

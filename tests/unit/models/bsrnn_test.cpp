@@ -92,8 +92,20 @@ TEST(Bsrnn, SpectraAreOfMidAndSide) {
   EXPECT_LT(model->spectra(mono).select(2, 1).abs().max().item<double>(), 1e-5);
 }
 
+TEST(Bsrnn, DropoutIsForTrainingAlone) {
+  const auto model = build("bsrnn", small("dropout: 0.5"));
+  const Tensor mix = noise({1, 2, 700});
+  const Tensor heard = separate(*model, mix);
+  EXPECT_EQ(distance(separate(*model, mix), heard), 0);
+  model->train();
+  torch::manual_seed(1);
+  const Tensor once = model->forward(mix), again = model->forward(mix);
+  EXPECT_GT(distance(once, again), 1e-4);
+  EXPECT_LT(distance(once.sum(1), mix), 2e-6);  // as for StemsAddUpToTheMixture
+}
+
 TEST(Bsrnn, RefusesWhatItCannotBe) {
-  for (const char* wrong : {"mask: tanh", "mask: softmax, colour: 3"}) EXPECT_THROW(build("bsrnn", small(wrong)), Error) << wrong;
+  for (const char* wrong : {"mask: tanh", "dropout: 1", "dropout: -0.1", "mask: softmax, colour: 3"}) EXPECT_THROW(build("bsrnn", small(wrong)), Error) << wrong;
   EXPECT_THROW(build("bsrnn", small("mask: matrix", 1)), Error);
   EXPECT_THROW(build("bsrnn", "audio: {n_fft: 64, hop_length: 16}\nmodel: {bands: [[1, 40]], cells: 3}\ntraining: {instruments: [a, b]}"), Error);
   EXPECT_THROW(separate(*build("bsrnn", small()), noise({1, 1, 700})), Error);
