@@ -25,7 +25,8 @@ struct TorchStft {
   std::int64_t bins() const { return n_fft / 2 + 1; }
   /// [rows, frames] → complex [rows, bins, columns], 1 + ⌊frames / hop⌋ columns, with whole_hops 1 + ⌈frames / hop⌉.
   torch::Tensor forward(const torch::Tensor& signal) const;
-  /// complex [rows, bins, columns] → [rows, length], or hop·(columns − 1) frames without a length.
+  /// complex [rows, bins, columns] → [rows, length], or hop·(columns − 1) frames without a length; zeros where a longer one leaves
+  /// the columns behind. kUnsupported where windows leave samples uncovered, as with a Hann window and hop = n_fft.
   torch::Tensor inverse(const torch::Tensor& spectrum, c10::optional<std::int64_t> length = {}) const;
 
  private:

@@ -18,7 +18,8 @@
 //
 // Configuration: `audio` n_fft, hop_length, window (hann), padding (zeros), sample_rate, num_channels (1 | 2); `model` bands (pairs of bins
 // per cell, and how many bands of such cells), cells (16, per band), features (64), hidden (64), layers (4),
-// decoder (128: width of V's input), mask (softmax), dropout (0: share of the LSTMs' outputs that a training step leaves out); `inference` grids (1); `training` instruments: the stems.
+// decoder (128: width of V's input), mask (softmax), dropout (0: share of the LSTMs' outputs that a training step leaves out);
+// `inference` grids (1); `training` instruments: the stems.
 //
 // Separating with G grids averages G runs, each on the recording moved by a further hop/G: more places where masks may
 // change, and errors that differ from run to run.
