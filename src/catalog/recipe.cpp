@@ -52,7 +52,7 @@ class Composite : public Separator {
   bool keep_only(std::span<const std::string> stems) override {
     Ensemble* const ensemble = std::get_if<Ensemble>(&info_.blocks);
     if (!ensemble || stems.empty()) return false;
-    if (shares_mixture(ensemble->combine) || ensemble->gate_db) return false;
+    if (shares_mixture(ensemble->combine) || ensemble->solo_db) return false;
     std::vector<std::string> kept;
     std::vector<std::size_t> columns;
     for (std::size_t i = 0; i < info_.stems.size(); ++i)
@@ -190,7 +190,7 @@ class RecipeReader {
   }
 
   Method ensemble(const YAML::Node& node) const {
-    only(node, {"combine", "sharpness", "gate_db", "members"});
+    only(node, {"combine", "sharpness", "solo_db", "members"});
     const std::map<std::string, Ensemble::Combine> kWays{{"average", Ensemble::Combine::kMean},
                                                          {"median", Ensemble::Combine::kMedian},
                                                          {"min", Ensemble::Combine::kMin},
@@ -202,15 +202,15 @@ class RecipeReader {
     if (node["sharpness"] && !shares_mixture(way->second)) fail("sharpness belongs to geometric and blend");
     const double sharpness = node["sharpness"] ? node["sharpness"].as<double>() : 1.0;
     if (!(sharpness > 0) || sharpness > kMostSharpness) fail(fmt::format("sharpness must lie above 0 and be at most {}", kMostSharpness));
-    std::optional<double> gate_db;
-    if (node["gate_db"]) gate_db = node["gate_db"].as<double>();
-    if (gate_db && !(*gate_db >= kLowestGateDb && *gate_db < 0)) fail(fmt::format("gate_db must be at least {} and below 0", kLowestGateDb));
+    std::optional<double> solo_db;
+    if (node["solo_db"]) solo_db = node["solo_db"].as<double>();
+    if (solo_db && !(*solo_db >= kLowestSoloDb && *solo_db < 0)) fail(fmt::format("solo_db must be at least {} and below 0", kLowestSoloDb));
     std::vector<Member> members;
     for (const YAML::Node& item : node["members"]) {
       members.push_back(member(item, {"model", "config", "lora", "weights"}));
       read_weights(item["weights"], members.back());
     }
-    return combined(std::move(members), {.members = {}, .combine = way->second, .sharpness = sharpness, .gate_db = gate_db});
+    return combined(std::move(members), {.members = {}, .combine = way->second, .sharpness = sharpness, .solo_db = solo_db});
   }
 
   /// style: an ensemble without members.

@@ -7,7 +7,7 @@
 
 #include "pipeline/audio_queue.hpp"
 #include "pipeline/spectral_combiner.hpp"
-#include "pipeline/stem_gate.hpp"
+#include "pipeline/solo_gate.hpp"
 #include "pipeline/stream.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/pipeline/consistency.hpp"
@@ -112,7 +112,7 @@ class EnsembleStream : public CompositeStream {
       }
       if (voices.empty()) throw Error{ErrorCode::kUsage, "no member of the ensemble gives this stem", stems_[i]};
     }
-    if (ensemble.gate_db) gate_.emplace(stems_.size(), input, *ensemble.gate_db);
+    if (ensemble.solo_db) gate_.emplace(stems_.size(), input, *ensemble.solo_db);
     if (combine_ == Ensemble::Combine::kMean || combine_ == Ensemble::Combine::kMedian) return;
     std::vector<std::vector<double>> weights;
     for (const Voices& voices : voices_) {
@@ -242,7 +242,7 @@ class EnsembleStream : public CompositeStream {
   std::vector<Voices> voices_;  ///< by stem
   std::optional<SpectralCombiner> combiner_;
   std::uint64_t packed_ = 0;  ///< frames that the combiner has got
-  std::optional<StemGate> gate_;
+  std::optional<SoloGate> gate_;
   std::uint64_t taken_ = 0;  ///< frames made one that were used
 };
 

@@ -4,7 +4,7 @@
 //   ensemble:
 //     combine: average              # or median; min, max, geometric, blend: bin by bin in the time-frequency plane
 //     sharpness: 2                  # geometric, blend: to what power a bin is shared
-//     gate_db: -17                  # stems that are softer than this beside the others fall silent
+//     solo_db: -8                   # where the others hold less than this, the loudest stem may be taken to play alone
 //     members:
 //       - model: bs-roformer-viperx-1297
 //         weights: {vocals: 2}      # by stem, or one number; 1 where nothing is said

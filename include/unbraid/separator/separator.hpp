@@ -109,12 +109,12 @@ struct Ensemble {
   /// kGeometric, kBlend: to what power the geometric means are taken before they share a bin, > 0 and at most
   /// kMostSharpness. Above 1 the loudest stem of a bin gets more of it.
   double sharpness = 1;
-  /// In dB, below 0: a stem whose share of all stems' power over some seconds is smaller than this falls silent, and the
-  /// others get what it had; their sum stays what it was.
-  std::optional<double> gate_db = std::nullopt;
+  /// In dB, below 0: for two seconds around which all stems but the loudest hold less of the power than this, that one is
+  /// taken to play alone, unless others lead in bins of their own. What they have goes to it; the sum stays what it was.
+  std::optional<double> solo_db = std::nullopt;
 };
 constexpr double kMostSharpness = 16;
-constexpr double kLowestGateDb = -100;
+constexpr double kLowestSoloDb = -100;
 
 /// One separator after another, each on a sum of the mixture and of stems that earlier ones gave.
 struct Chain {

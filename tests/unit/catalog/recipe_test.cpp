@@ -65,14 +65,14 @@ TEST_F(RecipeTest, RunsOnlyTheMembersThatAreNeeded) {
   EXPECT_EQ(ensemble.members[0].weights, std::vector<double>{1.0});
 }
 
-TEST_F(RecipeTest, AGateNeedsAllStems) {
-  const Method method = read("ensemble: {combine: blend, sharpness: 2, gate_db: -17, members: [{model: hpss}]}");
+TEST_F(RecipeTest, ASoloGateNeedsAllStems) {
+  const Method method = read("ensemble: {combine: blend, sharpness: 2, solo_db: -17, members: [{model: hpss}]}");
   const auto separator = method.make({.sample_rate = 44100, .channels = 2}, {}, 0);
-  EXPECT_EQ(std::get<Ensemble>(separator->info().blocks).gate_db, -17);
+  EXPECT_EQ(std::get<Ensemble>(separator->info().blocks).solo_db, -17);
   EXPECT_EQ(std::get<Ensemble>(separator->info().blocks).sharpness, 2);
   const std::vector<std::string> wanted{"harmonic"};
   EXPECT_FALSE(separator->keep_only(wanted));
-  EXPECT_FALSE(read("ensemble: {gate_db: -17, members: [{model: hpss}]}").make({}, {}, 0)->keep_only(wanted));
+  EXPECT_FALSE(read("ensemble: {solo_db: -17, members: [{model: hpss}]}").make({}, {}, 0)->keep_only(wanted));
 }
 
 TEST_F(RecipeTest, MakesChains) {
@@ -106,8 +106,8 @@ TEST_F(RecipeTest, RefusesWhatItDoesNotUnderstand) {
                            "ensemble: {combine: blend, sharpness: 17, members: [{model: hpss}]}",
                            "ensemble: {combine: geometric, sharpness: much, members: [{model: hpss}]}",
                            "ensemble: {combine: average, sharpness: 2, members: [{model: hpss}]}",
-                           "ensemble: {gate_db: 0, members: [{model: hpss}]}", "ensemble: {gate_db: -101, members: [{model: hpss}]}",
-                           "ensemble: {gate_db: soft, members: [{model: hpss}]}", "ensemble: {gate_db: .nan, members: [{model: hpss}]}",
+                           "ensemble: {solo_db: 0, members: [{model: hpss}]}", "ensemble: {solo_db: -101, members: [{model: hpss}]}",
+                           "ensemble: {solo_db: soft, members: [{model: hpss}]}", "ensemble: {solo_db: .nan, members: [{model: hpss}]}",
                            "models: []", "chain: [{model: hpss}]\nmore: 1"})
     EXPECT_EQ(refusal(text), ErrorCode::kFormat) << text;
   EXPECT_EQ(refusal("chain: [{model: hpss, stems: [vocals]}]"), ErrorCode::kUsage);

@@ -154,74 +154,112 @@ TEST(EnsembleOf, SharesSilenceAndFaintSoundAtTheGreatestSharpness) {
   for (std::size_t i = 25000; i < 30000; ++i) EXPECT_NEAR(stems.at("b").channel(0)[i], mix.channel(0)[i] * b, 2e-6);
 }
 
-// Shares that stay the same have gains in closed form, whatever the length and the blocks.
-TEST(EnsembleOf, GateTurnsDownWhatIsHardlyThere) {
-  for (const auto combine : {Ensemble::Combine::kMean, Ensemble::Combine::kGeometric})
-    for (const std::size_t frames : kLengths) {
-      FunctionSeparator gated = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.9f, 0.1f}, 64), {1, 1}}},
-                                                               .combine = combine, .gate_db = -20});
-      const AudioBuffer mix = noise(2, frames, frames);
-      const Stems stems = run_separator(mix, gated);
-      const auto gain = [](double share) { return share * share / (share * share + 1e-4); };
-      const double a = 0.81 / 0.82, b = 0.01 / 0.82, taken = 0.9 * (1 - gain(a)) + 0.1 * (1 - gain(b));
-      const double expected = 0.1 * gain(b) + taken * gain(b) * b / (gain(a) * a + gain(b) * b);
-      EXPECT_LT(largest_difference(stems.at("b"), times(mix, static_cast<float>(expected))), 2e-6) << frames;
-      EXPECT_LT(largest_difference(stems.at("a"), times(mix, static_cast<float>(1 - expected))), 2e-6) << frames;
-    }
+/// How much of a stem is kept, by what all but the loudest hold and by its mean share where it sounds.
+double kept_of(double rest, double leading, double threshold_db) {
+  const auto step = [](double x) { return std::pow(x, 8) / (1 + std::pow(x, 8)); };
+  return 1 - (1 - step(rest / std::pow(10.0, threshold_db / 10))) * (1 - step(leading / 0.6));
 }
 
-// One stem in each channel, with levels of their own that change; against the formula over the whole recording.
-TEST(EnsembleOf, GateFollowsLevelsOverSeconds) {
-  constexpr std::size_t kFrames = 300001, kHop = 1024, kHops = kFrames / kHop + 1, kReach = 16;  // two seconds at 8 kHz
+// Two stems that are one signal have the same share in all bins: gains in closed form, whatever the length and the blocks.
+TEST(EnsembleOf, ASoloTakesWhatLeadsNowhere) {
+  for (const auto combine : {Ensemble::Combine::kMean, Ensemble::Combine::kGeometric})
+    for (const float soft : {0.1f, 0.2f, 0.25f, 0.4f})
+      for (const std::size_t frames : kLengths) {
+        FunctionSeparator gated = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {1 - soft, soft}, 64), {1, 1}}},
+                                                                 .combine = combine, .solo_db = -10});
+        const AudioBuffer mix = noise(2, frames, frames);
+        const Stems stems = run_separator(mix, gated);
+        const double share = std::pow(soft, 2) / (std::pow(soft, 2) + std::pow(1 - soft, 2));
+        const double left = soft * kept_of(share, share, -10);
+        EXPECT_LT(largest_difference(stems.at("b"), times(mix, static_cast<float>(left))), 2e-6) << frames;
+        EXPECT_LT(largest_difference(stems.at("a"), times(mix, static_cast<float>(1 - left))), 2e-6) << frames;
+      }
+  EXPECT_NEAR(kept_of(0.1, 0.1, -10), 0.5, 1e-6);  // the stem of 0.25: at the threshold
+}
+
+/// A member that gives each channel as a stem of its own, on both channels.
+std::shared_ptr<Separator> sides() {
+  return std::make_shared<FunctionSeparator>(
+      SeparatorInfo{.stems = {"left", "right"}, .sample_rate = kRate, .channels = 2, .blocks = Chunked{.length = 1000}},
+      [](AudioView block) {
+        std::vector out(2, AudioBuffer(2, block.frames()));
+        for (std::size_t s = 0; s < 2; ++s)
+          for (std::size_t c = 0; c < 2; ++c) std::ranges::copy(block.channel(s), out[s].channel(c).begin());
+        return out;
+      });
+}
+
+// A sound of its own, 20 dB below the loudest stem, is no leak of it: σ(1 / 0.6) = 0.983 of it stays.
+TEST(EnsembleOf, ASoftSecondInstrumentIsNoSolo) {
+  AudioBuffer mix(2, 60000);
+  for (std::size_t t = 0; t < mix.frames(); ++t) {
+    mix.channel(0)[t] = std::sin(0.1f * static_cast<float>(t));
+    mix.channel(1)[t] = 0.1f * std::sin(0.9f * static_cast<float>(t));
+  }
+  FunctionSeparator gated = composite({"left", "right"}, Ensemble{.members = {{sides(), {1, 1}}}, .solo_db = -7});
+  const Stems stems = run_separator(mix, gated);
+  const double kept = kept_of(0.0099, 1, -7);
+  EXPECT_GT(kept, 0.98);
+  for (std::size_t t = 3000; t < 57000; ++t)  // the windows of the columns at the ends cut the tones off: other bins
+    ASSERT_NEAR(stems.at("right").channel(0)[t], kept * static_cast<double>(mix.channel(1)[t]), 1e-4) << t;
+}
+
+// Two noises, with levels that change; against the formula over the whole recording.
+TEST(EnsembleOf, SolosAreFoundOverSeconds) {
+  constexpr std::size_t kFrames = 300001, kHop = 1024, kReach = 8;  // a second at 8 kHz
   AudioBuffer mix = noise(2, kFrames, 6);
   for (std::size_t t = 0; t < kFrames; ++t) {
     const double seconds = static_cast<double>(t) / kRate;
     mix.channel(0)[t] *= static_cast<float>(std::pow(10.0, 1.5 * std::sin(0.5 * seconds) - 1));
     mix.channel(1)[t] *= seconds > 20 && seconds < 30 ? 0.0f : 0.1f;
   }
-  const auto sides = std::make_shared<FunctionSeparator>(
-      SeparatorInfo{.stems = {"left", "right"}, .sample_rate = kRate, .channels = 2, .blocks = Chunked{.length = 1000}},
-      [](AudioView block) {
-        std::vector out(2, AudioBuffer(2, block.frames()));
-        for (std::size_t c = 0; c < 2; ++c) std::ranges::copy(block.channel(c), out[c].channel(c).begin());
-        return out;
-      });
-  FunctionSeparator gated = composite({"left", "right"}, Ensemble{.members = {{sides, {1, 1}}}, .gate_db = -17});
+  FunctionSeparator gated = composite({"left", "right"}, Ensemble{.members = {{sides(), {1, 1}}}, .solo_db = -7});
   const Stems stems = run_separator(mix, gated);
 
+  ThreadPool pool(1);
+  const dsp::Spectrogram<float> spectra = dsp::Stft<float>({.window = {.length = 2048}, .hop = kHop}).forward(mix, pool);
   using Pair = std::array<double, 2>;
-  std::vector<Pair> power(kHops), gain(kHops), part(kHops);
-  for (std::size_t t = 0; t < kFrames; ++t)
-    for (std::size_t s = 0; s < 2; ++s) power[t / kHop][s] += std::pow(static_cast<double>(mix.channel(s)[t]), 2);
-  for (std::size_t h = 0; h < kHops; ++h) {
-    Pair smooth{};
-    for (std::size_t i = 0; i < kHops; ++i) {
-      const double distance = static_cast<double>(i) - static_cast<double>(h);
+  const std::size_t columns = spectra.frames();
+  std::vector<Pair> power(columns), led(columns), gain(columns), part(columns);
+  for (std::size_t m = 0; m < columns; ++m)
+    for (std::size_t k = 0; k < spectra.bins(); ++k) {
+      const Pair bin{std::norm(spectra.frame(0, m)[k]), std::norm(spectra.frame(1, m)[k])};
+      for (std::size_t s = 0; s < 2; ++s) {
+        power[m][s] += bin[s];
+        if (bin[s] > 0) led[m][s] += bin[s] * bin[s] / (bin[0] + bin[1]);
+      }
+    }
+  for (std::size_t m = 0; m < columns; ++m) {
+    Pair smooth{}, smooth_led{};
+    for (std::size_t n = 0; n < columns; ++n) {
+      const double distance = static_cast<double>(n) - static_cast<double>(m);
       if (std::abs(distance) >= kReach) continue;
-      for (std::size_t s = 0; s < 2; ++s) smooth[s] += power[i][s] * std::pow(std::cos(std::numbers::pi / 2 * distance / kReach), 2);
+      const double weight = std::pow(std::cos(std::numbers::pi / 2 * distance / kReach), 2);
+      for (std::size_t s = 0; s < 2; ++s) {
+        smooth[s] += weight * power[n][s];
+        smooth_led[s] += weight * led[n][s];
+      }
     }
-    for (std::size_t s = 0; s < 2; ++s) {
-      const double share = smooth[s] / (smooth[0] + smooth[1]);
-      gain[h][s] = share * share / (share * share + std::pow(10.0, -3.4));
-      part[h][s] = gain[h][s] * share;
-    }
-    const double parts = part[h][0] + part[h][1];
-    for (double& p : part[h]) p /= parts;
+    const std::size_t soft = smooth[1] > smooth[0] ? 0 : 1;
+    gain[m] = {1, 1};
+    part[m][1 - soft] = 1;
+    gain[m][soft] = smooth[soft] > 0 ? kept_of(smooth[soft] / (smooth[0] + smooth[1]), smooth_led[soft] / smooth[soft], -7) : 0;
   }
   double softest = 1;
-  for (std::size_t t = kHop; t < kFrames - 2 * kHop; ++t) {  // both hops whole
-    const double place = static_cast<double>(t) / kHop - 0.5;
-    const auto h = static_cast<std::size_t>(place);
-    const double later = place - static_cast<double>(h);
-    for (std::size_t s = 0; s < 2; ++s) {
-      const double x = mix.channel(s)[t], kept = std::lerp(gain[h][s], gain[h + 1][s], later) * x;
-      softest = std::min(softest, std::lerp(gain[h][s], gain[h + 1][s], later));
-      // float32 gains, within 1e-7 of samples up to 3
-      ASSERT_NEAR(stems[s].audio.channel(s)[t], kept + std::lerp(part[h][s], part[h + 1][s], later) * (x - kept), 1e-6) << t;
-      ASSERT_NEAR(stems[1 - s].audio.channel(s)[t], std::lerp(part[h][1 - s], part[h + 1][1 - s], later) * (x - kept), 1e-6) << t;
-    }
+  std::size_t changes = 0;
+  for (std::size_t t = 0; t + kHop < kFrames; ++t) {
+    const std::size_t m = t / kHop;
+    const double later = static_cast<double>(t % kHop) / kHop;
+    const Pair x{mix.channel(0)[t], mix.channel(1)[t]};
+    const Pair kept{std::lerp(gain[m][0], gain[m + 1][0], later), std::lerp(gain[m][1], gain[m + 1][1], later)};
+    const double taken = (1 - kept[0]) * x[0] + (1 - kept[1]) * x[1];
+    for (std::size_t s = 0; s < 2; ++s)  // float32 sums and gains, within 1e-7 of samples up to 30
+      ASSERT_NEAR(stems[s].audio.channel(1)[t], kept[s] * x[s] + std::lerp(part[m][s], part[m + 1][s], later) * taken, 1e-5) << t;
+    softest = std::min({softest, kept[0], kept[1]});
+    changes += part[m] != part[m + 1] ? 1 : 0;
   }
   EXPECT_LT(softest, 0.01);
+  EXPECT_GT(changes, 2 * kHop);  // the other is the loudest now, more than once
 }
 
 TEST(EnsembleOf, WithoutMembersForAStemIsRefused) {
