@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "pipeline/audio_queue.hpp"
-#include "pipeline/spectral_combiner.hpp"
 #include "pipeline/solo_gate.hpp"
+#include "pipeline/spectral_combiner.hpp"
 #include "pipeline/stream.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/pipeline/consistency.hpp"

@@ -109,8 +109,9 @@ struct Ensemble {
   /// kGeometric, kBlend: to what power the geometric means are taken before they share a bin, > 0 and at most
   /// kMostSharpness. Above 1 the loudest stem of a bin gets more of it.
   double sharpness = 1;
-  /// In dB, below 0: for two seconds around which all stems but the loudest hold less of the power than this, that one is
-  /// taken to play alone, unless others lead in bins of their own. What they have goes to it; the sum stays what it was.
+  /// In dB, below 0: where all stems but the loudest together hold less than this of the power of the two seconds around a
+  /// moment, that one is taken to play alone and gets what the others have, unless they lead in bins of their own. The
+  /// sum stays what it was.
   std::optional<double> solo_db = std::nullopt;
 };
 constexpr double kMostSharpness = 16;
