@@ -69,7 +69,7 @@ class TorchSeparator : public Separator {
       for (std::size_t c = 0; c < block.channels(); ++c) to = std::ranges::copy(block.channel(c), to).out;
 
     const nn::Autocast autocast(bf16_, device_);
-    const torch::Tensor stems = model_->separate(mix.to(device_), values_, run).to(torch::kCPU, torch::kFloat32).contiguous();
+    const torch::Tensor stems = separate(mix.to(device_), run).to(torch::kCPU, torch::kFloat32).contiguous();
     std::vector<Stems> results;
     const auto given = static_cast<std::size_t>(std::min(stems.size(-1), frames));  // some models give less, or whole excerpts
     for (std::int64_t b = 0; b < stems.size(0); ++b) {
@@ -84,6 +84,14 @@ class TorchSeparator : public Separator {
   }
 
  private:
+  torch::Tensor separate(const torch::Tensor& mix, RunContext& run) const {
+    try {
+      return model_->separate(mix, values_, run);
+    } catch (const c10::Error& error) {
+      throw Error{ErrorCode::kInternal, error.what_without_backtrace()};
+    }
+  }
+
   /// Measured on the model itself: what it takes for shorter blocks, carried on as b·n + c·n² (attention over time is
   /// quadratic); on the whole block where the model takes no shorter one.
   std::size_t measure(std::size_t frames) const {
@@ -93,8 +101,7 @@ class TorchSeparator : public Separator {
     RunContext run{pool};
     const auto peak = [&](std::size_t length) {
       return static_cast<double>(peak_allocation([&] {
-        model_->separate(torch::zeros({1, static_cast<std::int64_t>(info_.channels), static_cast<std::int64_t>(length)}, device_),
-                         values_, run);
+        separate(torch::zeros({1, static_cast<std::int64_t>(info_.channels), static_cast<std::int64_t>(length)}, device_), run);
       }));
     };
     const auto n = static_cast<double>(frames);
@@ -105,7 +112,7 @@ class TorchSeparator : public Separator {
       const double quadratic = std::max(0.0, (two - 2 * one) / (2 * length * length));
       const double linear = std::max(0.0, one / length - quadratic * length);
       return static_cast<std::size_t>(kBesides * (linear * n + quadratic * n * n));
-    } catch (const c10::Error&) {
+    } catch (const Error&) {
       return static_cast<std::size_t>(kBesides * peak(frames));
     }
   }

@@ -53,6 +53,13 @@ torch::nn::Linear dense(std::int64_t in, std::int64_t out) {
   return torch::nn::Linear(torch::nn::LinearOptions(in, out).bias(false));
 }
 
+/// times · base^exponent, or a number beyond all sizes.
+std::int64_t power(std::int64_t base, std::int64_t exponent, std::int64_t times = 1) {
+  constexpr std::int64_t kBeyond = std::int64_t{1} << 40;
+  for (std::int64_t i = 0; i < exponent && base > 1 && times < kBeyond; ++i) times *= base;
+  return times;
+}
+
 /// Norm, activation, then the layer: every layer of the net is one of these.
 template <class Layer>
 void push(Sequential& sequence, const Mdx23cConfig& config, std::int64_t channels, Layer layer) {
@@ -147,6 +154,7 @@ class Mdx23c : public Model {
 
   Tensor forward(const Tensor& mix) override {
     const Tensor spectrum = fold(analyse(mix));
+    check_columns(spectrum.size(-1), mix.size(-1));
     const Tensor first = first_->forward(spectrum);
     tap("first_conv", first);
     Tensor x = first.transpose(-1, -2);  // [batch, channels, time, bins]: dense layers act on bins
@@ -173,6 +181,12 @@ class Mdx23c : public Model {
   }
 
  private:
+  /// Every scale divides the columns; what is left over then is missing on the way up.
+  void check_columns(std::int64_t columns, std::int64_t frames) const {
+    if (const std::int64_t multiple = power(config_.scale[0], config_.scales); columns % multiple != 0)
+      throw Error{ErrorCode::kUsage, fmt::format("blocks of {} samples have {} columns, and this network takes multiples of {} only",
+                                                 frames, columns, multiple)};
+  }
   /// [batch, channels, frames] → [batch, 2·channels, bins, columns], real and imaginary parts beside each other.
   Tensor analyse(const Tensor& mix) const {
     const Tensor z = torch::view_as_real(config_.stft.forward(mix.flatten(0, 1)));  // [rows, all bins, columns, 2]
@@ -233,6 +247,9 @@ Mdx23cConfig Mdx23cConfig::of(const Config& config) {
   model.check_range("bottleneck_factor", result.bottleneck, 1, kMost);
   for (const std::int64_t factor : result.scale) model.check_range("scale", factor, 1, kMost);
   if (result.scale.size() != 2) throw Error{ErrorCode::kFormat, "model.scale needs two numbers", config.name()};
+  if (const std::int64_t multiple = power(result.scale[1], result.scales, result.subbands); result.bins % multiple != 0)
+    throw Error{ErrorCode::kFormat, fmt::format("audio.dim_f is {}, and these scales and sub-bands need a multiple of {}",
+                                                result.bins, multiple), config.name()};
   return result;
 }
 
