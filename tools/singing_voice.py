@@ -55,7 +55,7 @@ class Resonator:
 def smoothed(track, steps):
     """A running mean, twice: corners become slopes."""
     for _ in range(2):
-        total = sum(track[:1]) * steps
+        total = track[0] * steps
         window = [track[0]] * steps
         out = []
         for i, value in enumerate(track):
@@ -128,7 +128,7 @@ class Score:
 
 
 def sing(score, rate, seed):
-    """The voice as floats, about -1 to 1."""
+    """The samples of the voice, as floats of no particular level."""
     chance = random.Random(seed)
     formants = [smoothed(track, 40) for track in score.formants]
     voice, noise = smoothed(score.voice, 18), smoothed(score.noise, 8)
@@ -136,7 +136,7 @@ def sing(score, rate, seed):
     cascade = [Resonator() for _ in BANDWIDTHS]
     fricative = [Resonator(), Resonator()]
     out = array.array("d")
-    phase, tilt, drift, last_hiss = 0.0, 0.0, 0.0, 0.0
+    phase, tilt, drift = 0.0, 0.0, 0.0
     for i in range(score.steps):
         drift = 0.995 * drift + chance.gauss(0, 0.0006)         # no one holds a pitch exactly
         advance = pitch[i] * (1 + drift) / rate
