@@ -5,6 +5,7 @@
 #include <complex>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <utility>
 
 namespace unbraid {
@@ -65,13 +66,15 @@ void SpectralCombiner::choose(const dsp::Spectrogram<float>& all, std::size_t fr
     }
 }
 
-/// The mixture by powers of the geometric means of the magnitudes, alone or averaged with the arithmetic means of the values.
+/// The mixture, or what half the arithmetic means of the values leave of it, by powers of the geometric means of the magnitudes.
 void SpectralCombiner::share(const dsp::Spectrogram<float>& all, std::size_t frame, dsp::Spectrogram<float>& out) const {
   const std::size_t bins = all.bins(), stems = weights_.size();
-  const float part = combine_ == Ensemble::Combine::kBlend ? 0.5f : 1.0f;
   std::vector<float> least(bins), shares(stems * bins), greatest(bins), sums(bins);
+  std::vector<std::complex<float>> rest(bins);
   for (std::size_t c = 0; c < channels_; ++c) {
     const auto mixture = all.frame(c, frame);
+    std::ranges::copy(mixture, rest.begin());
+    if (combine_ == Ensemble::Combine::kBlend) take_means(all, c, frame, rest, out);
     for (std::size_t k = 0; k < bins; ++k)
       least[k] = std::norm(mixture[k]) * kLeastShare + std::numeric_limits<float>::min();
     std::ranges::fill(shares, 0.0f);
@@ -91,15 +94,14 @@ void SpectralCombiner::share(const dsp::Spectrogram<float>& all, std::size_t fra
       for (std::size_t k = 0; k < bins; ++k) sums[k] += shares[s * bins + k] = std::exp(shares[s * bins + k] - greatest[k]);
     for (std::size_t s = 0; s < stems; ++s) {
       const auto stem = out.frame(s * channels_ + c, frame);
-      for (std::size_t k = 0; k < bins; ++k) stem[k] = mixture[k] * (part * shares[s * bins + k] / sums[k]);
+      for (std::size_t k = 0; k < bins; ++k) stem[k] += rest[k] * (shares[s * bins + k] / sums[k]);
     }
-    if (combine_ == Ensemble::Combine::kBlend) add_means(all, c, frame, out);
   }
 }
 
-/// Half the weighted means of the estimates.
-void SpectralCombiner::add_means(const dsp::Spectrogram<float>& all, std::size_t channel, std::size_t frame,
-                                 dsp::Spectrogram<float>& out) const {
+/// Half the weighted means of the estimates, which are taken away from the rest.
+void SpectralCombiner::take_means(const dsp::Spectrogram<float>& all, std::size_t channel, std::size_t frame,
+                                  std::span<std::complex<float>> rest, dsp::Spectrogram<float>& out) const {
   std::size_t first = channels_;
   for (std::size_t s = 0; s < weights_.size(); first += weights_[s++].size() * channels_) {
     const auto stem = out.frame(s * channels_ + channel, frame);
@@ -108,6 +110,7 @@ void SpectralCombiner::add_means(const dsp::Spectrogram<float>& all, std::size_t
       const auto estimate = all.frame(first + e * channels_ + channel, frame);
       for (std::size_t k = 0; k < stem.size(); ++k) stem[k] += half * estimate[k];
     }
+    for (std::size_t k = 0; k < stem.size(); ++k) rest[k] -= stem[k];
   }
 }
 

@@ -98,7 +98,7 @@ struct Ensemble {
     /// The mixture's bins (of the same STFT), shared out by the weighted geometric means of the members' magnitudes: what
     /// one member rules out is quiet. The stems add up to the mixture.
     kGeometric,
-    kBlend  ///< the mean of kMean and kGeometric
+    kBlend  ///< half of kMean, and what that leaves of the mixture shared as by kGeometric: adds up, too
   };
   struct Member {
     std::shared_ptr<Separator> separator;

@@ -132,6 +132,16 @@ TEST(EnsembleOf, SharesTheMixtureByGeometricMeans) {
                                                              .combine = Ensemble::Combine::kBlend});
     EXPECT_LT(largest_difference(run_separator(mix, blend).at("a"), times(mix, (1.0f / 3 + 0.35f) / 2)), 2e-6) << frames;
 
+
+    // The second member gives b alone, and the stems add up all the same: half of (0.25, 0.6), and the rest as 0.25 : √(0.75 · 0.45).
+    FunctionSeparator uneven = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.25f, 0.75f}, 64), {1, 1}},
+                                                                          {scales({"b"}, {0.45f}, 4096), {0, 1}}},
+                                                              .combine = Ensemble::Combine::kBlend});
+    const Stems parts = run_separator(mix, uneven);
+    const double geometric = std::sqrt(0.75 * 0.45), of_a = 0.125 + 0.575 * 0.25 / (0.25 + geometric);
+    EXPECT_LT(largest_difference(parts.at("a"), times(mix, static_cast<float>(of_a))), 2e-6) << frames;
+    EXPECT_LT(largest_difference(parts.at("b"), times(mix, static_cast<float>(1 - of_a))), 2e-6) << frames;
+
     // Weights of 3 and 1; what a member rules out counts as −80 dB: 0.5^¾ · 0.5^¼ : 0.5^¾ · (10⁻⁴)^¼.
     FunctionSeparator one = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}), {3, 3}},
                                                                        {scales({"a", "b"}, {0.5f, 0.0f}), {1, 1}}},
@@ -273,7 +283,9 @@ TEST(EnsembleOf, SolosAreFoundOverSeconds) {
       }
     }
     EXPECT_GE(edges, 2u) << "blocks begin where gains are neither 0 nor 1";
-    if (threshold == -3) EXPECT_GT(handed_over, 1e-3) << "what is handed over is far above the tolerance";
+    if (threshold == -3) {
+      EXPECT_GT(handed_over, 1e-3) << "what is handed over is far above the tolerance";
+    }
   }
 }
 
