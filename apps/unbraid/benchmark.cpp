@@ -116,13 +116,19 @@ void benchmark_all(Arguments arguments, const Session& session) {
     write_file_atomically(arguments.output / "report.html", report::benchmark_page(result, arguments.report));
   }
   fmt::print("{}", session.json ? json : report::benchmark_text(result, arguments.report));
-  if (session.quiet) return;
-  if (result.resumed > 0) fmt::print(stderr, "unbraid: {} results taken over from an earlier run\n", result.resumed);
-  for (const auto& failure : result.failures)
-    fmt::print(stderr, "unbraid: warning: {} on {}: {}\n", result.contenders[failure.contender].name,
-               result.tracks[failure.track], failure.reason);
-  if (!arguments.output.empty())
+  if (!session.quiet && result.resumed > 0)
+    fmt::print(stderr, "unbraid: {} results taken over from an earlier run\n", result.resumed);
+  if (!session.quiet && !arguments.output.empty())
     fmt::print(stderr, "unbraid: report in {}\n", (arguments.output / "report.html").string());
+  for (const auto& failure : result.failures)
+    fmt::print(stderr, "unbraid: {} on {}: {}\n", result.contenders[failure.contender].name, result.tracks[failure.track],
+               failure.reason);
+  const auto wrong = std::ranges::count_if(result.failures, [](const auto& failure) {
+    return failure.code != ErrorCode::kUnsupported && failure.code != ErrorCode::kUsage;
+  });
+  if (wrong > 0)
+    throw Error{ErrorCode::kFormat,
+                fmt::format("{} of {} results could not be measured", wrong, result.failures.size() + result.entries.size())};
 }
 
 }  // namespace

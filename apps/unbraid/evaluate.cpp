@@ -127,22 +127,20 @@ void evaluate_all(EvaluateArguments& arguments, const Session& session) {
   auto result = evaluate::evaluate_dataset(*references, *estimates, arguments.options, run, [&](const auto& track) {
     bar.clear();
     if (!session.json) print_track(track, arguments.options);
-    if (!session.quiet) print_notes(track);
+    print_notes(track);
   });
   bar.clear();
   if (!arguments.output.empty()) write_results(result.tracks, arguments);
   if (session.json) fmt::print("{}\n", report::evaluation_json(result.tracks));
   else if (result.tracks.size() > 1) print_summary(result.tracks, arguments.options);
-  if (!session.quiet) {
-    if (!result.missing.empty())
-      fmt::print(stderr, "unbraid: warning: no estimates of {} tracks: {}\n", result.missing.size(),
-                 fmt::join(result.missing, ", "));
-    if (!result.extra.empty())
-      fmt::print(stderr, "unbraid: warning: no references for {} tracks: {}\n", result.extra.size(),
-                 fmt::join(result.extra, ", "));
-    if (!arguments.output.empty())
-      fmt::print(stderr, "unbraid: report in {}\n", (arguments.output / "report.html").string());
-  }
+  if (!result.missing.empty())
+    fmt::print(stderr, "unbraid: warning: no estimates of {} tracks: {}\n", result.missing.size(),
+               fmt::join(result.missing, ", "));
+  if (!result.extra.empty())
+    fmt::print(stderr, "unbraid: warning: no references for {} tracks: {}\n", result.extra.size(),
+               fmt::join(result.extra, ", "));
+  if (!session.quiet && !arguments.output.empty())
+    fmt::print(stderr, "unbraid: report in {}\n", (arguments.output / "report.html").string());
   for (const auto& failure : result.failures) fmt::print(stderr, "unbraid: {}: {}\n", failure.track, failure.reason);
   if (!result.failures.empty())
     throw Error{ErrorCode::kFormat, fmt::format("{} of {} tracks could not be scored", result.failures.size(),

@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <filesystem>
 #include <system_error>
 
 #include "unbraid/core/error.hpp"
@@ -25,6 +29,14 @@ void on_interrupt(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+/// What is left in standard output's buffer, written: a full disk must not end as success. A reader that has gone away has
+/// what it wanted.
+int flush_output() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  if (errno != EPIPE) fmt::print(stderr, "unbraid: standard output: {}\n", std::strerror(errno));
+  return kFailed;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -40,7 +52,7 @@ int main(int argc, char** argv) {
   Session session;
   session.cancel = interrupted.token();
   program.add_flag("--json", session.json, "print one JSON document on standard output");
-  program.add_flag("-q,--quiet", session.quiet, "no progress bars, no notes");
+  program.add_flag("-q,--quiet", session.quiet, "no progress bars, no notes; warnings stay");
   program.add_option("--threads", session.threads, "threads to use (default: all processors)");
   unbraid::app::add_separate(program, session);
   unbraid::app::add_models(program, session);
@@ -70,9 +82,10 @@ int main(int argc, char** argv) {
       else
         fmt::print("{}", program.help());
     }
-    return 0;
+    return flush_output();
   } catch (const CLI::Success& success) {
-    return program.exit(success);
+    const int status = program.exit(success);
+    return status == 0 ? flush_output() : status;
   } catch (const CLI::ParseError& error) {
     const auto verbs = program.get_subcommands();
     fmt::print(stderr, "unbraid: {} (see unbraid {}--help)\n", error.what(),
@@ -81,6 +94,9 @@ int main(int argc, char** argv) {
   } catch (const unbraid::Error& error) {
     fmt::print(stderr, "unbraid: {}\n", error.what());
     return error.code() == unbraid::ErrorCode::kUsage ? kWrongUsage : kFailed;
+  } catch (const std::filesystem::filesystem_error& error) {
+    fmt::print(stderr, "unbraid: {}: {}\n", error.path1().string(), error.code().message());
+    return kFailed;
   } catch (const std::system_error& error) {
     const bool reader_went_away = error.code() == std::errc::broken_pipe;
     if (!reader_went_away) fmt::print(stderr, "unbraid: {}\n", error.what());

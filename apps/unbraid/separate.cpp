@@ -188,7 +188,7 @@ void separate_all(const Arguments& arguments, const Session& session) {
       reports.push_back(separate_file(input.file, folder, method, options, run));
       bar.clear();
       if (!session.json) print_summary(reports.back(), to_standard_output ? stderr : stdout);
-      if (!session.quiet) warn_of_clipping(reports.back(), options.gain_db);
+      warn_of_clipping(reports.back(), options.gain_db);
     } catch (const Error& error) {
       bar.clear();
       const bool concerns_all = error.code() == ErrorCode::kUsage || error.code() == ErrorCode::kCancelled;

@@ -101,6 +101,8 @@ NmfDictionary learn_dictionary(const data::Dataset& dataset, const DictionaryOpt
       if (sources.empty()) continue;
       const AudioBuffer audio = data::sum_source(sources)->read();
       if (audio.empty()) continue;
+      if (!std::ranges::all_of(audio.samples(), [](float x) { return std::isfinite(x); }))
+        throw Error{ErrorCode::kFormat, fmt::format("{} has samples that are no numbers", dictionary.stems[s]), track.name};
       append_frames(joint_magnitudes(stft.forward(audio, run.pool), run.pool), options.silence_db, frames_per_track,
                     frames[s]);
     }

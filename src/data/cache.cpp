@@ -76,7 +76,7 @@ class AudioCache {
         return found->second->second;
       }
     }
-    auto audio = std::make_shared<const StoredAudio>(decode(source), options_.sixteen_bit);
+    auto audio = std::make_shared<const StoredAudio>(decode(source, key), options_.sixteen_bit);
     const std::lock_guard lock(mutex_);
     if (const auto found = index_.find(key); found != index_.end()) return found->second->second;
     used_bytes_ += audio->bytes();
@@ -94,11 +94,11 @@ class AudioCache {
   using Item = std::pair<std::string, std::shared_ptr<const StoredAudio>>;
 
   /// Samples that are no numbers have no 16-bit form; they are an error wherever they are.
-  AudioBuffer decode(const AudioSource& source) const {
+  AudioBuffer decode(const AudioSource& source, const std::string& key) const {
     AudioBuffer audio = source.read();
     if (options_.sixteen_bit)
       for (const float sample : audio.samples())
-        if (!std::isfinite(sample)) throw Error{ErrorCode::kFormat, "has samples that are no numbers"};
+        if (!std::isfinite(sample)) throw Error{ErrorCode::kFormat, "has samples that are no numbers", key};
     return audio;
   }
 

@@ -28,6 +28,25 @@ bool names_a_split(const fs::path& folder) {
   return std::ranges::find(kSplits, name) != kSplits.end();
 }
 
+/// The songs of MUSDB18's training set that are customarily kept for validation: those that the musdb package names.
+bool is_musdb_validation(const std::string& track) {
+  static constexpr std::array<std::string_view, 14> kTracks{"ANiMAL - Rockshow",
+                                                            "Actions - One Minute Smile",
+                                                            "Alexander Ross - Goodbye Bolero",
+                                                            "Clara Berry And Wooldog - Waltz For My Victims",
+                                                            "Fergessen - Nos Palpitants",
+                                                            "James May - On The Line",
+                                                            "Johnny Lokke - Promises & Lies",
+                                                            "Leaf - Summerghost",
+                                                            "Meaxic - Take A Step",
+                                                            "Patrick Talbot - A Reason To Leave",
+                                                            "Skelpolu - Human Mistakes",
+                                                            "Traffic Experiment - Sirens",
+                                                            "Triviul - Angelsaint",
+                                                            "Young Griffo - Pennies"};
+  return std::ranges::find(kTracks, track) != kTracks.end();
+}
+
 struct Reader {
   const char* format;
   Listing (*list)(const fs::path&);
@@ -76,8 +95,10 @@ Listing list_any(const fs::path& path, const std::string& format) {
                     path.string()};
       }
       all.format = part.format;
+      const bool musdb = part.format.starts_with("musdb18");
       for (Entry& entry : part.entries) {
         entry.split = folder.filename().string();
+        if (musdb && entry.split == "train" && is_musdb_validation(entry.name)) entry.split = "validation";
         all.entries.push_back(std::move(entry));
       }
     }

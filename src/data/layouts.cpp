@@ -128,15 +128,19 @@ Listing list_stem_mp4(const fs::path& path, const char* format, bool as_stempeg)
   const auto add = [&](const fs::path& file) {
     listing.entries.push_back({title_of(file), {}, [=] { return stem_mp4_track(file, as_stempeg); }});
   };
-  if (fs::is_directory(path)) {
+  const auto add_those_in = [&](const fs::path& folder) {
     std::vector<fs::path> files;
-    for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
       const bool hidden = entry.path().filename().string().front() == '.';
-      if (!hidden && entry.is_regular_file() && has_extension(entry.path(), ".stem.mp4"))
-        files.push_back(entry.path());
+      if (!hidden && entry.is_regular_file() && has_extension(entry.path(), ".stem.mp4")) files.push_back(entry.path());
     }
     std::ranges::sort(files);
     for (const fs::path& file : files) add(file);
+  };
+  if (fs::is_directory(path)) {
+    add_those_in(path);
+    if (listing.entries.empty())
+      for (const fs::path& folder : folders_in(path)) add_those_in(folder);  // as `separate` writes them
   } else if (has_extension(path, ".stem.mp4")) {
     add(path);
   }
@@ -211,7 +215,9 @@ Listing list_track_folders(const fs::path& path) {
   if (!fs::is_directory(path)) return {};
   Listing listing{"track_folders", {}};
   const std::vector<fs::path> here = audio_in(path);
-  if (here.size() > 1) {  // the folder is itself a track
+  const bool alone = here.size() == 1 && !names_a_mixture(title_of(here[0])) &&
+                     std::ranges::all_of(folders_in(path), [](const fs::path& f) { return audio_in(f).empty(); });
+  if (here.size() > 1 || alone) {  // the folder is itself a track
     listing.entries.push_back(folder_entry(path));
     return listing;
   }

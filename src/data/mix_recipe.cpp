@@ -46,7 +46,11 @@ class RecipeReader {
     if (node["event"]) event(node["event"], defaults);
     recipe.stems = stems(node["stems"] ? node["stems"] : node, defaults);
     if (node["mixture_effects"]) recipe.mixture_effects = effects(node["mixture_effects"]);
-    guarded(node, [&] { recipe.validate(); });
+    try {
+      recipe.validate();
+    } catch (const Error& error) {
+      throw Error{error.code(), error.what(), context_};
+    }
     return recipe;
   }
 

@@ -69,7 +69,7 @@ class Benchmark {
       entries_[job] = std::move(entry);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kCancelled) throw;
-      errors_[job] = error.what();
+      errors_[job] = error;
     }
   }
 
@@ -77,7 +77,7 @@ class Benchmark {
     for (std::size_t job = 0; job < jobs(); ++job) {
       const std::size_t contender = job % result_.contenders.size();
       if (!entries_[job]) {
-        result_.failures.push_back({track_of(job), contender, errors_[job]});
+        result_.failures.push_back({track_of(job), contender, errors_[job]->code(), errors_[job]->what()});
         continue;
       }
       entries_[job]->track = track_of(job);
@@ -142,7 +142,7 @@ class Benchmark {
   MemoryBudget budget_;
   BenchmarkRun& result_;
   std::vector<std::optional<BenchmarkEntry>> entries_;  ///< [track][contender]
-  std::vector<std::string> errors_;
+  std::vector<std::optional<Error>> errors_;
 };
 
 }  // namespace

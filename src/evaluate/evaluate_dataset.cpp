@@ -46,7 +46,8 @@ DatasetResult evaluate_dataset(const data::Dataset& references, const data::Data
       if (done) done(result.tracks.back());
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUsage || pairs.size() == 1) throw;
-      result.failures.push_back({references.track_name(r), error.what()});
+      const std::string& track = references.track_name(r);
+      result.failures.push_back({track, error.context() == track ? error.message() : error.what()});
     }
     run.progress.advance(1);
   }

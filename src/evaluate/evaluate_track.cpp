@@ -39,9 +39,14 @@ std::string lower(std::string text) {
   return text;
 }
 
-bool names_accompaniment(const std::string& name) {
+/// Names of the sum of all stems but the vocals: the usual ones, and "bass+drums+other", as nussl calls a residual.
+bool names_accompaniment(const std::string& name, const data::Track& reference) {
+  std::vector<std::string> rest;
+  for (const data::TrackStem& stem : reference.stems)
+    if (lower(stem.name) != "vocals") rest.push_back(lower(stem.name));
+  std::ranges::sort(rest);
   const std::string n = lower(name);
-  return n == "accompaniment" || n == "instrumental" || n == "no_vocals";
+  return n == "accompaniment" || n == "instrumental" || n == "no_vocals" || n == fmt::format("{}", fmt::join(rest, "+"));
 }
 
 /// The stems that both have, the accompaniment last; what has no partner goes to `result`.
@@ -66,7 +71,7 @@ std::vector<Target> find_targets(const data::Track& reference, const data::Track
   const data::TrackStem* accompaniment = nullptr;
   for (const data::TrackStem& stem : estimate.stems) {
     if (partner(reference, stem.name)) continue;
-    if (names_accompaniment(stem.name) && has_vocals && !rest.empty()) accompaniment = &stem;
+    if (names_accompaniment(stem.name, reference) && has_vocals && !rest.empty()) accompaniment = &stem;
     else result.extra.push_back(stem.name);
   }
   if (accompaniment)
@@ -87,6 +92,7 @@ std::uint64_t common_frames(const std::vector<Target>& targets, const data::Trac
                             const EvaluateOptions& options, TrackResult& result) {
   const data::SourceInfo first = targets[0].reference->info();
   std::uint64_t frames = first.frames;
+  std::string shortest = fmt::format("reference {}", targets[0].name);
   bool differ = false;
   for (const Target& target : targets) {
     for (const bool estimated : {false, true}) {
@@ -103,15 +109,18 @@ std::uint64_t common_frames(const std::vector<Target>& targets, const data::Trac
                                 targets[0].name, first.channels),
                     reference.name};
       if (info.frames != frames && options.strict)
-        throw Error{ErrorCode::kFormat,
-                    fmt::format("{} has {} frames, others have {}", what, info.frames, frames), reference.name};
+        throw Error{ErrorCode::kFormat, fmt::format("{} has {} frames, others have {}", what, info.frames, frames), reference.name};
       differ = differ || info.frames != first.frames;
-      frames = std::min(frames, info.frames);
+      if (info.frames < frames) {
+        frames = info.frames;
+        shortest = what;
+      }
     }
   }
+  if (differ && frames == 0) throw Error{ErrorCode::kFormat, fmt::format("{} has no samples", shortest), reference.name};
   if (differ)
-    result.warnings.push_back(fmt::format("signals of different lengths were cut to {} frames ({:.3f} s)", frames,
-                                          static_cast<double>(frames) / first.sample_rate));
+    result.warnings.push_back(fmt::format("signals of different lengths were cut to {} frames ({:.3f} s), which {} has", frames,
+                                          static_cast<double>(frames) / first.sample_rate, shortest));
   return frames;
 }
 
@@ -170,6 +179,23 @@ void set_bss(TargetResult& target, const std::string& metric, const metrics::Bss
   target.metrics[metric + ".SAR"] = metrics::median(scores.sar);
 }
 
+bool silent(std::span<const float> samples) {
+  return std::ranges::all_of(samples, [](float x) { return x == 0; });
+}
+
+/// The mean of score(channel) over the channels in which the reference sounds. Unlike metrics::mean() it hides nothing: where
+/// the estimate of one of them is silent, so that its score is no number, or perfect, so that it is infinite, so is the mean.
+double over_channels(AudioView reference, const auto& score) {
+  double sum = 0;
+  std::size_t sounding = 0;
+  for (std::size_t c = 0; c < reference.channels(); ++c) {
+    if (silent(reference.channel(c))) continue;
+    sum += score(c);
+    ++sounding;
+  }
+  return sounding > 0 ? sum / static_cast<double>(sounding) : kNotApplicable;
+}
+
 /// The scores that see all targets at once.
 void score_together(const std::vector<Target>& targets, std::span<TargetResult* const> results, std::uint64_t frames,
                     double sample_rate, const EvaluateOptions& options, TrackResult& track, RunContext& run) {
@@ -208,11 +234,9 @@ void score_together(const std::vector<Target>& targets, std::span<TargetResult* 
     const auto scores = metrics::scale_scores(references, estimates, {}, run);
     for (std::size_t i = 0; i < targets.size(); ++i) {
       const auto average = [&](double metrics::ScaleScores::* member, bool improvement) {
-        std::vector<double> values;
-        for (std::size_t c = 0; c < scores.sources[i].channels.size(); ++c)
-          values.push_back(scores.sources[i].channels[c].*member -
-                           (improvement ? scores.sources[i].mixture[c].*member : 0.0));
-        return metrics::mean(values);
+        return over_channels(references[i], [&](std::size_t c) {
+          return scores.sources[i].channels[c].*member - (improvement ? scores.sources[i].mixture[c].*member : 0.0);
+        });
       };
       using S = metrics::ScaleScores;
       auto& out = results[i]->metrics;
@@ -230,28 +254,44 @@ void score_together(const std::vector<Target>& targets, std::span<TargetResult* 
   if (projection) {
     const auto scores = metrics::projection_scores(references, estimates);
     for (std::size_t i = 0; i < targets.size(); ++i) {
-      results[i]->metrics["projection.SDR"] = metrics::mean(scores[i].sdr);
-      results[i]->metrics["projection.SIR"] = metrics::mean(scores[i].sir);
-      results[i]->metrics["projection.SAR"] = metrics::mean(scores[i].sar);
+      const auto average = [&](const std::vector<double>& of_channels) {
+        return over_channels(references[i], [&](std::size_t c) { return of_channels[c]; });
+      };
+      results[i]->metrics["projection.SDR"] = average(scores[i].sdr);
+      results[i]->metrics["projection.SIR"] = average(scores[i].sir);
+      results[i]->metrics["projection.SAR"] = average(scores[i].sar);
     }
   }
 }
 
-bool silent(const AudioBuffer& audio) {
-  return std::ranges::all_of(audio.samples(), [](float x) { return x == 0; });
+bool finite(const AudioBuffer& audio) {
+  return std::ranges::all_of(audio.samples(), [](float x) { return std::isfinite(x); });
+}
+
+/// Why there are no scores of this estimate, or empty.
+std::string not_applicable(const AudioBuffer& reference, const AudioBuffer& estimate) {
+  if (reference.frames() == 0) return "no samples";
+  if (!finite(reference)) return "the reference has values that are not finite";
+  if (!finite(estimate)) return "the estimate has values that are not finite";
+  if (silent(reference.samples())) return "the reference is silent throughout";
+  return "";
 }
 
 /// The scores of one estimate against one reference.
 void score_alone(const Target& target, const AudioBuffer& mixture, std::uint64_t frames, double sample_rate,
-                 const EvaluateOptions& options, TargetResult& result, RunContext& run) {
+                 const EvaluateOptions& options, TargetResult& result, TrackResult& track, RunContext& run) {
   const AudioBuffer s = load(*target.reference, 0, frames), x = load(*target.estimate, 0, frames);
   if (options.pictures && frames > 0) {
     result.reference_levels = level_grid(s, sample_rate);
     result.estimate_levels = level_grid(x, sample_rate);
   }
-  if (result.not_applicable.empty() && silent(s))
-    result.not_applicable = "the reference is silent throughout";
-  const bool apply = !silent(s) && frames > 0;
+  const std::string why_not = not_applicable(s, x);
+  const bool apply = why_not.empty();
+  if (result.not_applicable.empty()) result.not_applicable = why_not;
+  if (apply && !silent(x.samples()))
+    for (std::size_t c = 0; c < s.channels(); ++c)
+      if (silent(x.channel(c)) && !silent(s.channel(c)))
+        track.warnings.push_back(fmt::format("channel {} of estimate {} is silent, its reference is not", c + 1, target.name));
   const auto set = [&](std::string_view metric, const std::string& name, const auto& compute) {
     if (wants(options, metric)) result.metrics[name] = apply ? compute() : kNotApplicable;
   };
@@ -260,23 +300,17 @@ void score_alone(const Target& target, const AudioBuffer& mixture, std::uint64_t
     if (apply) {
       const AudioView reference = s, estimate = x;
       const auto scores = metrics::scale_scores({&reference, 1}, {&estimate, 1}, {.interference = false}, run, mixture);
-      std::vector<double> values, improvements;
-      for (std::size_t c = 0; c < s.channels(); ++c) {
-        values.push_back(scores.sources[0].channels[c].si_sdr);
-        improvements.push_back(values.back() - scores.sources[0].mixture[c].si_sdr);
-      }
-      result.metrics["si_sdr"] = metrics::mean(values);
-      result.metrics["si_sdr_improvement"] = metrics::mean(improvements);
+      const metrics::ScaleSource& source = scores.sources[0];
+      result.metrics["si_sdr"] = over_channels(s, [&](std::size_t c) { return source.channels[c].si_sdr; });
+      result.metrics["si_sdr_improvement"] =
+          over_channels(s, [&](std::size_t c) { return source.channels[c].si_sdr - source.mixture[c].si_sdr; });
     }
   }
   set("sdr", "sdr", [&] { return metrics::sdr(s, x); });
   set("k_sdr", "k_sdr", [&] { return metrics::k_sdr(metrics::sdr(s, x)); });
   set("si_sdr_msst", "si_sdr_msst", [&] { return metrics::si_sdr_msst(s, x); });
-  set("si_sdr_seed", "si_sdr_seed", [&] {
-    std::vector<double> values;
-    for (std::size_t c = 0; c < s.channels(); ++c) values.push_back(metrics::si_sdr_seed(s.channel(c), x.channel(c)));
-    return metrics::mean(values);
-  });
+  set("si_sdr_seed", "si_sdr_seed",
+      [&] { return over_channels(s, [&](std::size_t c) { return metrics::si_sdr_seed(s.channel(c), x.channel(c)); }); });
   set("l1_time", "l1_time", [&] { return metrics::l1_time(s, x); });
   set("l1_freq", "l1_freq", [&] { return metrics::l1_score(metrics::l1_frequency(s, x, run.pool)); });
   set("l1_snr", "l1_snr", [&] { return metrics::l1_snr(s, x, run.pool); });
@@ -380,7 +414,7 @@ TrackResult evaluate_track(const data::Track& reference, const data::Track& esti
                      });
   for (std::size_t i = 0; alone && i < targets.size(); ++i) {
     run.cancel.check();
-    score_alone(targets[i], mixture, frames, result.sample_rate, options, result.targets[i], run);
+    score_alone(targets[i], mixture, frames, result.sample_rate, options, result.targets[i], result, run);
   }
   return result;
 }

@@ -194,10 +194,12 @@ struct BssEvalV4::Impl {
       if (!heard_estimates[i]) mark_silent(roster.estimates[i], "estimate", i, options.compat);
     }
     // One value that is not finite spoils every correlation of its signal.
-    for (std::size_t y = 0; y < sources * channels; ++y) {
-      if (!std::isfinite(r.at(y, y)[0]))
-        std::ranges::fill(roster.references, fmt::format("reference {} has values that are not finite", y / channels));
-    }
+    std::vector<bool> spoilt(sources);
+    for (std::size_t y = 0; y < sources * channels; ++y)
+      if (!std::isfinite(r.at(y, y)[0])) spoilt[y / channels] = true;
+    if (std::ranges::find(spoilt, true) != spoilt.end())
+      for (std::size_t i = 0; i < sources; ++i)
+        roster.references[i] = fmt::format("{} reference has values that are not finite", spoilt[i] ? "the" : "another");
     for (std::size_t x = 0; x < sources * channels; ++x)
       if (!std::isfinite(r.at(sources * channels + x, 0)[0]) && roster.references[0].empty())
         roster.estimates[x / channels] = "the estimate has values that are not finite";

@@ -43,7 +43,9 @@ void export_model(const ModelFiles& files, const fs::path& folder) {
   fs::create_directories(folder, failed);
   if (failed) throw Error{ErrorCode::kIo, failed.message(), folder.string()};
   checkpoint::save_safetensors(folder / "model.safetensors", save_state(*model, checkpoint::Dtype::kF32), {{"format", "pt"}});
-  write_file_atomically(folder / "config.yaml", model->configuration() + "\n");
+  YAML::Node config = YAML::Load(model->configuration());
+  config["architecture"] = model->traits().family;  // tensors alone do not tell every family
+  write_file_atomically(folder / "config.yaml", YAML::Dump(config) + "\n");
 }
 
 void verify_model(const ModelFiles& files, RunContext& run) {

@@ -253,6 +253,15 @@ LoadedModel open_plain(const ModelFiles& files) {
     file = checkpoint::load(files.weights);
     if (is_model_file(file))
       return files.config.empty() ? load_model(file) : load_model(file, Config::load(files.config).section("inference"));
+    if (!files.config.empty() && files.weights.extension() == ".safetensors") {
+      if (const Config config = Config::load(files.config); config.has("architecture")) {  // as `models export` writes it
+        LoadedModel named{.model = make_model(config.get<std::string>("architecture"), without_adapters(config)),
+                          .card = {.source = files.weights.filename().string()}};
+        load_state(*named.model, file.tensors, files.allow_partial);
+        named.model->eval();
+        return named;
+      }
+    }
     const auto family = std::ranges::find_if(families(), [&](const Family& f) { return f.recognises(file.tensors); });
     if (family == families().end()) throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows"};
     const bool package = files.config.empty() && file.document && demucs::is_package(*file.document);

@@ -191,6 +191,9 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
   if (to_files) {
     auto targets = stem_paths(folder, job.mixer.names(), job.writing.container);
     targets.push_back(manifest_path(folder));
+    for (const fs::path& target : targets)
+      if (std::error_code none; input != "-" && fs::equivalent(input, target, none))
+        throw Error{ErrorCode::kIo, "would replace the recording that it is made of; choose another folder", target.string()};
     Before before = look_for_earlier(folder, hash, request, options, targets);
     if (before.done) {
       before.done->input = input;

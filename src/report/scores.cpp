@@ -111,9 +111,9 @@ std::string summary_markdown(const evaluate::Summaries& summaries) {
     for (const std::string& metric : metrics) {
       const auto found = scores.find(metric);
       const bool there = found != scores.end() && found->second.tracks > 0;
-      rows += there ? fmt::format(" {:.2f} ({:.2f} ± {:.2f}) |", found->second.median, found->second.mean,
-                                  found->second.tracks > 1 ? found->second.standard_deviation : 0.0)
-                    : " — |";
+      if (!there) rows += " — |";
+      else if (found->second.tracks == 1) rows += fmt::format(" {:.2f} |", found->second.median);
+      else rows += fmt::format(" {:.2f} ({:.2f} ± {:.2f}) |", found->second.median, found->second.mean, found->second.standard_deviation);
     }
     rows += "\n";
   }

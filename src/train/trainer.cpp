@@ -114,8 +114,8 @@ class Run {
     steps(*items);
     return {.steps = session_->steps(),
             .stopped_early = session_->stopped_early(),
-            .best_score = has_validation() ? session_->best_score() : std::numeric_limits<double>::quiet_NaN(),
-            .best = has_validation() ? files_.best : fs::path(),
+            .best_score = std::isfinite(session_->best_score()) ? session_->best_score() : std::numeric_limits<double>::quiet_NaN(),
+            .best = std::isfinite(session_->best_score()) ? files_.best : fs::path(),
             .latest = files_.latest};
   }
 

@@ -1,10 +1,13 @@
 #include "train/validation.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 #include <utility>
 
 #include "models/torch_separator.hpp"
+#include "unbraid/core/error.hpp"
 #include "unbraid/data/views.hpp"
 #include "unbraid/metrics/scale_invariant.hpp"
 #include "unbraid/metrics/sdr.hpp"
@@ -64,6 +67,12 @@ Validation::Validation(const ValidationSpec& spec, const models::ModelTraits& tr
     std::vector<std::size_t> first(spec.tracks);
     std::iota(first.begin(), first.end(), std::size_t{0});
     tracks_ = data::subset(std::move(tracks_), std::move(first));
+  }
+  if (!spec.recipe) {
+    bool some = false;
+    for (std::size_t t = 0; !some && t < tracks_->size(); ++t) some = tracks_->track(t).mixture->info().frames > 0;
+    if (!some)
+      throw Error{ErrorCode::kUsage, fmt::format("no track to validate on lasts longer than {} s", spec.start_s), "validation.start_s"};
   }
   constexpr std::uint64_t kBudget = 2ull << 30;
   tracks_ = data::cached(data::at_rate(std::move(tracks_), traits.sample_rate), {.budget_bytes = kBudget});

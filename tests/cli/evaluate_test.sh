@@ -34,6 +34,7 @@ for folder, stems in {
     "short true": {"vocals": [c[:2400] for c in vocals], "drums": [c[:2400] for c in drums]},
     "one": {"vocals": [[0.5]], "drums": [[0.25]]},
     "none": {"vocals": [[]], "drums": [[]]},
+    "empty": {"vocals": vocals, "drums": [[], []]},
 }.items():
     for name, channels in stems.items():
         stem(folder, name, rate, channels)
@@ -81,6 +82,10 @@ grep '^ *vocals' stdout | has -E '(19|20)\.[0-9]{2}' || fail "0.3 s have no scor
 works evaluate -r one -e one
 works evaluate -r none -e none
 has 'no samples' stderr || fail "empty files are not named"
+refuses 1 'estimate drums has no samples' evaluate -r true -e empty
+status=0
+"$program" evaluate -r true -e close --metrics sdr --json >/dev/full 2>stderr || status=$?
+[ "$status" = 1 ] && has 'No space left' stderr || fail "a full disk is success"
 
 refuses 1 "estimate drums has 30000 frames" evaluate -r true -e cut --strict
 refuses 1 "1 channel, reference drums has 2" evaluate -r true -e mono

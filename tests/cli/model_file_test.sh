@@ -44,6 +44,15 @@ refuses 2 'needs its configuration' models verify exported/model.safetensors
 "$program" models import bs.safetensors -o half.safetensors --precision fp16 -q
 [ "$(stat -c %s half.safetensors)" -lt "$(($(stat -c %s bs.safetensors) * 3 / 4))" ] || fail "half precision saves nothing"
 
+# Families whose tensors alone do not tell them, or whose files hold their configuration, come back as well.
+for own in deepconvsep_keras_pretrained_weights_experiment1.h5.safetensors nussl_mask_inference_best.model.pth.safetensors; do
+  "$program" models export "$own" -o "exported $own" -q
+  "$program" separate "$song" -m "$own" -o own -q
+  "$program" separate "$song" -m "exported $own/model.safetensors" --config "exported $own/config.yaml" -o back -q
+  same own/real_mix back/real_mix
+  rm -r own back
+done
+
 # Damage is one line.
 head -c 5000 bs.safetensors >cut.safetensors
 refuses 1 'cut.safetensors' models verify cut.safetensors

@@ -63,6 +63,13 @@ run song.wav -o out
 works song.wav -o out --resume
 grep -q 'done already' stdout || fail "--resume does not skip what is done"
 works song.wav -o out --overwrite
+cp out/song/low.wav low.wav
+run out/song/low.wav -o out/song/.. --overwrite # into out/low: another folder
+[ "$status" = 0 ] || fail "a stem cannot be separated again"
+cp low.wav out/low/low.wav
+run out/low/low.wav -o out --overwrite
+[ "$status" = 1 ] && grep -q 'would replace the recording' stderr || fail "the input would be overwritten"
+cmp -s low.wav out/low/low.wav || fail "the input was overwritten"
 rm -r out
 
 works song.wav -o out --json --format flac --bit-depth 24 --two-stems low --derive 'half=0.5*mix'

@@ -26,6 +26,8 @@ YAML
 "$program" train tiny.yaml -o straight -q --threads 1 || fail "training failed"
 [ "$(wc -l <straight/log.csv)" -eq 31 ] || fail "not one line per step"
 
+refuses 2 'start_s: no track to validate on lasts longer than 300 s' train tiny.yaml -o beyond --set validation.start_s=300
+
 # Killed three times, each time somewhat later.
 for lines in 4 12 23; do
   "$program" train tiny.yaml -o killed --resume -q --threads 1 2>/dev/null &

@@ -29,6 +29,7 @@
 #include <string>
 #include <vector>
 
+#include "unbraid/core/error.hpp"
 #include "unbraid/core/run_context.hpp"
 #include "unbraid/data/dataset.hpp"
 #include "unbraid/evaluate/evaluate_track.hpp"
@@ -77,6 +78,7 @@ struct BenchmarkRun {
   std::vector<BenchmarkEntry> entries; ///< track after track, contender after contender
   struct Failure {
     std::size_t track, contender;
+    ErrorCode code;  ///< kUnsupported, kUsage: such a track is beyond the method; anything else went wrong
     std::string reason;
   };
   std::vector<Failure> failures;

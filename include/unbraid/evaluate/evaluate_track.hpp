@@ -6,12 +6,15 @@
 //   for (const auto& target : result.targets) print(target.name, target.metrics.at("bsseval_v4.SDR"));
 //
 // Targets are the stems that both tracks name (case does not matter); the others are listed. BSS Eval sees all targets
-// at once. As in museval, an estimated "accompaniment" (or "instrumental", "no_vocals") is scored against the sum of all
+// at once. As in museval, an estimated "accompaniment" ("instrumental", "no_vocals", "bass+drums+other") is scored against the sum of all
 // references but the vocals, in a second evaluation of vocals and accompaniment alone, whose scores of the vocals count.
 //
-// A target whose reference is silent throughout is not applicable: its numbers are NaN, kept out of every mean, and
-// `not_applicable` says why. Different lengths are cut to the shortest with a warning, or refused when strict. Different
-// sample rates or channel counts are refused (kFormat): a score across a conversion would score the conversion.
+// A target whose reference is silent throughout, or that has values which are not finite, is not applicable: its numbers are
+// NaN, kept out of every mean, and `not_applicable` says why. Scores of single channels are averaged over those in which the
+// reference sounds; a channel that is lost in the estimate makes SI-SDR and its family NaN, with a warning.
+//
+// Different lengths are cut to the shortest with a warning, or refused when strict. Different sample rates or channel counts
+// are refused (kFormat): a score across a conversion would score the conversion.
 //
 // BSS Eval v4 is streamed: with the default metrics memory holds some seconds of every stem, one whole reference with
 // its estimate and mixture, and the filters. The other metrics hold what their headers say.
@@ -77,7 +80,7 @@ struct TrackResult {
   std::vector<std::string> warnings;
 };
 
-/// kNotFound when no target is named in both tracks.
+/// kNotFound when no target is named in both tracks, kFormat when one of the signals has no samples and others have some.
 TrackResult evaluate_track(const data::Track& reference, const data::Track& estimate, const EvaluateOptions& options,
                            RunContext& run);
 

@@ -109,6 +109,22 @@ TEST(OpenDataset, MusdbHqTrackFoldersAndSplits) {
             1e-4);  // flac holds 24 bits at most, 16 here
   const DatasetPtr single = open_dataset(folder / "any" / "song 1");
   EXPECT_EQ(names(*single), (std::vector<std::string>{"/song 1"}));
+
+  // What `separate --stems vocals` leaves is a track, too; a mixture alone is not.
+  write_audio(folder / "one" / "vocals.wav", pair.a);
+  EXPECT_EQ(open_dataset(folder / "one")->track(0).stem_names(), std::vector<std::string>{"vocals"});
+  write_audio(folder / "none" / "mixture.wav", pair.a);
+  EXPECT_EQ(code_of([&] { open_dataset(folder / "none"); }), ErrorCode::kFormat);
+}
+
+TEST(OpenDataset, MusdbKeepsFourteenSongsForValidation) {
+  const TemporaryFolder folder;
+  const Pair pair;
+  for (const char* stem : {"mixture", "drums", "bass", "other", "vocals"})
+    for (const char* song : {"train/A - B", "train/Actions - One Minute Smile", "test/Young Griffo - Pennies"})
+      write_audio(folder / song / (std::string(stem) + ".wav"), pair.a);
+  EXPECT_EQ(names(*open_dataset(folder.path())),
+            (std::vector<std::string>{"test/Young Griffo - Pennies", "train/A - B", "validation/Actions - One Minute Smile"}));
 }
 
 TEST(OpenDataset, LabelFoldersWithAndWithoutCommonTitles) {

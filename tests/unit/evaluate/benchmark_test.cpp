@@ -169,6 +169,7 @@ TEST_F(BenchmarkTest, AFailureIsListedAndStopsNobody) {
       run);
   ASSERT_EQ(result.failures.size(), 6u);
   EXPECT_NE(result.failures[0].reason.find("needs two channels"), std::string::npos);
+  EXPECT_EQ(result.failures[0].code, ErrorCode::kUnsupported);
   EXPECT_NE(result.failures[1].reason.find("piano"), std::string::npos);
   EXPECT_EQ(result.entries.size(), 3u);
 }

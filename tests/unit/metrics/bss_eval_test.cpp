@@ -260,7 +260,8 @@ TEST_F(BssEval, ValuesThatAreNotFinite) {
   std::vector<AudioBuffer> broken = references;
   broken[1].channel(0)[0] = std::numeric_limits<float>::infinity();
   const auto none = evaluate(broken, references, kShort);
-  EXPECT_EQ(none.sources[0].not_applicable, "reference 1 has values that are not finite");
+  EXPECT_EQ(none.sources[0].not_applicable, "another reference has values that are not finite");
+  EXPECT_EQ(none.sources[1].not_applicable, "the reference has values that are not finite");
   EXPECT_TRUE(std::isnan(none.sources[0].sdr[0]));
 }
 

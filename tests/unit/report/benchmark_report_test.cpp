@@ -26,7 +26,7 @@ BenchmarkRun small_run() {
   for (std::size_t t = 0; t < 3; ++t)
     for (std::size_t c = 0; c < 3; ++c) {
       if (c == 2 && t == 2) {
-        run.failures.push_back({t, c, "needs <two> channels"});
+        run.failures.push_back({t, c, ErrorCode::kUnsupported, "needs <two> channels"});
         continue;
       }
       auto& entry = run.entries.emplace_back();
