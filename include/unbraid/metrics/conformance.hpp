@@ -10,6 +10,9 @@
 //      Music-Source-Separation-Training of 2025 (auraloss, torch-log-wmse 0.3.1, torch-l1-snr).
 //   2  22 November 2026: BSS Eval damps its filters where references hold less than −110 dB of their power. The
 //      signal below has none and scores as before; band-limited references get ISR, SIR and SAR that mean something.
+//   3  30 November 2026: scores of single channels (SI-SDR, its family, projection) are averaged over all channels in which
+//      the reference sounds, so that one that is lost in the estimate leaves no score; and values that are not finite have
+//      no score in any metric. All others, and the signal below, score as before.
 //
 // The signal: two stereo sources of 1.5 s at 44.1 kHz, first-order low-passed noise of Rng with a panorama; estimates
 // are each source at 0.9 with a tenth of the other and white noise. A test compares with the table.
@@ -23,7 +26,7 @@
 
 namespace unbraid::metrics {
 
-inline constexpr int kConformance = 2;
+inline constexpr int kConformance = 3;
 
 struct ConformanceSignal {
   std::vector<AudioBuffer> references, estimates;

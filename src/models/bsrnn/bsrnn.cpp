@@ -40,15 +40,15 @@ struct BandLinear : torch::nn::Module {
 
 /// x + F BLSTM(LN x) along one axis.
 struct Path : torch::nn::Module {
-  Path(std::int64_t features, std::int64_t hidden, double dropout, bool batch_first) : dropout(dropout) {
+  Path(std::int64_t features, std::int64_t hidden, double dropout, bool batch_first) : dropout_(dropout) {
     norm = register_module("norm", nn::LayerNorm(torch::nn::LayerNormOptions({features})));
     rnn = register_module("rnn", torch::nn::LSTM(torch::nn::LSTMOptions(features, hidden).bidirectional(true).batch_first(batch_first)));
     linear = register_module("linear", torch::nn::Linear(2 * hidden, features));
   }
   Tensor forward(const Tensor& x) {
-    return x + linear->forward(torch::dropout(nn::run_lstm(rnn, norm->forward(x)), dropout, is_training()));
+    return x + linear->forward(torch::dropout(nn::run_lstm(rnn, norm->forward(x)), dropout_, is_training()));
   }
-  double dropout;
+  double dropout_;
   nn::LayerNorm norm{nullptr};
   torch::nn::LSTM rnn{nullptr};
   torch::nn::Linear linear{nullptr};

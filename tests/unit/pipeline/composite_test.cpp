@@ -173,7 +173,7 @@ double kept_of(double rest, double leading, double threshold_db) {
 // Two stems that are one signal have the same share in all bins: gains in closed form, whatever the length and the blocks.
 TEST(EnsembleOf, ASoloTakesWhatLeadsNowhere) {
   for (const auto combine : {Ensemble::Combine::kMean, Ensemble::Combine::kGeometric})
-    for (const auto [soft, threshold] : {std::pair{0.1f, -10.0}, {0.2f, -10.0}, {0.25f, -10.0}, {0.4f, -10.0}, {0.45f, -3.0}})
+    for (const auto& [soft, threshold] : {std::pair{0.1f, -10.0}, {0.2f, -10.0}, {0.25f, -10.0}, {0.4f, -10.0}, {0.45f, -3.0}})
       for (const std::size_t frames : kLengths) {
         FunctionSeparator gated = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {1 - soft, soft}, 64), {1, 1}}},
                                                                  .combine = combine, .solo_db = threshold});
