@@ -40,6 +40,9 @@ EarlierResult find_earlier(const std::filesystem::path& folder, const std::strin
 void write_manifest(const SeparationReport& report, const std::string& input_sha256,
                     const nlohmann::ordered_json& request, bool overwrite);
 
+/// To be called before stems are replaced: a manifest beside stems that it does not describe would prove what is not so.
+void remove_manifest(const std::filesystem::path& folder);
+
 /// One stem, as in manifests and in unbraid.separate/1.
 nlohmann::ordered_json stem_json(const StemReport& stem);
 

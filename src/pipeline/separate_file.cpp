@@ -208,6 +208,7 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
   StemFiles files(folder, job.mixer.names(), job.writing);
   ResidualMeter residual;
   const std::uint64_t frames = flow(job, options, separation, files, residual, run);
+  if (to_files && job.writing.overwrite) remove_manifest(folder);
   SeparationReport report{.input = input,
                           .output = folder,
                           .method = method.name,

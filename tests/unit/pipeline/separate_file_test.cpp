@@ -297,6 +297,23 @@ TEST_F(SeparateFile, RemovesFinishedStemsWhenALaterOneFails) {
   EXPECT_FALSE(fs::exists(folder_ / "out" / "song" / "manifest.json"));
 }
 
+TEST_F(SeparateFile, AnOverwriteThatStopsHalfWayLeavesNoProof) {
+  const fs::path input = write(folder_ / "a.wav", noise(1, 3000, 1, 0.5));
+  const fs::path in_the_way = run(input).stems[1].file;
+  Method method = halves();
+  method.make = [=](const StreamFormat& format, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
+    const SeparatorInfo info{.stems = {"left_half", "right_half"}, .sample_rate = format.sample_rate, .channels = 1,
+                             .blocks = Chunked{.length = 4096}};
+    return std::make_unique<testing::FunctionSeparator>(info, [in_the_way](AudioView block) {
+      fs::remove(in_the_way);
+      fs::create_directory(in_the_way);  // the second stem cannot get its name, after the first one got it
+      return std::vector{AudioBuffer(block), AudioBuffer(block)};
+    });
+  };
+  EXPECT_EQ(code_of(input, {.overwrite = true}, method), ErrorCode::kIo);
+  EXPECT_FALSE(fs::exists(folder_ / "out" / "song" / "manifest.json"));
+}
+
 TEST_F(SeparateFile, CountsProgressInMillisecondsOfAudio) {
   const fs::path input = write(folder_ / "a.wav", noise(1, 441000, 1, 0.5));
   for (const Method& method : {halves(), halves({})}) {
