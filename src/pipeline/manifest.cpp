@@ -81,8 +81,8 @@ bool is_result_folder(const fs::path& folder) {
 EarlierResult find_earlier(const fs::path& folder, const std::string& input_sha256, const Json& request) try {
   const Json manifest = read_manifest(folder);
   if (manifest.is_null()) return {};
-  if (manifest.at("request") != request || manifest.at("input").at("sha256") != input_sha256)
-    return {.job = EarlierJob::kOther};
+  const bool same_input = !input_sha256.empty() && manifest.at("input").at("sha256") == input_sha256;
+  if (!same_input || manifest.at("request") != request) return {.job = EarlierJob::kOther};
 
   SeparationReport report{.output = folder,
                           .method = manifest.at("request").at("method"),

@@ -26,13 +26,14 @@ enum class EarlierJob {
   kNone,      ///< no manifest that can be read
   kSame,      ///< the same request on the same input, but files are missing or have another size
   kSameDone,  ///< the same, complete
-  kOther      ///< another request or another input
+  kOther      ///< another request or another input, as far as is known
 };
 
 struct EarlierResult {
   EarlierJob job = EarlierJob::kNone;
   SeparationReport report = {};  ///< of kSameDone
 };
+/// input_sha256: empty when it is not known; such an input is never the same.
 EarlierResult find_earlier(const std::filesystem::path& folder, const std::string& input_sha256,
                            const nlohmann::ordered_json& request);
 

@@ -187,7 +187,8 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
 
   const bool to_files = folder != "-";
   const auto request = request_of(method, options);
-  const std::string hash = input == "-" || !to_files ? "" : catalog::sha256_of_file(input, run.cancel);
+  const bool can_be_read_again = input != "-" && fs::is_regular_file(input);  // a pipe is empty by now
+  const std::string hash = can_be_read_again && to_files ? catalog::sha256_of_file(input, run.cancel) : "";
   if (to_files) {
     auto targets = stem_paths(folder, job.mixer.names(), job.writing.container);
     targets.push_back(manifest_path(folder));

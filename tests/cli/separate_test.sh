@@ -98,6 +98,9 @@ rm -r out
 
 "$program" separate -q -m $method - -o out <song.wav >/dev/null || fail "standard input"
 [ -s out/stdin/low.wav ] || fail "standard input gives no stems"
+"$program" separate -q -m $method - -o out --resume <"$demo" >stdout 2>stderr &&
+  fail "--resume takes one standard input for another"
+has 'exists already' stderr || fail "--resume on standard input does not say what is in the way"
 "$program" separate -q -m $method song.wav --stems low -o - 2>/dev/null >piped.wav || fail "standard output"
 cmp -s piped.wav out/stdin/low.wav || fail "standard output differs from the file"
 rm -r out

@@ -1,9 +1,11 @@
 #include "unbraid/pipeline/separate_file.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "support/fixtures.hpp"
 #include "support/separators.hpp"
@@ -243,6 +245,25 @@ TEST_F(SeparateFile, ResumesOnlyWhatIsProven) {
   write(input, noise(1, 3000, 2, 0.5));
   EXPECT_EQ(code_of(input, {.resume = true}), ErrorCode::kIo);
   EXPECT_FALSE(run(input, {.overwrite = true, .resume = true}).resumed);
+}
+
+TEST_F(SeparateFile, ReadsAPipeOnceAndTakesItForNoOther) {
+  const fs::path pipe = folder_ / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const auto feed = [&](std::uint64_t seed) {
+    const fs::path file = write(folder_ / "a.wav", noise(1, 3000, seed, 0.5));
+    return std::jthread([=] { std::ofstream(pipe) << std::ifstream(file).rdbuf(); });
+  };
+  {
+    const std::jthread feeder = feed(1);
+    EXPECT_EQ(run(pipe).frames, 3000u);
+  }
+  {
+    const std::jthread feeder = feed(2);
+    EXPECT_EQ(code_of(pipe, {.resume = true}), ErrorCode::kIo);  // what is there may be of another recording
+  }
+  const std::jthread feeder = feed(3);
+  EXPECT_FALSE(run(pipe, {.overwrite = true, .resume = true}).resumed);
 }
 
 TEST_F(SeparateFile, KeepsFilesThatExist) {
