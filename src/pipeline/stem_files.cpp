@@ -23,8 +23,8 @@ std::vector<fs::path> stem_paths(const fs::path& folder, const std::vector<std::
   return paths;
 }
 
-StemFiles::StemFiles(const fs::path& folder, const std::vector<std::string>& names,
-                     const io::WriterOptions& options) {
+StemFiles::StemFiles(const fs::path& folder, const std::vector<std::string>& names, const io::WriterOptions& options)
+    : StemFiles() {  // whole from here on: the destructor tidies up where a later writer cannot be made
   if (folder != "-")
     for (fs::path missing = folder; !missing.empty() && !fs::exists(missing); missing = missing.parent_path())
       missing_.insert(missing_.begin(), missing);

@@ -318,6 +318,13 @@ TEST_F(SeparateFile, RemovesFinishedStemsWhenALaterOneFails) {
   EXPECT_FALSE(fs::exists(folder_ / "out" / "song" / "manifest.json"));
 }
 
+TEST_F(SeparateFile, LeavesNothingBehindWhenALaterFileCannotBeMade) {
+  const DerivedStem too_long{.name = std::string(300, 'x'), .terms = {{1.0, "mix"}}};
+  const fs::path input = write(folder_ / "a.wav", noise(1, 3000, 1, 0.5));
+  EXPECT_EQ(code_of(input, {.selection = {.derived = {too_long}}, .overwrite = true}), ErrorCode::kIo);
+  expect_nothing_left();
+}
+
 TEST_F(SeparateFile, AnOverwriteThatStopsHalfWayLeavesNoProof) {
   const fs::path input = write(folder_ / "a.wav", noise(1, 3000, 1, 0.5));
   const fs::path in_the_way = run(input).stems[1].file;
