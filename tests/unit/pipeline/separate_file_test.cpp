@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "pipeline/stem_files.hpp"
 #include "support/fixtures.hpp"
 #include "support/separators.hpp"
 #include "support/signals.hpp"
@@ -200,6 +201,15 @@ TEST_F(SeparateFile, WritesAStemFile) {
     EXPECT_NEAR(10.0 * std::log10(energy(2) / energy(0)), 20.0 * std::log10(0.5), 0.5);
     EXPECT_TRUE(run(input, {.container = io::Container::kStemMp4, .resume = true}).resumed);
   }
+}
+
+TEST(StemPaths, NameAStemFileLikeItsFolder) {
+  const auto name = [](const char* folder) {
+    return stem_paths(folder, {"a", "b"}, io::Container::kStemMp4).at(0).filename();
+  };
+  for (const char* folder : {"some/out", "some/out/", "some/out/.", "./out", "/out/", "out/x/.."})
+    EXPECT_EQ(name(folder), "out.stem.mp4") << folder;
+  EXPECT_EQ(name("."), fs::current_path().filename().string() + ".stem.mp4");
 }
 
 TEST_F(SeparateFile, CountsClippedSamples) {
