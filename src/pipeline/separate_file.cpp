@@ -125,9 +125,9 @@ struct Job {
   bool whole_track() const { return std::holds_alternative<WholeTrack>(separator->info().blocks); }
 };
 
-Job prepare(const fs::path& input, const Method& method, const SeparateOptions& options) {
+Job prepare(const fs::path& input, const Method& method, const SeparateOptions& options, const CancelToken& cancel) {
   options.validate();
-  auto reader = io::open_reader(input);
+  auto reader = io::open_reader(input, {.cancel = cancel});
   const io::AudioInfo info = reader->info();
   const StreamFormat format{.sample_rate = info.sample_rate, .channels = info.channels};
   const auto parameters = ParameterValues::resolve(method.parameters, options.parameters);
@@ -183,7 +183,7 @@ std::uint64_t flow(Job& job, const SeparateOptions& options, SeparationOptions s
 SeparationReport run_job(const fs::path& input, const fs::path& folder, const Method& method,
                          const SeparateOptions& options, RunContext& run) {
   const auto started = std::chrono::steady_clock::now();
-  Job job = prepare(input, method, options);
+  Job job = prepare(input, method, options, run.cancel);
 
   const bool to_files = folder != "-";
   const auto request = request_of(method, options);

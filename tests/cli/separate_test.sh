@@ -205,4 +205,20 @@ kill -INT $job
 status=0
 wait $job || status=$?
 [ "$status" = 1 ] && [ "$(wc -l <stderr)" = 1 ] && [ ! -e out ] || fail "Ctrl-C exits with $status and leaves $(find out)"
+
+# A stop while standard input is awaited, which never comes.
+mkfifo pipe
+exec 9<>pipe
+"$program" separate -m $method - -o out <pipe >stdout 2>stderr &
+job=$!
+for _ in $(seq 100); do [ -s stderr ] && break || sleep 0.1; done # its first line: it is about to read
+sleep 0.5
+kill -TERM $job
+for _ in $(seq 100); do kill -0 $job 2>/dev/null || break; sleep 0.1; done
+kill -KILL $job 2>/dev/null && fail "a stop does not end the waiting for standard input"
+status=0
+wait $job || status=$?
+[ "$status" = 1 ] && [ ! -e out ] || fail "a stop while standard input is awaited exits with $status"
+tail -n 1 stderr | has 'cancelled' || fail "a stop while standard input is awaited is not called one"
+exec 9>&-
 echo "all checks passed"
