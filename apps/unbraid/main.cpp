@@ -61,7 +61,9 @@ int main(int argc, char** argv) {
   session.cancel = interrupted.token();
   program.add_flag("--json", session.json, "print one JSON document on standard output");
   program.add_flag("-q,--quiet", session.quiet, "no progress bars, no notes; warnings stay");
-  program.add_option("--threads", session.threads, "threads to use (default: all processors)");
+  program.add_option("--threads", session.threads, "threads to use (default: all processors)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 4096));
   unbraid::app::add_separate(program, session);
   unbraid::app::add_models(program, session);
   unbraid::app::add_dataset(program, session);

@@ -157,6 +157,7 @@ refused 2 "out of range" song.wav --param "$("$program" models info $method | aw
 refused 2 "overlap" song.wav --overlap 1.5
 refused 2 "shifts" song.wav --shifts -1
 refused 2 "format" song.wav --format exe
+refused 2 "threads" song.wav --threads 1000000
 refused 2 "flac cannot hold float32" song.wav --format flac --bit-depth 32f
 refused 2 "no bit depth" song.wav --format mp3 --bit-depth 16
 refused 2 "did you mean hpss" song.wav -m hpps
