@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <new>
+#include <stdexcept>
 #include <utility>
 
 #include "pipeline/manifest.hpp"
@@ -248,7 +250,12 @@ SeparationReport separate_file(const fs::path& input, const fs::path& folder, co
   } catch (const Error& error) {
     if (!error.context().empty() || error.code() == ErrorCode::kCancelled) throw;
     throw Error{error.code(), error.message(), input.string()};
+  } catch (const fs::filesystem_error& error) {
+    throw Error{ErrorCode::kIo, error.code().message(), (error.path1().empty() ? input : error.path1()).string()};
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {
   }
+  throw Error{ErrorCode::kResource, "not enough memory", input.string()};
 }
 
 }  // namespace unbraid

@@ -12,8 +12,8 @@
 //
 // Errors: those of io::Reader and io::Writer; kFormat for samples that are no numbers and for files without a
 // single frame; kIo when a target exists; kResource when the memory allowed is not enough, before anything is
-// done; kUsage for options out of range and unknown stems and parameters; kUnsupported when the method cannot
-// work on this input.
+// done, and when that of the machine is not; kUsage for options out of range and unknown stems and parameters;
+// kUnsupported when the method cannot work on this input.
 //
 // run.progress counts milliseconds of audio, unit "ms": "separate", or for methods that see the whole track "read",
 // whatever the method says, and "write".

@@ -328,6 +328,26 @@ TEST_F(SeparateFile, RemovesFinishedStemsWhenALaterOneFails) {
   EXPECT_FALSE(fs::exists(folder_ / "out" / "song" / "manifest.json"));
 }
 
+TEST_F(SeparateFile, GivesErrorsOfTheLibraryOnly) {
+  const fs::path input = write(folder_ / "a.wav", noise(1, 3000, 1, 0.5));
+  const auto throwing = [](auto exception) {
+    Method method = halves();
+    method.make = [=](const StreamFormat& format, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
+      const SeparatorInfo info{.stems = {"left_half"}, .sample_rate = format.sample_rate, .channels = 1};
+      return std::make_unique<testing::FunctionSeparator>(
+          info, [=](AudioView) -> std::vector<AudioBuffer> { throw exception; });
+    };
+    return method;
+  };
+  EXPECT_EQ(code_of(input, {}, throwing(std::bad_alloc())), ErrorCode::kResource);
+  EXPECT_EQ(message_, input.string() + ": not enough memory");
+  EXPECT_EQ(code_of(input, {}, throwing(std::length_error("vector"))), ErrorCode::kResource);
+  const std::error_code full = std::make_error_code(std::errc::no_space_on_device);
+  EXPECT_EQ(code_of(input, {}, throwing(fs::filesystem_error("write", "there", full))), ErrorCode::kIo);
+  EXPECT_EQ(message_, "there: " + full.message());
+  expect_nothing_left();
+}
+
 TEST_F(SeparateFile, LeavesNothingBehindWhenALaterFileCannotBeMade) {
   const DerivedStem too_long{.name = std::string(300, 'x'), .terms = {{1.0, "mix"}}};
   const fs::path input = write(folder_ / "a.wav", noise(1, 3000, 1, 0.5));
