@@ -29,6 +29,14 @@ void on_interrupt(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+/// Not as std::signal does it, which has waiting calls go on waiting: for standard input that could be for ever.
+void handle(int signal) {
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  sigemptyset(&action.sa_mask);
+  sigaction(signal, &action, nullptr);
+}
+
 /// What is left in standard output's buffer, written: a full disk must not end as success. A reader that has gone away has
 /// what it wanted.
 int flush_output() {
@@ -53,7 +61,9 @@ int main(int argc, char** argv) {
   session.cancel = interrupted.token();
   program.add_flag("--json", session.json, "print one JSON document on standard output");
   program.add_flag("-q,--quiet", session.quiet, "no progress bars, no notes; warnings stay");
-  program.add_option("--threads", session.threads, "threads to use (default: all processors)");
+  program.add_option("--threads", session.threads, "threads to use (default: all processors)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 4096));
   unbraid::app::add_separate(program, session);
   unbraid::app::add_models(program, session);
   unbraid::app::add_dataset(program, session);
@@ -70,9 +80,7 @@ int main(int argc, char** argv) {
   unbraid::app::add_completion(program, session);
   unbraid::app::add_man(program, session);
 
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
-  std::signal(SIGHUP, on_interrupt);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) handle(signal);
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error like others: unfinished files are removed
   try {
     program.parse(argc, argv);

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <functional>
@@ -84,7 +85,9 @@ void run(const Command& command) {
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  const auto ignored = std::signal(SIGINT, SIG_IGN);
+  struct sigaction ignore {}, before {};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGINT, &ignore, &before);
   const pid_t child = fork();
   if (child == 0) {
     std::signal(SIGINT, SIG_DFL);
@@ -92,9 +95,13 @@ void run(const Command& command) {
     _exit(127);
   }
   int status = 0;
-  const bool started = child > 0 && waitpid(child, &status, 0) == child;
-  std::signal(SIGINT, ignored);
-  if (!started) throw Error{ErrorCode::kIo, "cannot start a process", "menu"};
+  pid_t ended = child;
+  if (child > 0) {
+    do ended = waitpid(child, &status, 0);
+    while (ended < 0 && errno == EINTR);
+  }
+  sigaction(SIGINT, &before, nullptr);
+  if (ended < 0) throw Error{ErrorCode::kIo, "cannot start a process", "menu"};
   if (WIFEXITED(status) && WEXITSTATUS(status) != 0) fmt::print("(it ended with status {})\n", WEXITSTATUS(status));
 }
 

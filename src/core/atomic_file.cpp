@@ -24,7 +24,9 @@ namespace fs = std::filesystem;
 void sync(const fs::path& path, int flags) {
   const int descriptor = open(path.c_str(), flags | O_CLOEXEC);
   if (descriptor < 0) fail("cannot open to sync", path);
-  const int status = fsync(descriptor);
+  int status = 0;
+  do status = fsync(descriptor);
+  while (status != 0 && errno == EINTR);
   const int error = errno;
   close(descriptor);
   errno = error;
@@ -102,7 +104,7 @@ void write_file_atomically(const fs::path& path, std::string_view bytes, bool ov
     }
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (close(descriptor) != 0) fail("cannot write", path);
+  if (close(descriptor) != 0 && errno != EINTR) fail("cannot write", path);  // interrupted, it is closed all the same
   file.commit();
 }
 

@@ -1,5 +1,7 @@
 #include "unbraid/core/thread_pool.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -7,6 +9,8 @@
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "unbraid/core/error.hpp"
 
 #if defined(__linux__)
 #include <sched.h>
@@ -65,6 +69,15 @@ struct ThreadPool::Impl {
   std::size_t running = 0;
   bool stopping = false;
 
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    wake.notify_all();
+    for (std::thread& worker : workers) worker.join();
+  }
+
   void serve() {
     std::size_t seen = 0;
     std::unique_lock lock(mutex);
@@ -85,17 +98,14 @@ struct ThreadPool::Impl {
 
 ThreadPool::ThreadPool(std::size_t threads) : impl_(std::make_unique<Impl>()) {
   if (threads == 0) threads = usable_processors();
-  for (std::size_t i = 1; i < threads; ++i) impl_->workers.emplace_back([this] { impl_->serve(); });
+  try {
+    for (std::size_t i = 1; i < threads; ++i) impl_->workers.emplace_back([impl = impl_.get()] { impl->serve(); });
+  } catch (const std::exception&) {  // those that run are ended with impl_
+    throw Error{ErrorCode::kResource, fmt::format("cannot start {} threads", threads)};
+  }
 }
 
-ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->stopping = true;
-  }
-  impl_->wake.notify_all();
-  for (std::thread& worker : impl_->workers) worker.join();
-}
+ThreadPool::~ThreadPool() = default;
 
 std::size_t ThreadPool::threads() const noexcept { return impl_->workers.size() + 1; }
 

@@ -45,10 +45,14 @@ struct stat status_of(int descriptor, const std::string& name) {
 
 }  // namespace
 
-ByteFile ByteFile::open_to_read(const std::filesystem::path& path) {
+ByteFile ByteFile::open_to_read(const std::filesystem::path& path, const CancelToken& cancel) {
   const bool standard_input = path == "-";
   const std::string name = standard_input ? "standard input" : path.string();
-  const int descriptor = standard_input ? dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  int descriptor = -1;
+  do {
+    cancel.check();
+    descriptor = standard_input ? dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  } while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0) {
     if (errno == ENOENT || errno == ENOTDIR) throw Error{ErrorCode::kNotFound, "no such file", name};
     fail("cannot open", name, errno);
@@ -64,6 +68,7 @@ ByteFile ByteFile::open_to_read(const std::filesystem::path& path) {
   ByteFile copy = unnamed(name);
   std::vector<std::byte> buffer(kCopyBytes);
   for (;;) {
+    cancel.check();
     const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail("cannot read", name, errno);

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <string>
 
+#include "unbraid/core/cancel.hpp"
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::io {
@@ -21,8 +22,9 @@ namespace unbraid::io {
 class ByteFile {
  public:
   /// kNotFound, kFormat (a folder, an empty file), kIo. A pipe is first copied to an unnamed temporary file,
-  /// so that every input can be sought in.
-  static ByteFile open_to_read(const std::filesystem::path& path);
+  /// so that every input can be sought in; kCancelled when `cancel` fires meanwhile, which a signal has to tell if
+  /// nothing comes.
+  static ByteFile open_to_read(const std::filesystem::path& path, const CancelToken& cancel = {});
   /// Opens an existing file for reading and writing and cuts it to nothing. `name` stands in error messages.
   static ByteFile open_to_write(const std::filesystem::path& path, std::string name);
   /// A temporary file without a name, gone when it is closed. `name` stands in error messages.

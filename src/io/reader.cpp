@@ -37,7 +37,7 @@ bool is_for_sndfile(ByteFile& file) {
 }  // namespace
 
 std::unique_ptr<Reader> open_reader(const std::filesystem::path& path, const ReaderOptions& options) {
-  ByteFile file = ByteFile::open_to_read(path);
+  ByteFile file = ByteFile::open_to_read(path, options.cancel);
   if (!is_for_sndfile(file)) return ffmpeg_backend().open_reader(std::move(file), options);
   ByteFile again = file.duplicate();
   try {

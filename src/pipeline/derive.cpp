@@ -101,9 +101,10 @@ class RuleParser {
   std::size_t at_ = 0;
 };
 
-/// Stems are files: a name must not lead out of its folder or hide.
+/// Stems are files: a name, which may be a downloaded model's, must not lead out of its folder or hide.
 void require_file_name(const std::string& name) {
-  if (name.empty() || name.front() == '.' || name.find_first_of("/\\") != std::string::npos)
+  constexpr std::string_view kUnsafe("/\\\0", 3);
+  if (name.empty() || name.front() == '.' || name.find_first_of(kUnsafe) != std::string::npos)
     throw Error{ErrorCode::kUsage, "a stem of this name could not be written to a file", name};
 }
 
@@ -151,7 +152,6 @@ StemMixer::StemMixer(const std::vector<std::string>& separated, const StemSelect
     rules.insert(rules.begin(), rest);
   }
   for (const DerivedStem& rule : rules) {
-    require_file_name(rule.name);
     std::vector<double> gains(mixture.size(), 0.0);
     for (const DerivedStem::Term& term : rule.terms) {
       const bool of_mixture = (term.stem == "mix" || term.stem == "mixture") && !find(known, term.stem);
@@ -169,6 +169,7 @@ StemMixer::StemMixer(const std::vector<std::string>& separated, const StemSelect
   const bool all = !two_stems && selection.stems.empty();
   for (Combination& one : known) {
     if (!all && !one.wanted) continue;
+    require_file_name(one.name);
     names_.push_back(one.name);
     gains_.push_back(std::move(one.gains));
   }

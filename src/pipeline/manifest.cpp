@@ -1,9 +1,15 @@
 #include "pipeline/manifest.hpp"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 
 #include "unbraid/core/atomic_file.hpp"
+#include "unbraid/core/error.hpp"
 #include "unbraid/core/version.hpp"
 
 namespace unbraid {
@@ -75,8 +81,8 @@ bool is_result_folder(const fs::path& folder) {
 EarlierResult find_earlier(const fs::path& folder, const std::string& input_sha256, const Json& request) try {
   const Json manifest = read_manifest(folder);
   if (manifest.is_null()) return {};
-  if (manifest.at("request") != request || manifest.at("input").at("sha256") != input_sha256)
-    return {.job = EarlierJob::kOther};
+  const bool same_input = !input_sha256.empty() && manifest.at("input").at("sha256") == input_sha256;
+  if (!same_input || manifest.at("request") != request) return {.job = EarlierJob::kOther};
 
   SeparationReport report{.output = folder,
                           .method = manifest.at("request").at("method"),
@@ -132,6 +138,12 @@ void write_manifest(const SeparationReport& report, const std::string& input_sha
                       {"stems", stems}};
   write_file_atomically(manifest_path(report.output),
                         manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", overwrite);
+}
+
+void remove_manifest(const fs::path& folder) {
+  const fs::path manifest = manifest_path(folder);
+  if (unlink(manifest.c_str()) != 0 && errno != ENOENT)
+    throw Error{ErrorCode::kIo, fmt::format("cannot be replaced: {}", std::strerror(errno)), manifest.string()};
 }
 
 std::string to_json(std::span<const SeparationReport> reports) {

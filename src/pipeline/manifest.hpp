@@ -26,19 +26,23 @@ enum class EarlierJob {
   kNone,      ///< no manifest that can be read
   kSame,      ///< the same request on the same input, but files are missing or have another size
   kSameDone,  ///< the same, complete
-  kOther      ///< another request or another input
+  kOther      ///< another request or another input, as far as is known
 };
 
 struct EarlierResult {
   EarlierJob job = EarlierJob::kNone;
   SeparationReport report = {};  ///< of kSameDone
 };
+/// input_sha256: empty when it is not known; such an input is never the same.
 EarlierResult find_earlier(const std::filesystem::path& folder, const std::string& input_sha256,
                            const nlohmann::ordered_json& request);
 
 /// Writes folder/manifest.json durably.
 void write_manifest(const SeparationReport& report, const std::string& input_sha256,
                     const nlohmann::ordered_json& request, bool overwrite);
+
+/// To be called before stems are replaced: a manifest beside stems that it does not describe would prove what is not so.
+void remove_manifest(const std::filesystem::path& folder);
 
 /// One stem, as in manifests and in unbraid.separate/1.
 nlohmann::ordered_json stem_json(const StemReport& stem);

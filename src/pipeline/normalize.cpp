@@ -41,7 +41,7 @@ NormalizationStats NormalizationMeter::stats() const {
 }
 
 double NormalizationStats::population_std() const {
-  if (silent) return std;
+  if (silent || frames < 2) return std;
   const double n = static_cast<double>(frames);
   return std * std::sqrt((n - 1.0) / n);
 }

@@ -123,7 +123,7 @@ std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& inp
 SeparationPlan plan_file(const std::filesystem::path& input, const Method& method,
                          const SeparateOptions& options, RunContext& run) {
   options.validate();
-  const auto reader = io::open_reader(input);
+  const auto reader = io::open_reader(input, {.cancel = run.cancel});
   const io::AudioInfo& info = reader->info();
   const StreamFormat format{.sample_rate = info.sample_rate, .channels = info.channels};
   const auto separator = method.make(format, ParameterValues::resolve(method.parameters, options.parameters),

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <new>
+#include <stdexcept>
 #include <utility>
 
 #include "pipeline/manifest.hpp"
@@ -125,9 +127,9 @@ struct Job {
   bool whole_track() const { return std::holds_alternative<WholeTrack>(separator->info().blocks); }
 };
 
-Job prepare(const fs::path& input, const Method& method, const SeparateOptions& options) {
+Job prepare(const fs::path& input, const Method& method, const SeparateOptions& options, const CancelToken& cancel) {
   options.validate();
-  auto reader = io::open_reader(input);
+  auto reader = io::open_reader(input, {.cancel = cancel});
   const io::AudioInfo info = reader->info();
   const StreamFormat format{.sample_rate = info.sample_rate, .channels = info.channels};
   const auto parameters = ParameterValues::resolve(method.parameters, options.parameters);
@@ -183,11 +185,12 @@ std::uint64_t flow(Job& job, const SeparateOptions& options, SeparationOptions s
 SeparationReport run_job(const fs::path& input, const fs::path& folder, const Method& method,
                          const SeparateOptions& options, RunContext& run) {
   const auto started = std::chrono::steady_clock::now();
-  Job job = prepare(input, method, options);
+  Job job = prepare(input, method, options, run.cancel);
 
   const bool to_files = folder != "-";
   const auto request = request_of(method, options);
-  const std::string hash = input == "-" || !to_files ? "" : catalog::sha256_of_file(input, run.cancel);
+  const bool can_be_read_again = input != "-" && fs::is_regular_file(input);  // a pipe is empty by now
+  const std::string hash = can_be_read_again && to_files ? catalog::sha256_of_file(input, run.cancel) : "";
   if (to_files) {
     auto targets = stem_paths(folder, job.mixer.names(), job.writing.container);
     targets.push_back(manifest_path(folder));
@@ -208,6 +211,7 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
   StemFiles files(folder, job.mixer.names(), job.writing);
   ResidualMeter residual;
   const std::uint64_t frames = flow(job, options, separation, files, residual, run);
+  if (to_files && job.writing.overwrite) remove_manifest(folder);
   SeparationReport report{.input = input,
                           .output = folder,
                           .method = method.name,
@@ -246,7 +250,12 @@ SeparationReport separate_file(const fs::path& input, const fs::path& folder, co
   } catch (const Error& error) {
     if (!error.context().empty() || error.code() == ErrorCode::kCancelled) throw;
     throw Error{error.code(), error.message(), input.string()};
+  } catch (const fs::filesystem_error& error) {
+    throw Error{ErrorCode::kIo, error.code().message(), (error.path1().empty() ? input : error.path1()).string()};
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {
   }
+  throw Error{ErrorCode::kResource, "not enough memory", input.string()};
 }
 
 }  // namespace unbraid

@@ -17,14 +17,17 @@ std::vector<fs::path> stem_paths(const fs::path& folder, const std::vector<std::
       throw Error{ErrorCode::kUsage, "standard output takes one stem; choose it", "-"};
     return {"-"};
   }
-  if (one_file) return {folder / (folder.filename().string() + io::extension(container))};
+  if (one_file) {  // "out", "out/" and "out/." have one name, and "." has one at all
+    const fs::path name = fs::absolute(folder / "").lexically_normal().parent_path().filename();
+    return {folder / (name.string() + io::extension(container))};
+  }
   std::vector<fs::path> paths;
   for (const std::string& name : names) paths.push_back(folder / (name + io::extension(container)));
   return paths;
 }
 
-StemFiles::StemFiles(const fs::path& folder, const std::vector<std::string>& names,
-                     const io::WriterOptions& options) {
+StemFiles::StemFiles(const fs::path& folder, const std::vector<std::string>& names, const io::WriterOptions& options)
+    : StemFiles() {  // whole from here on: the destructor tidies up where a later writer cannot be made
   if (folder != "-")
     for (fs::path missing = folder; !missing.empty() && !fs::exists(missing); missing = missing.parent_path())
       missing_.insert(missing_.begin(), missing);

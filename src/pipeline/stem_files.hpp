@@ -37,6 +37,8 @@ class StemFiles {
   void keep();
 
  private:
+  StemFiles() = default;
+
   struct Stream {
     std::string name;
     std::filesystem::path path;

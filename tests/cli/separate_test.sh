@@ -98,6 +98,9 @@ rm -r out
 
 "$program" separate -q -m $method - -o out <song.wav >/dev/null || fail "standard input"
 [ -s out/stdin/low.wav ] || fail "standard input gives no stems"
+"$program" separate -q -m $method - -o out --resume <"$demo" >stdout 2>stderr &&
+  fail "--resume takes one standard input for another"
+has 'exists already' stderr || fail "--resume on standard input does not say what is in the way"
 "$program" separate -q -m $method song.wav --stems low -o - 2>/dev/null >piped.wav || fail "standard output"
 cmp -s piped.wav out/stdin/low.wav || fail "standard output differs from the file"
 rm -r out
@@ -154,6 +157,7 @@ refused 2 "out of range" song.wav --param "$("$program" models info $method | aw
 refused 2 "overlap" song.wav --overlap 1.5
 refused 2 "shifts" song.wav --shifts -1
 refused 2 "format" song.wav --format exe
+refused 2 "threads" song.wav --threads 1000000
 refused 2 "flac cannot hold float32" song.wav --format flac --bit-depth 32f
 refused 2 "no bit depth" song.wav --format mp3 --bit-depth 16
 refused 2 "did you mean hpss" song.wav -m hpps
@@ -202,4 +206,20 @@ kill -INT $job
 status=0
 wait $job || status=$?
 [ "$status" = 1 ] && [ "$(wc -l <stderr)" = 1 ] && [ ! -e out ] || fail "Ctrl-C exits with $status and leaves $(find out)"
+
+# A stop while standard input is awaited, which never comes.
+mkfifo pipe
+exec 9<>pipe
+"$program" separate -m $method - -o out <pipe >stdout 2>stderr &
+job=$!
+for _ in $(seq 100); do [ -s stderr ] && break || sleep 0.1; done # its first line: it is about to read
+sleep 0.5
+kill -TERM $job
+for _ in $(seq 100); do kill -0 $job 2>/dev/null || break; sleep 0.1; done
+kill -KILL $job 2>/dev/null && fail "a stop does not end the waiting for standard input"
+status=0
+wait $job || status=$?
+[ "$status" = 1 ] && [ ! -e out ] || fail "a stop while standard input is awaited exits with $status"
+tail -n 1 stderr | has 'cancelled' || fail "a stop while standard input is awaited is not called one"
+exec 9>&-
 echo "all checks passed"

@@ -18,7 +18,7 @@ enum class ErrorCode {
   kIo,           ///< reading or writing failed: permissions, full disk
   kFormat,       ///< a file that is damaged or not what it claims to be
   kUnsupported,  ///< valid input that this method or build cannot handle
-  kResource,     ///< would exceed the memory budget
+  kResource,     ///< would exceed the memory budget, or what the machine has
   kCancelled,    ///< the caller's CancelToken fired
   kInternal      ///< a broken invariant: a bug
 };

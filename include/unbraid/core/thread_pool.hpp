@@ -16,7 +16,8 @@ namespace unbraid {
 
 class ThreadPool {
  public:
-  /// threads: 0 means as many as this process may use (its CPU affinity). The caller is one of them.
+  /// threads: 0 means as many as this process may use (its CPU affinity). The caller is one of them. kResource when so many
+  /// cannot be started.
   explicit ThreadPool(std::size_t threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

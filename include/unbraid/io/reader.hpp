@@ -23,6 +23,7 @@
 #include <memory>
 
 #include "unbraid/core/audio_buffer.hpp"
+#include "unbraid/core/cancel.hpp"
 #include "unbraid/io/audio_format.hpp"
 
 namespace unbraid::io {
@@ -42,6 +43,7 @@ class Reader {
 struct ReaderOptions {
   std::size_t stream = 0;  ///< which audio stream: 0 is the mixture of a .stem.mp4
   bool whole_packets = false;  ///< of an MP4, also what its tables cut off at the end, where encoders fill the last packet
+  CancelToken cancel = {};  ///< ends open_reader's waiting for a pipe with kCancelled, when a signal interrupts it
 };
 
 /// path "-" reads standard input. A pipe is first copied to an unnamed temporary file, so that it can be sought in.

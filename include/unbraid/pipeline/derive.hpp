@@ -46,7 +46,7 @@ struct StemSelection {
 class StemMixer {
  public:
   /// separated: the names that apply() will get, in order. kUsage for a name that is neither `mix` nor a stem
-  /// nor derived before, for `stems` together with `two_stems`, and for a name that cannot be a file's.
+  /// nor derived before, for `stems` together with `two_stems`, and for a stem given out whose name cannot be a file's.
   StemMixer(const std::vector<std::string>& separated, const StemSelection& selection);
 
   const std::vector<std::string>& names() const noexcept { return names_; }
@@ -60,7 +60,7 @@ class StemMixer {
   std::vector<std::vector<double>> gains_;  ///< [output][0: mixture, 1 + i: stem i]
 };
 
-/// The stems followed by the derived ones.
+/// The stems followed by the derived ones. kUsage as StemMixer.
 Stems derive_stems(AudioView mix, const Stems& stems, const std::vector<DerivedStem>& rules);
 
 }  // namespace unbraid

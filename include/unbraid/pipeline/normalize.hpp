@@ -26,7 +26,7 @@ struct NormalizationStats {
   bool silent = false;  ///< nothing to scale, or fewer than two frames
   std::uint64_t frames = 0;
 
-  /// With N instead of N − 1 in the variance.
+  /// With N instead of N − 1 in the variance; std as it is where there is nothing to tell them apart, frames < 2.
   double population_std() const;
 };
 

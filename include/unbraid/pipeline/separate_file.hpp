@@ -4,16 +4,16 @@
 //   const Method& method = catalog::find("classic4");
 //   SeparationReport report = separate_file("song.mp3", "stems/song", method, {.resume = true}, run);
 //
-// Writes <folder>/<stem>.<ext> for every stem (of a .stem.mp4 one file named like the folder) and, last, <folder>/manifest.json: what went in (SHA-256), what
-// was asked, what came out. Stems have the sample rate, the channels, the length, the container and the bit
+// Writes <folder>/<stem>.<ext> for every stem (of a .stem.mp4 one file named like the folder) and, last,
+// <folder>/manifest.json: what went in (SHA-256 of a file), what was asked, what came out. Stems have the sample rate, the channels, the length, the container and the bit
 // depth of the input unless asked otherwise (what cannot be written becomes WAV), and its tags and pictures.
 // All or nothing: on an error, or when cancelled, no file and no folder is left behind. Samples are
 // written as they are, unless one common gain is asked for.
 //
 // Errors: those of io::Reader and io::Writer; kFormat for samples that are no numbers and for files without a
 // single frame; kIo when a target exists; kResource when the memory allowed is not enough, before anything is
-// done; kUsage for options out of range and unknown stems and parameters; kUnsupported when the method cannot
-// work on this input.
+// done, and when that of the machine is not; kUsage for options out of range and unknown stems and parameters;
+// kUnsupported when the method cannot work on this input.
 //
 // run.progress counts milliseconds of audio, unit "ms": "separate", or for methods that see the whole track "read",
 // whatever the method says, and "write".
@@ -44,7 +44,9 @@ struct SeparateOptions {
   bool dither = false;                                 ///< when going to integers; seeded by separation.seed
   std::size_t max_memory_bytes = 0;                    ///< 0: no limit
   bool overwrite = false;                              ///< replace files that exist
-  bool resume = false;  ///< do nothing where a manifest proves that the same was done to the same input
+  /// Do nothing where a manifest proves that the same was done to the same input. Of standard input and pipes nothing is
+  /// proven: earlier results are in the way then.
+  bool resume = false;
 
   /// kUsage for values out of range or that contradict each other.
   void validate() const;

@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
+#include <fstream>
 #include <map>
 #include <vector>
 
@@ -150,6 +153,27 @@ TEST_P(ThreadPoolTest, NestedLoopsRunInline) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest, ::testing::Values(1, 2, 5));
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they end the program themselves
+TEST(ThreadPool, SaysWhenThereAreNotSoManyThreads) {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  // Room for the stacks of some threads, not of all.
+  const rlimit narrow{pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{100} << 20), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &narrow), 0);
+  ErrorCode code = ErrorCode::kInternal;
+  try {
+    const ThreadPool pool(10000);
+  } catch (const Error& error) {
+    code = error.code();
+  }
+  setrlimit(RLIMIT_AS, &before);
+  EXPECT_EQ(code, ErrorCode::kResource);
+  EXPECT_EQ(ThreadPool(3).threads(), 3u);
+}
+#endif
 
 TEST(Cancel, TokenFiresOnce) {
   CancelSource source;

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -335,6 +336,33 @@ TEST(StandardStreams, ReadAndWrite) {
     feeder.join();
     close(pipe_ends[0]);
   }
+}
+
+TEST(StandardStreams, ASignalEndsTheWaitingWhenCancelled) {
+  int pipe_ends[2];
+  ASSERT_EQ(pipe(pipe_ends), 0);  // nothing ever comes
+  struct sigaction action {}, before {};
+  action.sa_handler = [](int) {};
+  ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
+  CancelSource stop;
+  std::atomic<bool> ended{false};
+  std::thread stopper([&, waiting = pthread_self()] {
+    for (int i = 0; !ended; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      if (i == 5) stop.cancel();  // the signals before are somebody else's
+      pthread_kill(waiting, SIGUSR1);
+    }
+  });
+  {
+    const Redirected redirected(STDIN_FILENO, pipe_ends[0]);
+    EXPECT_EQ(code_of([&] { open_reader("-", {.cancel = stop.token()}); }), ErrorCode::kCancelled);
+  }
+  EXPECT_TRUE(stop.token().cancelled());
+  ended = true;
+  stopper.join();
+  sigaction(SIGUSR1, &before, nullptr);
+  close(pipe_ends[0]);
+  close(pipe_ends[1]);
 }
 
 }  // namespace

@@ -65,6 +65,21 @@ TEST(StemMixer, RefusesUnknownStemsAndUnsafeNames) {
   }
 }
 
+TEST(StemMixer, RefusesUnsafeNamesOfTheSeparator) {
+  using namespace std::string_literals;
+  for (const std::string& name : {"../../x"s, "/tmp/x"s, "a\\b"s, ".."s, ".a"s, ""s, "a\0b"s}) {
+    const std::vector<std::string> separated{"vocals", name};
+    try {
+      StemMixer(separated, {});
+      ADD_FAILURE() << "no error for " << name;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    }
+    EXPECT_THROW(StemMixer(separated, {.stems = {name}}), Error) << name;
+    EXPECT_EQ(StemMixer(separated, {.stems = {"vocals"}}).names().size(), 1u);  // the other is not given out
+  }
+}
+
 TEST(StemMixer, SelectsInTheOrderOfTheSeparator) {
   const std::vector<std::string> separated{"vocals", "drums", "bass"};
   using Names = std::vector<std::string>;

@@ -50,6 +50,12 @@ TEST(Normalization, TakesSilenceAsItIs) {
   EXPECT_EQ(measure_normalization(empty).mean, 0.0);
 }
 
+TEST(Normalization, PopulationStdIsANumberWithoutFrames) {
+  EXPECT_EQ(NormalizationStats{}.population_std(), 1.0);
+  EXPECT_EQ((NormalizationStats{.frames = 1}.population_std()), 1.0);
+  EXPECT_DOUBLE_EQ((NormalizationStats{.std = 3.0, .frames = 9}.population_std()), std::sqrt(8.0));
+}
+
 TEST(Normalization, RestoresTheMeanOnceOverAllStems) {
   AudioBuffer mix = noise(2, 1000, 5, 0.1);
   for (float& sample : mix.samples()) sample += 0.25f;

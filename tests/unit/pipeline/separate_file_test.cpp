@@ -1,10 +1,14 @@
 #include "unbraid/pipeline/separate_file.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "pipeline/stem_files.hpp"
 #include "support/fixtures.hpp"
 #include "support/separators.hpp"
 #include "support/signals.hpp"
@@ -63,7 +67,7 @@ class SeparateFile : public ::testing::Test {
   SeparationReport run(const fs::path& input, const SeparateOptions& options = {},
                        const Method& method = halves()) {
     ThreadPool pool(2);
-    RunContext context{.pool = pool, .cancel = stop_.token()};
+    RunContext context{.pool = pool, .progress = watch_, .cancel = stop_.token()};
     return separate_file(input, folder_ / "out" / "song", method, options, context);
   }
   ErrorCode code_of(const fs::path& input, const SeparateOptions& options = {},
@@ -81,6 +85,7 @@ class SeparateFile : public ::testing::Test {
 
   TemporaryFolder folder_;
   CancelSource stop_;
+  Progress watch_;
   std::string message_;
 };
 
@@ -200,6 +205,15 @@ TEST_F(SeparateFile, WritesAStemFile) {
   }
 }
 
+TEST(StemPaths, NameAStemFileLikeItsFolder) {
+  const auto name = [](const char* folder) {
+    return stem_paths(folder, {"a", "b"}, io::Container::kStemMp4).at(0).filename();
+  };
+  for (const char* folder : {"some/out", "some/out/", "some/out/.", "./out", "/out/", "out/x/.."})
+    EXPECT_EQ(name(folder), "out.stem.mp4") << folder;
+  EXPECT_EQ(name("."), fs::current_path().filename().string() + ".stem.mp4");
+}
+
 TEST_F(SeparateFile, CountsClippedSamples) {
   AudioBuffer audio(1, 1000);
   for (std::size_t t = 0; t < 10; ++t) audio.channel(0)[t] = 3.0f;
@@ -245,6 +259,25 @@ TEST_F(SeparateFile, ResumesOnlyWhatIsProven) {
   EXPECT_FALSE(run(input, {.overwrite = true, .resume = true}).resumed);
 }
 
+TEST_F(SeparateFile, ReadsAPipeOnceAndTakesItForNoOther) {
+  const fs::path pipe = folder_ / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const auto feed = [&](std::uint64_t seed) {
+    const fs::path file = write(folder_ / "a.wav", noise(1, 3000, seed, 0.5));
+    return std::jthread([=] { std::ofstream(pipe) << std::ifstream(file).rdbuf(); });
+  };
+  {
+    const std::jthread feeder = feed(1);
+    EXPECT_EQ(run(pipe).frames, 3000u);
+  }
+  {
+    const std::jthread feeder = feed(2);
+    EXPECT_EQ(code_of(pipe, {.resume = true}), ErrorCode::kIo);  // what is there may be of another recording
+  }
+  const std::jthread feeder = feed(3);
+  EXPECT_FALSE(run(pipe, {.overwrite = true, .resume = true}).resumed);
+}
+
 TEST_F(SeparateFile, KeepsFilesThatExist) {
   const fs::path input = write(folder_ / "a.wav", noise(1, 3000, 1, 0.5));
   fs::create_directories(folder_ / "out" / "song");
@@ -274,8 +307,18 @@ TEST_F(SeparateFile, LeavesNothingBehindAfterAnError) {
             ErrorCode::kUsage);
   EXPECT_EQ(code_of(good, {.max_memory_bytes = 1000}), ErrorCode::kResource);
   expect_nothing_left();
-  stop_.cancel();
-  EXPECT_EQ(code_of(good), ErrorCode::kCancelled);
+}
+
+TEST_F(SeparateFile, LeavesNothingBehindWhenCancelledHalfWay) {
+  const fs::path input = write(folder_ / "a.wav", noise(2, 200000, 1, 0.5));
+  std::uintmax_t begun = 0;
+  watch_ = Progress([&](const Progress::Update& update) {
+    if (update.done == 0) return;
+    for (const fs::directory_entry& file : fs::directory_iterator(folder_ / "out" / "song")) begun += file.is_regular_file();
+    stop_.cancel();
+  });
+  EXPECT_EQ(code_of(input), ErrorCode::kCancelled);
+  EXPECT_GE(begun, 2u);  // a block of both stems was there
   expect_nothing_left();
 }
 
@@ -294,6 +337,50 @@ TEST_F(SeparateFile, RemovesFinishedStemsWhenALaterOneFails) {
   };
   EXPECT_EQ(code_of(write(folder_ / "a.wav", noise(1, 3000, 1, 0.5)), {}, method), ErrorCode::kIo);
   EXPECT_FALSE(fs::exists(folder_ / "out" / "song" / "left_half.wav"));
+  EXPECT_FALSE(fs::exists(folder_ / "out" / "song" / "manifest.json"));
+}
+
+TEST_F(SeparateFile, GivesErrorsOfTheLibraryOnly) {
+  const fs::path input = write(folder_ / "a.wav", noise(1, 3000, 1, 0.5));
+  const auto throwing = [](auto exception) {
+    Method method = halves();
+    method.make = [=](const StreamFormat& format, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
+      const SeparatorInfo info{.stems = {"left_half"}, .sample_rate = format.sample_rate, .channels = 1};
+      return std::make_unique<testing::FunctionSeparator>(
+          info, [=](AudioView) -> std::vector<AudioBuffer> { throw exception; });
+    };
+    return method;
+  };
+  EXPECT_EQ(code_of(input, {}, throwing(std::bad_alloc())), ErrorCode::kResource);
+  EXPECT_EQ(message_, input.string() + ": not enough memory");
+  EXPECT_EQ(code_of(input, {}, throwing(std::length_error("vector"))), ErrorCode::kResource);
+  const std::error_code full = std::make_error_code(std::errc::no_space_on_device);
+  EXPECT_EQ(code_of(input, {}, throwing(fs::filesystem_error("write", "there", full))), ErrorCode::kIo);
+  EXPECT_EQ(message_, "there: " + full.message());
+  expect_nothing_left();
+}
+
+TEST_F(SeparateFile, LeavesNothingBehindWhenALaterFileCannotBeMade) {
+  const DerivedStem too_long{.name = std::string(300, 'x'), .terms = {{1.0, "mix"}}};
+  const fs::path input = write(folder_ / "a.wav", noise(1, 3000, 1, 0.5));
+  EXPECT_EQ(code_of(input, {.selection = {.derived = {too_long}}, .overwrite = true}), ErrorCode::kIo);
+  expect_nothing_left();
+}
+
+TEST_F(SeparateFile, AnOverwriteThatStopsHalfWayLeavesNoProof) {
+  const fs::path input = write(folder_ / "a.wav", noise(1, 3000, 1, 0.5));
+  const fs::path in_the_way = run(input).stems[1].file;
+  Method method = halves();
+  method.make = [=](const StreamFormat& format, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
+    const SeparatorInfo info{.stems = {"left_half", "right_half"}, .sample_rate = format.sample_rate, .channels = 1,
+                             .blocks = Chunked{.length = 4096}};
+    return std::make_unique<testing::FunctionSeparator>(info, [in_the_way](AudioView block) {
+      fs::remove(in_the_way);
+      fs::create_directory(in_the_way);  // the second stem cannot get its name, after the first one got it
+      return std::vector{AudioBuffer(block), AudioBuffer(block)};
+    });
+  };
+  EXPECT_EQ(code_of(input, {.overwrite = true}, method), ErrorCode::kIo);
   EXPECT_FALSE(fs::exists(folder_ / "out" / "song" / "manifest.json"));
 }
 
@@ -383,7 +470,7 @@ TEST(Plan, SaysWhatItWillTake) {
   const SeparationPlan whole = plan_file(input, halves({}), {.separation = {.shifts = 3}}, run);
   EXPECT_TRUE(whole.whole_track);
   EXPECT_EQ(whole.blocks, 3u);
-  EXPECT_EQ(fs::exists(folder / "out"), false);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1) << "something was written";
 }
 
 }  // namespace

@@ -163,6 +163,26 @@ TEST(Separate, NormalizesForSeparatorsThatWantIt) {
   EXPECT_LT(largest_difference(stems.at("b"), mix), 1e-6);
 }
 
+TEST(Separate, TakesAStreamThatWasNotMeasuredAsItIs) {
+  const AudioBuffer mix = noise(2, 5000, 3, 0.5);
+  for (const Normalization normalize : {Normalization::kShared, Normalization::kMsst}) {
+    FunctionSeparator separator({.stems = {"all"}, .sample_rate = kRate, .channels = 2, .normalize = normalize},
+                                [](AudioView block) { return std::vector{AudioBuffer(block)}; });
+    ThreadPool pool(1);
+    RunContext run{pool};
+    SeparationStream stream(separator, {.sample_rate = kRate, .channels = 2}, {});
+    stream.push(mix, run);
+    stream.finish(run);
+    std::size_t frames = 0;
+    while (stream.ready()) {
+      const SeparatedBlock block = stream.take(run);
+      EXPECT_LT(largest_difference(block.stems.at("all"), block.mix), 1e-6);
+      frames += block.mix.frames();
+    }
+    EXPECT_EQ(frames, mix.frames());
+  }
+}
+
 TEST(Separate, NormalizesSilenceAndConstantsWithoutHarm) {
   for (const float level : {0.0f, 0.25f}) {
     AudioBuffer mix(2, 1000);
