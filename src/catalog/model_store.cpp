@@ -30,12 +30,21 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kRecord = "installed.json";
 constexpr const char* kRoles[] = {"weights", "config", "bag"};
 
+/// What the store keeps beside a model's folder; no model can be called so.
+fs::path beside(const fs::path& folder, const char* ending) {
+  return folder.parent_path() / ("." + folder.filename().string() + ending);
+}
+
+void check_name(const std::string& name) {
+  if (!is_model_name(name)) throw Error{ErrorCode::kUsage, "a model's name must be of letters, digits, '.', '-' and '_', with no '.' in front", name};
+}
+
 /// Held by one process at a time; given back when the process ends, however it ends.
 class FolderLock {
  public:
   FolderLock(const fs::path& folder, const CancelToken& cancel) {
     fs::create_directories(folder.parent_path());
-    const fs::path path = folder.string() + ".lock";
+    const fs::path path = beside(folder, ".lock");
     file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (file_ < 0) throw Error{ErrorCode::kIo, "cannot be written", path.string()};
     while (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
@@ -88,6 +97,7 @@ fs::path ModelStore::of(const std::string& name) const {
 }
 
 std::optional<ModelCard> ModelStore::installed(const std::string& name) const {
+  if (!is_model_name(name)) return std::nullopt;
   const fs::path path = of(name) / kRecord;
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
@@ -111,6 +121,7 @@ std::vector<ModelCard> ModelStore::all() const {
 }
 
 void ModelStore::pull(const ModelCard& card, RunContext& run) const {
+  check_name(card.name);
   const FolderLock lock(own(card.name), run.cancel);
   if (installed(card.name)) return;  // another process was faster
   fs::create_directories(own(card.name));
@@ -124,13 +135,14 @@ void ModelStore::pull(const ModelCard& card, RunContext& run) const {
 }
 
 void ModelStore::import(ModelCard card, const std::vector<ImportedFile>& files, RunContext& run) const {
+  check_name(card.name);
   const FolderLock lock(own(card.name), run.cancel);
   if (fs::exists(own(card.name)))
     throw Error{ErrorCode::kIo, "there is a model of that name; choose another or remove it with unbraid models rm", card.name};
   card.files.clear();
   for (const ImportedFile& file : files)
     card.files.push_back({.role = file.role, .name = file.path.filename().string(), .urls = {}, .sha256 = {}, .bytes = {}});
-  const fs::path building = own(card.name).string() + ".new";
+  const fs::path building = beside(own(card.name), ".new");
   fs::remove_all(building);
   fs::create_directories(building);
   try {
@@ -151,6 +163,7 @@ void ModelStore::import(ModelCard card, const std::vector<ImportedFile>& files, 
 }
 
 std::vector<FileCheck> ModelStore::verify(const std::string& name, RunContext& run) const {
+  if (!is_model_name(name) || !fs::exists(of(name) / kRecord)) throw Error{ErrorCode::kNotFound, "not installed", name};
   const bool bundled = is_bundled(name);
   std::optional<FolderLock> lock;
   if (!bundled) lock.emplace(own(name), run.cancel);
@@ -175,11 +188,11 @@ std::vector<FileCheck> ModelStore::verify(const std::string& name, RunContext& r
 }
 
 void ModelStore::remove(const std::string& name) const {
-  const bool plain = !name.empty() && name.front() != '.' && name.find('/') == std::string::npos;
-  if (plain && is_bundled(name)) throw Error{ErrorCode::kUsage, "comes with Unbraid and stays", name};
-  if (!plain || !fs::exists(own(name))) throw Error{ErrorCode::kNotFound, "not installed", name};
+  const bool possible = is_model_name(name);
+  if (possible && is_bundled(name)) throw Error{ErrorCode::kUsage, "comes with Unbraid and stays", name};
+  if (!possible || !fs::exists(own(name))) throw Error{ErrorCode::kNotFound, "not installed", name};
   fs::remove_all(own(name));
-  fs::remove(own(name).string() + ".lock");
+  fs::remove(beside(own(name), ".lock"));
 }
 
 ModelFiles ModelStore::files(const std::string& name) const {

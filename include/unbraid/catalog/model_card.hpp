@@ -57,6 +57,9 @@ struct ModelCard {
   std::optional<std::uint64_t> bytes() const;
 };
 
+/// Whether a model may be called so: letters, digits, '-', '.' and '_', and no '.' in front.
+bool is_model_name(std::string_view name);
+
 /// kFormat, naming the model and the key, for anything that is not of the schema: also for file names with a path in them.
 std::vector<ModelCard> parse_cards(std::string_view json, const std::string& origin);
 

@@ -46,10 +46,10 @@ class ModelStore {
   /// All of them, by name.
   std::vector<ModelCard> all() const;
 
-  /// Fetches what is missing. Errors as download().
+  /// Fetches what is missing. Errors as download(), and kUsage for what is no name of a model.
   void pull(const ModelCard& card, RunContext& run) const;
   /// Copies files of the user's into the store under a name; family, stems and whatever else is known come with the card,
-  /// whose files are filled in here. kIo when the name is taken.
+  /// whose files are filled in here. kIo when the name is taken, kUsage when it is no name of a model.
   void import(ModelCard card, const std::vector<ImportedFile>& files, RunContext& run) const;
   /// Reads every file again. A changed one of the user's is set aside as <file>.corrupt, so that the next pull fetches it. kNotFound
   /// when it is not installed.

@@ -392,6 +392,41 @@ TEST_F(StoreTest, ImportsFilesUnderAName) {
   EXPECT_FALSE(fs::exists(folder_.path() / "outside"));
 }
 
+TEST_F(StoreTest, TouchesNothingButTheModelOfTheName) {
+  const fs::path weights = folder_.path() / "model.ckpt", victim = folder_.path() / "victim.new";
+  write(weights, content_);
+  fs::create_directories(victim);
+  ThreadPool pool(1);
+  RunContext run{pool};
+  const auto import = [&](const std::string& name) {
+    catalog::ModelCard mine;
+    mine.name = name;
+    mine.family = "mdx23c";
+    mine.stems = {"vocals"};
+    store_.import(mine, {{.path = weights}}, run);
+  };
+  for (const char* name : {"../victim", ".victim", "", "a/b"}) {
+    EXPECT_THROW(import(name), Error) << name;
+    EXPECT_THROW(store_.verify(name, run), Error) << name;
+    EXPECT_THROW(store_.remove(name), Error) << name;
+    EXPECT_FALSE(store_.installed(name)) << name;
+  }
+  EXPECT_TRUE(fs::exists(victim));
+  EXPECT_FALSE(fs::exists(folder_.path() / "victim.lock"));
+  EXPECT_FALSE(fs::exists(store_.folder()));
+
+  import("foo.new");
+  import("foo.lock");
+  import("foo");
+  for (const char* name : {"foo.new", "foo.lock", "foo"}) EXPECT_TRUE(store_.installed(name)) << name;
+
+  // What an import that was killed leaves is no model, and not in the way of the next one.
+  fs::rename(store_.folder() / "foo", store_.folder() / ".foo.new");
+  EXPECT_EQ(store_.all().size(), 2u);
+  import("foo");
+  EXPECT_EQ(store_.all().size(), 3u);
+}
+
 TEST_F(StoreTest, ReadsWhatComesWithTheLibraryAndLeavesItAlone) {
   const fs::path weights = folder_.path() / "model.ckpt", share = folder_.path() / "share";
   write(weights, content_);
