@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "catalog/folders.hpp"
@@ -39,7 +41,8 @@ void check_name(const std::string& name) {
   if (!is_model_name(name)) throw Error{ErrorCode::kUsage, "a model's name must be of letters, digits, '.', '-' and '_', with no '.' in front", name};
 }
 
-/// Held by one process at a time; given back when the process ends, however it ends.
+/// Held by one process at a time; given back when the process ends, however it ends. The file stays: to remove it would
+/// let in a second process beside one that waits on it.
 class FolderLock {
  public:
   FolderLock(const fs::path& folder, const CancelToken& cancel) {
@@ -48,7 +51,10 @@ class FolderLock {
     file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (file_ < 0) throw Error{ErrorCode::kIo, "cannot be written", path.string()};
     while (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
-      if (cancel.cancelled()) ::close(file_);
+      const int why = errno;
+      const bool held = why == EWOULDBLOCK || why == EINTR;
+      if (!held || cancel.cancelled()) ::close(file_);
+      if (!held) throw Error{ErrorCode::kIo, fmt::format("cannot be locked: {}", std::generic_category().message(why)), path.string()};
       cancel.check();
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
@@ -187,12 +193,12 @@ std::vector<FileCheck> ModelStore::verify(const std::string& name, RunContext& r
   return checks;
 }
 
-void ModelStore::remove(const std::string& name) const {
+void ModelStore::remove(const std::string& name, const CancelToken& cancel) const {
   const bool possible = is_model_name(name);
   if (possible && is_bundled(name)) throw Error{ErrorCode::kUsage, "comes with Unbraid and stays", name};
   if (!possible || !fs::exists(own(name))) throw Error{ErrorCode::kNotFound, "not installed", name};
+  const FolderLock lock(own(name), cancel);
   fs::remove_all(own(name));
-  fs::remove(beside(own(name), ".lock"));
 }
 
 ModelFiles ModelStore::files(const std::string& name) const {

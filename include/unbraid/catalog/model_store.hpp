@@ -8,7 +8,7 @@
 // Below it lie the models that come with Unbraid, which are only read; one of the user's with the same name goes first.
 //
 // A model counts as installed once all its files are there and checked, which its installed.json records with the hash
-// of each. Two processes that pull one model take turns.
+// of each. Two processes that pull, import, check or remove one model take turns.
 
 #include <filesystem>
 #include <optional>
@@ -55,7 +55,7 @@ class ModelStore {
   /// when it is not installed.
   std::vector<FileCheck> verify(const std::string& name, RunContext& run) const;
   /// kNotFound when there is nothing of that name, kUsage when it comes with Unbraid.
-  void remove(const std::string& name) const;
+  void remove(const std::string& name, const CancelToken& cancel = {}) const;
   /// kNotFound, saying how to get it.
   ModelFiles files(const std::string& name) const;
 

@@ -1,6 +1,9 @@
 #include "unbraid/catalog/download.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -341,7 +344,7 @@ TEST_F(StoreTest, PullsOnceAndKnowsItsFiles) {
   EXPECT_EQ(store_.all()[0].bytes(), content_.size());
   store_.remove("tiny");
   EXPECT_TRUE(store_.all().empty());
-  EXPECT_TRUE(fs::is_empty(store_.folder()));
+  EXPECT_FALSE(fs::exists(store_.folder() / "tiny"));
   EXPECT_THROW(store_.remove("tiny"), Error);
   EXPECT_THROW(store_.remove(".."), Error);
 }
@@ -356,6 +359,21 @@ TEST_F(StoreTest, PullsThatMeetFetchOnce) {
   other.get();
   EXPECT_EQ(server.requests().size(), 2u);  // two files
   EXPECT_TRUE(store_.installed("tiny"));
+}
+
+TEST_F(StoreTest, RemoveWaitsForWhoHoldsTheModel) {
+  HttpServer server([&](const auto& request) { return serve(request); });
+  pull(card(server.url("/model")));
+  const fs::path lock = store_.folder() / ".tiny.lock";
+  const int held = ::open(lock.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(held, LOCK_EX | LOCK_NB), 0);
+  stop_.cancel();
+  EXPECT_THROW(store_.remove("tiny", stop_.token()), Error);
+  EXPECT_TRUE(store_.installed("tiny"));
+  ::close(held);
+  store_.remove("tiny");
+  EXPECT_FALSE(store_.installed("tiny"));
+  EXPECT_TRUE(fs::exists(lock));  // others may wait on it
 }
 
 TEST_F(StoreTest, VerifySetsChangedFilesAsideAndPullFetchesThemAgain) {
