@@ -93,6 +93,15 @@ void record(const fs::path& folder, ModelCard card, const CancelToken& cancel) {
   write_file_atomically(folder / kRecord, document.dump(1) + "\n");
 }
 
+/// Nothing when there is none.
+std::optional<ModelCard> read_record(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  std::vector<ModelCard> cards = parse_cards(std::string{std::istreambuf_iterator<char>(file), {}}, path.string());
+  if (cards.size() != 1) throw Error{ErrorCode::kFormat, "a damaged record; unbraid models rm removes it", path.string()};
+  return std::move(cards.front());
+}
+
 }  // namespace
 
 ModelStore::ModelStore() : folder_(cache_folder() / "models"), bundled_(bundled_folder()) {}
@@ -104,14 +113,11 @@ fs::path ModelStore::of(const std::string& name) const {
 
 std::optional<ModelCard> ModelStore::installed(const std::string& name) const {
   if (!is_model_name(name)) return std::nullopt;
-  const fs::path path = of(name) / kRecord;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::vector<ModelCard> cards = parse_cards(std::string{std::istreambuf_iterator<char>(file), {}}, path.string());
-  if (cards.size() != 1) throw Error{ErrorCode::kFormat, "a damaged record; unbraid models rm removes it", path.string()};
-  for (const CardFile& one : cards.front().files)
+  std::optional<ModelCard> card = read_record(of(name) / kRecord);
+  if (!card) return std::nullopt;
+  for (const CardFile& one : card->files)
     if (!fs::exists(of(name) / one.name)) return std::nullopt;
-  return std::move(cards.front());
+  return card;
 }
 
 std::vector<ModelCard> ModelStore::all() const {
@@ -173,12 +179,10 @@ std::vector<FileCheck> ModelStore::verify(const std::string& name, RunContext& r
   const bool bundled = is_bundled(name);
   std::optional<FolderLock> lock;
   if (!bundled) lock.emplace(own(name), run.cancel);
-  const fs::path path = of(name) / kRecord;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error{ErrorCode::kNotFound, "not installed", name};
-  const std::vector<ModelCard> cards = parse_cards(std::string{std::istreambuf_iterator<char>(file), {}}, path.string());
+  const std::optional<ModelCard> card = read_record(of(name) / kRecord);
+  if (!card) throw Error{ErrorCode::kNotFound, "not installed", name};
   std::vector<FileCheck> checks;
-  for (const CardFile& one : cards.at(0).files) {
+  for (const CardFile& one : card->files) {
     FileCheck& check = checks.emplace_back(FileCheck{.file = one.name});
     const fs::path at = of(name) / one.name;
     if (!fs::exists(at)) {

@@ -392,6 +392,19 @@ TEST_F(StoreTest, VerifySetsChangedFilesAsideAndPullFetchesThemAgain) {
   EXPECT_TRUE(std::ranges::all_of(store_.verify("tiny", run), &catalog::FileCheck::good));
 }
 
+TEST_F(StoreTest, VerifyRefusesADamagedRecord) {
+  fs::create_directories(store_.folder() / "tiny");
+  write(store_.folder() / "tiny/installed.json", R"({"schema": "unbraid.catalogue/1", "models": []})");
+  ThreadPool pool(1);
+  RunContext run{pool};
+  try {
+    store_.verify("tiny", run);
+    ADD_FAILURE() << "it was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kFormat) << error.what();
+  }
+}
+
 TEST_F(StoreTest, ImportsFilesUnderAName) {
   const fs::path weights = folder_.path() / "my model.ckpt";
   write(weights, content_);
