@@ -198,6 +198,14 @@ TEST_F(DownloadTest, GoesOnAfterServersThatTruncate) {
   EXPECT_EQ(server.requests().size(), 8u);
 }
 
+TEST_F(DownloadTest, GivesUpOnServersThatTruncateAndHaveNoRanges) {
+  HttpServer server([&](const auto& request) {
+    return HttpServer::Reply{.body = content_.substr(0, request.number < 50 ? 700 : content_.size()), .content_length = content_.size()};
+  });
+  EXPECT_EQ(failure(request({server.url("/model")})).code(), ErrorCode::kIo);
+  EXPECT_EQ(server.requests().size(), 3u);  // the start, no ranges, the start again
+}
+
 TEST_F(DownloadTest, GoesOnAfterAStall) {
   HttpServer server([&](const auto& request) {
     HttpServer::Reply reply = serve(request);
