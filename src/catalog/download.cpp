@@ -85,6 +85,11 @@ class Transfer {
     CURLcode code = curl_easy_perform(curl_.get());
     if (std::fflush(file_.get()) != 0) throw Error{ErrorCode::kIo, "cannot be written: is the disk full?", request_.target.string()};
     run_.cancel.check();
+    // Without a length in the answer a broken connection looks like the end of the file.
+    curl_off_t length = -1;
+    curl_easy_getinfo(curl_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    const bool unchecked = length < 0 && request_.sha256.empty();
+    if (code == CURLE_OK && unchecked && start_ + received_ < request_.bytes.value_or(0)) code = CURLE_PARTIAL_FILE;
     return code;
   }
   long status() const {

@@ -198,6 +198,22 @@ TEST_F(DownloadTest, GoesOnAfterServersThatTruncate) {
   EXPECT_EQ(server.requests().size(), 8u);
 }
 
+TEST_F(DownloadTest, GoesOnWhenOnlyTheCardKnowsTheLength) {
+  HttpServer server([&](const auto& request) {
+    HttpServer::Reply reply = serve(request);
+    reply.says_length = false;
+    if (request.number == 0) reply.body.resize(700);
+    return reply;
+  });
+  Download wanted = request({server.url("/model")});
+  wanted.sha256.clear();
+  wanted.bytes = content_.size();
+  get(wanted);
+  EXPECT_EQ(read(target_), content_);
+  ASSERT_EQ(server.requests().size(), 2u);
+  EXPECT_EQ(server.requests()[1].from, 700u);
+}
+
 TEST_F(DownloadTest, GivesUpOnServersThatTruncateAndHaveNoRanges) {
   HttpServer server([&](const auto& request) {
     return HttpServer::Reply{.body = content_.substr(0, request.number < 50 ? 700 : content_.size()), .content_length = content_.size()};
