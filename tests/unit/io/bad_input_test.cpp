@@ -101,6 +101,13 @@ TEST(BadInput, DamageInTheMiddleOfFlac) {
   expect_error(path, ErrorCode::kFormat, "damaged");
 }
 
+TEST(BadInput, FlacOfNothingButMetadataBlocks) {
+  const TemporaryFolder folder;
+  const auto path = folder / "x.flac";
+  put_bytes(path, "fLaC" + std::string(100000, '\0'));
+  expect_error(path, ErrorCode::kFormat, "too many metadata blocks");
+}
+
 TEST(BadInput, ImpossibleHeaders) {
   const TemporaryFolder folder;
   const auto path = folder / "x.wav";
