@@ -42,7 +42,7 @@ struct ModelScore {
 };
 
 struct ModelCard {
-  std::string name;    ///< lower case, digits, '-', '.' and '_'
+  std::string name;    ///< letters, digits, '-', '.' and '_', see is_model_name()
   std::string family;  ///< "bs_roformer", …
   std::vector<std::string> authors;
   std::vector<std::string> stems;
@@ -53,7 +53,7 @@ struct ModelCard {
   std::optional<bool> commercial_use;  ///< nothing: not stated
   std::string source;                  ///< where the facts are from
 
-  /// Of all files; nothing when one is not known.
+  /// Of all weights; nothing when one is not known.
   std::optional<std::uint64_t> bytes() const;
 };
 
