@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -90,6 +91,15 @@ void list(const Arguments& arguments, const Session& session) {
              dataset->format());
 }
 
+/// LUFS as the dataset says.
+std::string loudness(const std::string& text) {
+  if (text.empty()) return "";
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) throw Error{ErrorCode::kFormat, "is no loudness", text};
+  return fmt::format("{:.1f}", value);
+}
+
 /// A track with everything that its dataset says about it.
 void print_track(const data::TrackSummary& s) {
   fmt::print("{}{}: {} at {:g} Hz, {} channel{}, {} stems\n", s.split.empty() ? "" : s.split + "/", s.name,
@@ -103,10 +113,9 @@ void print_track(const data::TrackSummary& s) {
   };
   bool described = false;
   for (const data::TrackStem& stem : s.stems) {
-    const std::string loudness = field(stem, "integrated_loudness");
     described = described || !stem.metadata.empty();
     table.add_row({stem.name, stem.instrument, field(stem, "midi_program_name"),
-                   loudness.empty() ? "" : fmt::format("{:.1f}", std::stod(loudness)),
+                   loudness(field(stem, "integrated_loudness")),
                    field(stem, "is_drum") == "true" ? "yes" : "", field(stem, "plugin_name")});
   }
   if (described)

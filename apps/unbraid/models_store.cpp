@@ -65,7 +65,7 @@ void add_models_store(CLI::App& models, Session& session) {
   remove_verb->add_option("model", *names, "which ones")->type_name("MODEL")->required();
   remove_verb->callback([names, &session] {
     for (const std::string& name : *names) {
-      catalog::ModelStore().remove(name);
+      catalog::ModelStore().remove(name, session.cancel);
       print_done(session, "removed", name);
     }
   });

@@ -85,9 +85,13 @@ class Transfer {
     CURLcode code = curl_easy_perform(curl_.get());
     if (std::fflush(file_.get()) != 0) throw Error{ErrorCode::kIo, "cannot be written: is the disk full?", request_.target.string()};
     run_.cancel.check();
+    // Without a length in the answer a broken connection looks like the end of the file.
+    curl_off_t length = -1;
+    curl_easy_getinfo(curl_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    const bool unchecked = length < 0 && request_.sha256.empty();
+    if (code == CURLE_OK && unchecked && start_ + received_ < request_.bytes.value_or(0)) code = CURLE_PARTIAL_FILE;
     return code;
   }
-  bool got_something() const { return received_ > 0; }
   long status() const {
     long code = 0;
     curl_easy_getinfo(curl_.get(), CURLINFO_RESPONSE_CODE, &code);
@@ -149,6 +153,7 @@ bool offline(CURLcode code) {
 /// Fills the part from one address; on failure, why.
 std::string fetch(const Download& request, const std::string& url, const fs::path& part, const char* stage, RunContext& run) {
   int pause = request.retry_milliseconds;
+  std::uint64_t longest = size_of(part);  // beyond it is progress: a server without ranges sends the start again and again
   for (int fruitless = 0;;) {
     const std::uint64_t before = size_of(part);
     run.progress.start(stage, request.bytes.value_or(0), "bytes");
@@ -159,20 +164,21 @@ std::string fetch(const Download& request, const std::string& url, const fs::pat
     if (code == CURLE_OK) return {};
     constexpr long kRangeNotSatisfiable = 416, kFirstServerError = 500, kTooManyRequests = 429, kTimeout = 408;
     // The server has no ranges, or the part is not of this file: begin again.
-    if (before > 0 && (code == CURLE_RANGE_ERROR || status == kRangeNotSatisfiable)) {
-      fs::resize_file(part, 0);
-      continue;
-    }
-    const bool refused = code == CURLE_HTTP_RETURNED_ERROR && status < kFirstServerError && status != kTooManyRequests && status != kTimeout;
+    const bool restart = before > 0 && (code == CURLE_RANGE_ERROR || status == kRangeNotSatisfiable);
+    if (restart) fs::resize_file(part, 0);
+    const bool progress = size_of(part) > longest;
+    longest = std::max(longest, size_of(part));
+    const bool refused = !restart && code == CURLE_HTTP_RETURNED_ERROR && status < kFirstServerError && status != kTooManyRequests && status != kTimeout;
     const bool wrong_address = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_TOO_MANY_REDIRECTS;
-    fruitless = transfer.got_something() ? 1 : fruitless + 1;
+    fruitless = progress ? 1 : fruitless + 1;
     if (offline(code))
       return fmt::format("{}: no connection ({}); get the file in another way and give it to unbraid models import", url,
                          curl_easy_strerror(code));
-    if (refused || wrong_address || fruitless >= request.attempts)
+    const bool enough = fruitless >= request.attempts && !restart;  // the attempt from the start decides
+    if (refused || wrong_address || enough)
       return status >= 400 ? fmt::format("{}: the server answers {}", url, status) : fmt::format("{}: {}", url, curl_easy_strerror(code));
-    sleep_for(transfer.got_something() ? 0 : pause, run.cancel);
-    pause *= transfer.got_something() ? 1 : 2;
+    sleep_for(progress ? 0 : pause, run.cancel);
+    pause *= progress ? 1 : 2;
   }
 }
 

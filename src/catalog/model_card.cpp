@@ -111,7 +111,7 @@ ModelScore parse_score(const Reader& read) {
 ModelCard parse_card(const Reader& read) {
   ModelCard card;
   card.name = read.text("name");
-  if (!plain(card.name, ".-_")) read.fail("name", "must be of letters, digits, '.', '-' and '_'");
+  if (!is_model_name(card.name)) read.fail("name", "must be of letters, digits, '.', '-' and '_'");
   card.family = read.text("family");
   card.authors = read.texts("authors");
   card.stems = read.texts("stems");
@@ -149,6 +149,8 @@ double ModelScore::mean() const {
   return std::accumulate(values.begin(), values.end(), 0.0, [](double sum, const auto& value) { return sum + value.second; }) /
          static_cast<double>(values.size());
 }
+
+bool is_model_name(std::string_view name) { return plain(name, ".-_"); }
 
 std::optional<std::uint64_t> ModelCard::bytes() const {
   std::uint64_t sum = 0;

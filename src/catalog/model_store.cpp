@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "catalog/folders.hpp"
@@ -30,16 +32,29 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kRecord = "installed.json";
 constexpr const char* kRoles[] = {"weights", "config", "bag"};
 
-/// Held by one process at a time; given back when the process ends, however it ends.
+/// What the store keeps beside a model's folder; no model can be called so.
+fs::path beside(const fs::path& folder, const char* ending) {
+  return folder.parent_path() / ("." + folder.filename().string() + ending);
+}
+
+void check_name(const std::string& name) {
+  if (!is_model_name(name)) throw Error{ErrorCode::kUsage, "a model's name must be of letters, digits, '.', '-' and '_', with no '.' in front", name};
+}
+
+/// Held by one process at a time; given back when the process ends, however it ends. The file stays: to remove it would
+/// let in a second process beside one that waits on it.
 class FolderLock {
  public:
   FolderLock(const fs::path& folder, const CancelToken& cancel) {
     fs::create_directories(folder.parent_path());
-    const fs::path path = folder.string() + ".lock";
+    const fs::path path = beside(folder, ".lock");
     file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (file_ < 0) throw Error{ErrorCode::kIo, "cannot be written", path.string()};
     while (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
-      if (cancel.cancelled()) ::close(file_);
+      const int why = errno;
+      const bool held = why == EWOULDBLOCK || why == EINTR;
+      if (!held || cancel.cancelled()) ::close(file_);
+      if (!held) throw Error{ErrorCode::kIo, fmt::format("cannot be locked: {}", std::generic_category().message(why)), path.string()};
       cancel.check();
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
@@ -78,6 +93,15 @@ void record(const fs::path& folder, ModelCard card, const CancelToken& cancel) {
   write_file_atomically(folder / kRecord, document.dump(1) + "\n");
 }
 
+/// Nothing when there is none.
+std::optional<ModelCard> read_record(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  std::vector<ModelCard> cards = parse_cards(std::string{std::istreambuf_iterator<char>(file), {}}, path.string());
+  if (cards.size() != 1) throw Error{ErrorCode::kFormat, "a damaged record; unbraid models rm removes it", path.string()};
+  return std::move(cards.front());
+}
+
 }  // namespace
 
 ModelStore::ModelStore() : folder_(cache_folder() / "models"), bundled_(bundled_folder()) {}
@@ -88,14 +112,12 @@ fs::path ModelStore::of(const std::string& name) const {
 }
 
 std::optional<ModelCard> ModelStore::installed(const std::string& name) const {
-  const fs::path path = of(name) / kRecord;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::vector<ModelCard> cards = parse_cards(std::string{std::istreambuf_iterator<char>(file), {}}, path.string());
-  if (cards.size() != 1) throw Error{ErrorCode::kFormat, "a damaged record; unbraid models rm removes it", path.string()};
-  for (const CardFile& one : cards.front().files)
+  if (!is_model_name(name)) return std::nullopt;
+  std::optional<ModelCard> card = read_record(of(name) / kRecord);
+  if (!card) return std::nullopt;
+  for (const CardFile& one : card->files)
     if (!fs::exists(of(name) / one.name)) return std::nullopt;
-  return std::move(cards.front());
+  return card;
 }
 
 std::vector<ModelCard> ModelStore::all() const {
@@ -111,6 +133,7 @@ std::vector<ModelCard> ModelStore::all() const {
 }
 
 void ModelStore::pull(const ModelCard& card, RunContext& run) const {
+  check_name(card.name);
   const FolderLock lock(own(card.name), run.cancel);
   if (installed(card.name)) return;  // another process was faster
   fs::create_directories(own(card.name));
@@ -124,13 +147,14 @@ void ModelStore::pull(const ModelCard& card, RunContext& run) const {
 }
 
 void ModelStore::import(ModelCard card, const std::vector<ImportedFile>& files, RunContext& run) const {
+  check_name(card.name);
   const FolderLock lock(own(card.name), run.cancel);
   if (fs::exists(own(card.name)))
     throw Error{ErrorCode::kIo, "there is a model of that name; choose another or remove it with unbraid models rm", card.name};
   card.files.clear();
   for (const ImportedFile& file : files)
     card.files.push_back({.role = file.role, .name = file.path.filename().string(), .urls = {}, .sha256 = {}, .bytes = {}});
-  const fs::path building = own(card.name).string() + ".new";
+  const fs::path building = beside(own(card.name), ".new");
   fs::remove_all(building);
   fs::create_directories(building);
   try {
@@ -151,15 +175,14 @@ void ModelStore::import(ModelCard card, const std::vector<ImportedFile>& files, 
 }
 
 std::vector<FileCheck> ModelStore::verify(const std::string& name, RunContext& run) const {
+  if (!is_model_name(name) || !fs::exists(of(name) / kRecord)) throw Error{ErrorCode::kNotFound, "not installed", name};
   const bool bundled = is_bundled(name);
   std::optional<FolderLock> lock;
   if (!bundled) lock.emplace(own(name), run.cancel);
-  const fs::path path = of(name) / kRecord;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error{ErrorCode::kNotFound, "not installed", name};
-  const std::vector<ModelCard> cards = parse_cards(std::string{std::istreambuf_iterator<char>(file), {}}, path.string());
+  const std::optional<ModelCard> card = read_record(of(name) / kRecord);
+  if (!card) throw Error{ErrorCode::kNotFound, "not installed", name};
   std::vector<FileCheck> checks;
-  for (const CardFile& one : cards.at(0).files) {
+  for (const CardFile& one : card->files) {
     FileCheck& check = checks.emplace_back(FileCheck{.file = one.name});
     const fs::path at = of(name) / one.name;
     if (!fs::exists(at)) {
@@ -174,12 +197,12 @@ std::vector<FileCheck> ModelStore::verify(const std::string& name, RunContext& r
   return checks;
 }
 
-void ModelStore::remove(const std::string& name) const {
-  const bool plain = !name.empty() && name.front() != '.' && name.find('/') == std::string::npos;
-  if (plain && is_bundled(name)) throw Error{ErrorCode::kUsage, "comes with Unbraid and stays", name};
-  if (!plain || !fs::exists(own(name))) throw Error{ErrorCode::kNotFound, "not installed", name};
+void ModelStore::remove(const std::string& name, const CancelToken& cancel) const {
+  const bool possible = is_model_name(name);
+  if (possible && is_bundled(name)) throw Error{ErrorCode::kUsage, "comes with Unbraid and stays", name};
+  if (!possible || !fs::exists(own(name))) throw Error{ErrorCode::kNotFound, "not installed", name};
+  const FolderLock lock(own(name), cancel);
   fs::remove_all(own(name));
-  fs::remove(own(name).string() + ".lock");
 }
 
 ModelFiles ModelStore::files(const std::string& name) const {

@@ -5,6 +5,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -170,6 +171,11 @@ class RecipeReader {
     return {.method = installed_method(name, runtime_)};
   }
 
+  void check_weights(const std::vector<double>& weights) const {
+    for (const double weight : weights)
+      if (!std::isfinite(weight) || weight < 0.0) fail("a weight must be finite and not negative");
+  }
+
   /// One number, or one per stem.
   void read_weights(const YAML::Node& node, Member& member) const {
     const std::vector<std::string>& stems = member.method.stems;
@@ -185,8 +191,7 @@ class RecipeReader {
         member.weights[static_cast<std::size_t>(at - stems.begin())] = item.second.as<double>();
       }
     }
-    for (const double weight : member.weights)
-      if (!(weight >= 0.0)) fail("a weight must not be negative");
+    check_weights(member.weights);
   }
 
   Method ensemble(const YAML::Node& node) const {
@@ -305,7 +310,7 @@ class RecipeReader {
       if (rows.size() != members.size()) fail("weights needs one row for every model");
       for (std::size_t m = 0; m < rows.size(); ++m) {
         if (rows[m].size() != members[m].weights.size()) fail("weights needs one number for every stem");
-        if (std::ranges::any_of(rows[m], [](double w) { return !(w >= 0.0); })) fail("a weight must not be negative");
+        check_weights(rows[m]);
         members[m].weights = rows[m];
       }
     }

@@ -13,6 +13,9 @@ namespace unbraid::checkpoint {
 
 namespace {
 
+/// One byte of a pickle may make a value, which takes far more. A checkpoint with 1000 tensors has some 20 000.
+constexpr std::size_t kMostValues = 1'000'000;
+
 [[noreturn]] void malformed(std::string_view what) {
   throw Error{ErrorCode::kFormat, fmt::format("damaged pickle: {}", what)};
 }
@@ -81,8 +84,13 @@ class Machine {
   // --- stack -------------------------------------------------------------------------------------------------
   void push(Value* value) { stack_.push_back(value); }
   template <class T>
+  Value* make(T data) {
+    if (document_.size() >= kMostValues) malformed("too many values");
+    return document_.make(std::move(data));
+  }
+  template <class T>
   void push_new(T data) {
-    push(document_.make(std::move(data)));
+    push(make(std::move(data)));
   }
   Value* pop() {
     if (stack_.empty() || (!marks_.empty() && marks_.back() == stack_.size())) malformed("the stack runs empty");
@@ -103,7 +111,10 @@ class Machine {
     stack_.resize(mark);
     return values;
   }
-  void memoize(std::uint64_t key) { memo_[key] = top(); }
+  void memoize(std::uint64_t key) {
+    if (memo_.size() >= kMostValues) malformed("too many references");
+    memo_[key] = top();
+  }
   Value* recall(std::uint64_t key) {
     const auto found = memo_.find(key);
     if (found == memo_.end()) malformed("a reference to nothing");
@@ -194,8 +205,8 @@ class Machine {
   }
 
   void push_number_line(std::string digits) {
-    if (digits == "00") return push_new(false);
-    if (digits == "01") return push_new(true);
+    if (digits == "00") return push(false_);
+    if (digits == "01") return push(true_);
     if (!digits.empty() && digits.back() == 'L') digits.pop_back();
     std::int64_t value = 0;
     const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
@@ -209,6 +220,9 @@ class Machine {
   std::size_t position_ = 0;
   Document& document_;
   const PersistentLoader& persistent_;
+  Value* const none_ = document_.make(std::monostate{});  // nothing can be added to these: one of each is enough
+  Value* const true_ = document_.make(true);
+  Value* const false_ = document_.make(false);
   std::vector<Value*> stack_;
   std::vector<std::size_t> marks_;
   std::unordered_map<std::uint64_t, Value*> memo_;
@@ -227,9 +241,9 @@ void Machine::step(Op op) {
     case Op::kPopMark: pop_to_mark(); return;
     case Op::kDup: push(top()); return;
 
-    case Op::kNone: return push_new(std::monostate{});
-    case Op::kNewTrue: return push_new(true);
-    case Op::kNewFalse: return push_new(false);
+    case Op::kNone: return push(none_);
+    case Op::kNewTrue: return push(true_);
+    case Op::kNewFalse: return push(false_);
     case Op::kInt:
     case Op::kLong: return push_number_line(line());
     case Op::kBinInt: return push_new(std::int64_t{little_endian<std::int32_t>()});
@@ -334,13 +348,13 @@ void Machine::step(Op op) {
       if (items.empty()) malformed("an object without a class");
       const Value* callable = items.front();
       items.erase(items.begin());
-      return call(callable, document_.make(List{std::move(items), true}));
+      return call(callable, make(List{std::move(items), true}));
     }
     case Op::kInst: {
       const std::string module = line();
       const std::string name = line();
-      Value* arguments = document_.make(List{pop_to_mark(), true});
-      return call(document_.make(Global{module + "." + name}), arguments);
+      Value* arguments = make(List{pop_to_mark(), true});
+      return call(make(Global{module + "." + name}), arguments);
     }
     case Op::kBuild: {
       Value* state = pop();

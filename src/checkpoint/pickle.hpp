@@ -28,7 +28,7 @@ struct PickleResult {
 };
 
 /// Reads one pickle from the start of the bytes into the document. kFormat for anything malformed: unknown
-/// instructions, a stack that runs empty, lengths beyond the data.
+/// instructions, a stack that runs empty, lengths beyond the data, more values than any checkpoint has.
 PickleResult read_pickle(std::span<const std::byte> bytes, Document& document, const PersistentLoader& persistent);
 
 /// What torch writes for a storage: ("storage", class, key, location, number of elements, …).

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "classic/masking_separator.hpp"
@@ -137,8 +138,11 @@ NmfDictionary load_dictionary(const std::filesystem::path& path) {
   const auto fail = [&](const std::string& message) { throw Error{ErrorCode::kFormat, message, path.string()}; };
   const auto number = [&](const char* key) {
     const auto found = file.metadata.find(key);
-    const double value = found == file.metadata.end() ? 0 : std::strtod(found->second.c_str(), nullptr);
-    if (!(value >= 1 && value <= 1e7)) fail(fmt::format("is no NMF dictionary: no {} in its metadata", key));
+    const std::string text = found == file.metadata.end() ? "" : found->second;
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc{} && end == text.data() + text.size();
+    if (!whole || !(value >= 1 && value <= 1e7)) fail(fmt::format("is no NMF dictionary: no {} in its metadata", key));
     return value;
   };
   if (const auto format = file.metadata.find("format"); format == file.metadata.end() || format->second != kFormat)

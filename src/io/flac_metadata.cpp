@@ -15,6 +15,7 @@ constexpr std::uint8_t kComments = 4;
 constexpr std::uint8_t kPicture = 6;
 constexpr std::uint8_t kLast = 0x80;              // the flag of the last block, beside its type
 constexpr std::size_t kMaxBlock = (1 << 24) - 1;  // a block's length has 24 bits
+constexpr std::size_t kMostBlocks = 1024;         // an empty block takes 4 bytes of the file, and far more here
 constexpr std::uint32_t kFrontCover = 3;
 
 struct Block {
@@ -64,6 +65,7 @@ Metadata read_metadata(ByteFile& file) {
     file.seek(offset);
     std::uint8_t head[4];
     if (file.read(head, 4) != 4) break;
+    if (metadata.blocks.size() == kMostBlocks) throw Error{ErrorCode::kFormat, "has too many metadata blocks", file.name()};
     last = head[0] & kLast;
     const std::size_t size = head[1] << 16 | head[2] << 8 | head[3];
     if (offset + 4 + size > end) break;
@@ -119,19 +121,24 @@ std::string_view vendor_of(const std::vector<Block>& blocks) {
   return {};
 }
 
+/// With all comments that a block has room for.
 std::string comments_body(const Tags& tags, std::string_view vendor) {
-  std::string body;
-  append(body, static_cast<std::uint32_t>(vendor.size()), true);
-  body += vendor;
-  append(body, static_cast<std::uint32_t>(tags.fields.size()), true);
+  std::string comments;
+  std::uint32_t count = 0;
   for (const auto& [key, value] : tags.fields) {
     std::string comment = key == "track" ? "tracknumber" : key;
     for (char& c : comment) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     comment += '=' + value;
-    append(body, static_cast<std::uint32_t>(comment.size()), true);
-    body += comment;
+    if (4 + vendor.size() + 4 + comments.size() + 4 + comment.size() > kMaxBlock) continue;
+    append(comments, static_cast<std::uint32_t>(comment.size()), true);
+    comments += comment;
+    ++count;
   }
-  return body;
+  std::string body;
+  append(body, static_cast<std::uint32_t>(vendor.size()), true);
+  body += vendor;
+  append(body, count, true);
+  return body + comments;
 }
 
 std::string picture_body(const Picture& picture) {

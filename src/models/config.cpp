@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <fstream>
 #include <iterator>
 #include <vector>
@@ -13,11 +14,14 @@ namespace unbraid::models {
 namespace {
 
 constexpr int kDeepest = 64;
+/// Keys and values. What aliases stand for is met at each place, so that a few lines may describe a huge tree.
+constexpr std::size_t kMostNodes = 1'000'000;
 
-void refuse_code(const YAML::Node& node, const std::string& name, int depth = 0) {
+void refuse_code(const YAML::Node& node, const std::string& name, std::size_t& nodes, int depth = 0) {
   constexpr std::string_view kStandard = "tag:yaml.org,2002:";
   constexpr std::string_view kPlain[] = {"map", "seq", "str", "int", "float", "bool", "null", "python/tuple"};
   if (depth > kDeepest) throw Error{ErrorCode::kFormat, "nested too deeply", name};
+  if (++nodes > kMostNodes) throw Error{ErrorCode::kFormat, "has too many values", name};
   std::string_view tag = node.Tag();
   if (!tag.empty() && tag != "?" && tag != "!") {
     const bool standard = tag.starts_with(kStandard);
@@ -26,11 +30,11 @@ void refuse_code(const YAML::Node& node, const std::string& name, int depth = 0)
       throw Error{ErrorCode::kFormat, fmt::format("the YAML tag {} is refused: it would run code", node.Tag()), name};
   }
   if (node.IsSequence())
-    for (const auto& item : node) refuse_code(item, name, depth + 1);
+    for (const auto& item : node) refuse_code(item, name, nodes, depth + 1);
   if (node.IsMap())
     for (const auto& item : node) {
-      refuse_code(item.first, name, depth + 1);
-      refuse_code(item.second, name, depth + 1);
+      refuse_code(item.first, name, nodes, depth + 1);
+      refuse_code(item.second, name, nodes, depth + 1);
     }
 }
 
@@ -52,7 +56,8 @@ Config Config::parse(const std::string& text, std::string name) {
   } catch (const YAML::Exception& error) {
     throw Error{ErrorCode::kFormat, error.what(), name};
   }
-  refuse_code(node, name);
+  std::size_t nodes = 0;
+  refuse_code(node, name, nodes);
   if (!node.IsMap()) throw Error{ErrorCode::kFormat, "not a configuration: no keys", name};
   return {node, std::move(name)};
 }

@@ -53,9 +53,11 @@ class ResidualMeter {
       }
   }
 
-  /// Level of the residual against the mixture, not below kExactDb; NaN when the mixture is silent.
+  /// Level of the residual against the mixture, not below kExactDb; NaN when the mixture is silent or a stem has values that
+  /// are no numbers.
   double db() const {
-    return mixture_ > 0.0 ? std::max(kExactDb, 10.0 * std::log10(residual_ / mixture_)) : std::nan("");
+    // NaN is kept where it comes first.
+    return mixture_ > 0.0 ? std::max(10.0 * std::log10(residual_ / mixture_), kExactDb) : std::nan("");
   }
 
  private:

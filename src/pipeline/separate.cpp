@@ -312,7 +312,11 @@ bool SeparationStream::ready() const {
 }
 
 SeparatedBlock SeparationStream::take(RunContext& run) {
-  return impl_->take(run);
+  SeparatedBlock block = impl_->take(run);
+  for (const Stem& stem : block.stems)
+    if (first_not_finite(stem.audio) < stem.audio.channels() * stem.audio.frames())
+      throw Error{ErrorCode::kInternal, "the separator gave a value that is not a number", stem.name};
+  return block;
 }
 
 NormalizationStats measure_stream(const ReadBlock& read, const StreamFormat& input,

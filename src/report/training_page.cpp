@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -50,7 +50,12 @@ Rows read_csv(const fs::path& path) {
 
 /// NaN for an empty cell.
 double number(const std::string& cell) {
-  return cell.empty() ? std::numeric_limits<double>::quiet_NaN() : std::strtod(cell.c_str(), nullptr);
+  if (cell.empty()) return std::numeric_limits<double>::quiet_NaN();
+  double value = 0;
+  const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+  if (error != std::errc{} || end != cell.data() + cell.size())
+    throw Error{ErrorCode::kFormat, "is no number, in log.csv or validation.csv", cell};
+  return value;
 }
 
 Curve column(const Rows& rows, std::size_t index, const char* label) {

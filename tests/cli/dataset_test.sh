@@ -24,6 +24,10 @@ name=$(value tracks.0.track <ls.json)
 "$program" dataset info songs --track "$name" | has 'uuid: ' || fail "info of a track lacks its metadata"
 "$program" dataset info "songs/test/$name" | has '^S00 ' || fail "a track's own folder is not read"
 
+cp -r "songs/test/$name" faint
+sed -i 's/integrated_loudness: .*/integrated_loudness: 1e-310/' faint/metadata.yaml
+"$program" dataset info faint | has ' 0\.0 ' || fail "a loudness of next to nothing is not shown"
+
 # pick
 first=$("$program" dataset pick songs --random --seed 4 --json | value tracks.0.track)
 [ "$first" = "$("$program" dataset pick songs --random --seed 4 --json | value tracks.0.track)" ] || fail "a seed does not pick the same track"

@@ -37,6 +37,7 @@ class HttpServer {
     std::vector<std::string> headers = {};                ///< further ones: "Location: …"
     std::optional<std::size_t> content_length = {};       ///< nothing: the body's
     std::chrono::milliseconds stall = {};                 ///< before the connection closes
+    bool says_length = true;                              ///< otherwise the body ends with the connection
   };
   using Handler = std::function<Reply(const Request&)>;
 
@@ -88,8 +89,8 @@ class HttpServer {
       requests_.push_back(request);
     }
     const Reply reply = handler_(request);
-    std::string out = "HTTP/1.1 " + std::to_string(reply.status) + " x\r\nConnection: close\r\nContent-Length: " +
-                      std::to_string(reply.content_length.value_or(reply.body.size())) + "\r\n";
+    std::string out = "HTTP/1.1 " + std::to_string(reply.status) + " x\r\nConnection: close\r\n";
+    if (reply.says_length) out += "Content-Length: " + std::to_string(reply.content_length.value_or(reply.body.size())) + "\r\n";
     for (const std::string& header : reply.headers) out += header + "\r\n";
     out += "\r\n" + reply.body;
     for (std::size_t sent = 0; sent < out.size();) {

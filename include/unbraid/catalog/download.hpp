@@ -25,8 +25,10 @@ struct Download {
   std::vector<std::string> urls;  ///< tried in this order
   std::filesystem::path target;
   std::string sha256 = {};        ///< lower-case hexadecimal, or its first digits; empty: not checked
-  std::optional<std::uint64_t> bytes = {};  ///< expected length, for progress only: published sizes are rounded at times
-  int attempts = 4;               ///< in a row without a new byte, per address
+  /// Expected length, for progress: published sizes are rounded at times. Where there is neither a hash nor a length in the
+  /// server's answer, less than this is an interrupted transfer.
+  std::optional<std::uint64_t> bytes = {};
+  int attempts = 4;               ///< in a row that come no further than those before, per address
   int stall_seconds = 30;         ///< without a byte counts as interrupted
   int retry_milliseconds = 500;   ///< before the second attempt; doubles each time
 };

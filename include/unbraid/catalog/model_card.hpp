@@ -42,7 +42,7 @@ struct ModelScore {
 };
 
 struct ModelCard {
-  std::string name;    ///< lower case, digits, '-', '.' and '_'
+  std::string name;    ///< letters, digits, '-', '.' and '_', see is_model_name()
   std::string family;  ///< "bs_roformer", …
   std::vector<std::string> authors;
   std::vector<std::string> stems;
@@ -53,9 +53,12 @@ struct ModelCard {
   std::optional<bool> commercial_use;  ///< nothing: not stated
   std::string source;                  ///< where the facts are from
 
-  /// Of all files; nothing when one is not known.
+  /// Of all weights; nothing when one is not known.
   std::optional<std::uint64_t> bytes() const;
 };
+
+/// Whether a model may be called so: letters, digits, '-', '.' and '_', and no '.' in front.
+bool is_model_name(std::string_view name);
 
 /// kFormat, naming the model and the key, for anything that is not of the schema: also for file names with a path in them.
 std::vector<ModelCard> parse_cards(std::string_view json, const std::string& origin);

@@ -8,7 +8,7 @@
 // Below it lie the models that come with Unbraid, which are only read; one of the user's with the same name goes first.
 //
 // A model counts as installed once all its files are there and checked, which its installed.json records with the hash
-// of each. Two processes that pull one model take turns.
+// of each. Two processes that pull, import, check or remove one model take turns.
 
 #include <filesystem>
 #include <optional>
@@ -46,16 +46,16 @@ class ModelStore {
   /// All of them, by name.
   std::vector<ModelCard> all() const;
 
-  /// Fetches what is missing. Errors as download().
+  /// Fetches what is missing. Errors as download(), and kUsage for what is no name of a model.
   void pull(const ModelCard& card, RunContext& run) const;
   /// Copies files of the user's into the store under a name; family, stems and whatever else is known come with the card,
-  /// whose files are filled in here. kIo when the name is taken.
+  /// whose files are filled in here. kIo when the name is taken, kUsage when it is no name of a model.
   void import(ModelCard card, const std::vector<ImportedFile>& files, RunContext& run) const;
   /// Reads every file again. A changed one of the user's is set aside as <file>.corrupt, so that the next pull fetches it. kNotFound
   /// when it is not installed.
   std::vector<FileCheck> verify(const std::string& name, RunContext& run) const;
   /// kNotFound when there is nothing of that name, kUsage when it comes with Unbraid.
-  void remove(const std::string& name) const;
+  void remove(const std::string& name, const CancelToken& cancel = {}) const;
   /// kNotFound, saying how to get it.
   ModelFiles files(const std::string& name) const;
 

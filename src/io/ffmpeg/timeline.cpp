@@ -125,7 +125,7 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
 
   if (demuxer.format_is(kMp4)) {
     if (const auto gapless = gapless_tag(demuxer.format());
-        gapless && gapless->delay + gapless->frames <= raw) {
+        gapless && gapless->frames <= raw && gapless->delay <= raw - gapless->frames) {
       timeline.delay = gapless->delay;
       timeline.frames = gapless->frames;
     } else if (!options.whole_packets) {

@@ -1,6 +1,9 @@
 #include "unbraid/catalog/download.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -195,6 +198,30 @@ TEST_F(DownloadTest, GoesOnAfterServersThatTruncate) {
   EXPECT_EQ(server.requests().size(), 8u);
 }
 
+TEST_F(DownloadTest, GoesOnWhenOnlyTheCardKnowsTheLength) {
+  HttpServer server([&](const auto& request) {
+    HttpServer::Reply reply = serve(request);
+    reply.says_length = false;
+    if (request.number == 0) reply.body.resize(700);
+    return reply;
+  });
+  Download wanted = request({server.url("/model")});
+  wanted.sha256.clear();
+  wanted.bytes = content_.size();
+  get(wanted);
+  EXPECT_EQ(read(target_), content_);
+  ASSERT_EQ(server.requests().size(), 2u);
+  EXPECT_EQ(server.requests()[1].from, 700u);
+}
+
+TEST_F(DownloadTest, GivesUpOnServersThatTruncateAndHaveNoRanges) {
+  HttpServer server([&](const auto& request) {
+    return HttpServer::Reply{.body = content_.substr(0, request.number < 50 ? 700 : content_.size()), .content_length = content_.size()};
+  });
+  EXPECT_EQ(failure(request({server.url("/model")})).code(), ErrorCode::kIo);
+  EXPECT_EQ(server.requests().size(), 3u);  // the start, no ranges, the start again
+}
+
 TEST_F(DownloadTest, GoesOnAfterAStall) {
   HttpServer server([&](const auto& request) {
     HttpServer::Reply reply = serve(request);
@@ -341,7 +368,7 @@ TEST_F(StoreTest, PullsOnceAndKnowsItsFiles) {
   EXPECT_EQ(store_.all()[0].bytes(), content_.size());
   store_.remove("tiny");
   EXPECT_TRUE(store_.all().empty());
-  EXPECT_TRUE(fs::is_empty(store_.folder()));
+  EXPECT_FALSE(fs::exists(store_.folder() / "tiny"));
   EXPECT_THROW(store_.remove("tiny"), Error);
   EXPECT_THROW(store_.remove(".."), Error);
 }
@@ -356,6 +383,21 @@ TEST_F(StoreTest, PullsThatMeetFetchOnce) {
   other.get();
   EXPECT_EQ(server.requests().size(), 2u);  // two files
   EXPECT_TRUE(store_.installed("tiny"));
+}
+
+TEST_F(StoreTest, RemoveWaitsForWhoHoldsTheModel) {
+  HttpServer server([&](const auto& request) { return serve(request); });
+  pull(card(server.url("/model")));
+  const fs::path lock = store_.folder() / ".tiny.lock";
+  const int held = ::open(lock.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(held, LOCK_EX | LOCK_NB), 0);
+  stop_.cancel();
+  EXPECT_THROW(store_.remove("tiny", stop_.token()), Error);
+  EXPECT_TRUE(store_.installed("tiny"));
+  ::close(held);
+  store_.remove("tiny");
+  EXPECT_FALSE(store_.installed("tiny"));
+  EXPECT_TRUE(fs::exists(lock));  // others may wait on it
 }
 
 TEST_F(StoreTest, VerifySetsChangedFilesAsideAndPullFetchesThemAgain) {
@@ -374,6 +416,19 @@ TEST_F(StoreTest, VerifySetsChangedFilesAsideAndPullFetchesThemAgain) {
   EXPECT_TRUE(std::ranges::all_of(store_.verify("tiny", run), &catalog::FileCheck::good));
 }
 
+TEST_F(StoreTest, VerifyRefusesADamagedRecord) {
+  fs::create_directories(store_.folder() / "tiny");
+  write(store_.folder() / "tiny/installed.json", R"({"schema": "unbraid.catalogue/1", "models": []})");
+  ThreadPool pool(1);
+  RunContext run{pool};
+  try {
+    store_.verify("tiny", run);
+    ADD_FAILURE() << "it was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kFormat) << error.what();
+  }
+}
+
 TEST_F(StoreTest, ImportsFilesUnderAName) {
   const fs::path weights = folder_.path() / "my model.ckpt";
   write(weights, content_);
@@ -390,6 +445,41 @@ TEST_F(StoreTest, ImportsFilesUnderAName) {
   mine.name = "../outside";
   EXPECT_THROW(store_.import(mine, {{.path = weights}}, run), Error);
   EXPECT_FALSE(fs::exists(folder_.path() / "outside"));
+}
+
+TEST_F(StoreTest, TouchesNothingButTheModelOfTheName) {
+  const fs::path weights = folder_.path() / "model.ckpt", victim = folder_.path() / "victim.new";
+  write(weights, content_);
+  fs::create_directories(victim);
+  ThreadPool pool(1);
+  RunContext run{pool};
+  const auto import = [&](const std::string& name) {
+    catalog::ModelCard mine;
+    mine.name = name;
+    mine.family = "mdx23c";
+    mine.stems = {"vocals"};
+    store_.import(mine, {{.path = weights}}, run);
+  };
+  for (const char* name : {"../victim", ".victim", "", "a/b"}) {
+    EXPECT_THROW(import(name), Error) << name;
+    EXPECT_THROW(store_.verify(name, run), Error) << name;
+    EXPECT_THROW(store_.remove(name), Error) << name;
+    EXPECT_FALSE(store_.installed(name)) << name;
+  }
+  EXPECT_TRUE(fs::exists(victim));
+  EXPECT_FALSE(fs::exists(folder_.path() / "victim.lock"));
+  EXPECT_FALSE(fs::exists(store_.folder()));
+
+  import("foo.new");
+  import("foo.lock");
+  import("foo");
+  for (const char* name : {"foo.new", "foo.lock", "foo"}) EXPECT_TRUE(store_.installed(name)) << name;
+
+  // What an import that was killed leaves is no model, and not in the way of the next one.
+  fs::rename(store_.folder() / "foo", store_.folder() / ".foo.new");
+  EXPECT_EQ(store_.all().size(), 2u);
+  import("foo");
+  EXPECT_EQ(store_.all().size(), 3u);
 }
 
 TEST_F(StoreTest, ReadsWhatComesWithTheLibraryAndLeavesItAlone) {

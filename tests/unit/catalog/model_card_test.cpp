@@ -39,6 +39,15 @@ TEST(ModelCards, AreReadWhole) {
   EXPECT_EQ(card.files.at(0).sha256, "8726e21a");
 }
 
+TEST(ModelCards, NamesAreOfLettersAndTheSizeIsOfTheWeights) {
+  const auto cards = catalog::parse_cards(document("\"a-1\"", "\"A-1\""), "test");
+  EXPECT_EQ(cards.at(0).name, "A-1");
+  for (const char* name : {"", ".a", "a/b", "a b", "..", "é"}) EXPECT_FALSE(catalog::is_model_name(name)) << name;
+  const auto with_config = catalog::parse_cards(
+      document("\"bytes\": 5}", "\"bytes\": 5}, {\"role\": \"config\", \"name\": \"c.yaml\", \"urls\": [], \"bytes\": null}"), "test");
+  EXPECT_EQ(with_config.at(0).bytes(), 5u);
+}
+
 TEST(ModelCards, AreRefusedWhenTheyAreNotOfTheSchema) {
   const std::pair<const char*, const char*> changes[] = {
       {"unbraid.catalogue/1", "unbraid.catalogue/9"}, {"\"a-1\"", "\"../a\""},        {"\"w.ckpt\"", "\"../w.ckpt\""},

@@ -140,6 +140,20 @@ TEST(Pickle, DamageIsOneClearError) {
 }
 
 // Every truncation and many single-byte changes of a valid file: an answer or an Error, nothing else.
+TEST(Pickle, ManyShortValuesTakeLittleMemory) {
+  Document document;
+  const Value* root = read("(" + std::string(3'000'000, 'N') + "l.", document);
+  EXPECT_EQ(root->as<List>()->items.size(), 3'000'000u);
+  EXPECT_LT(document.size(), 10u);
+  for (const std::string& piece : {std::string("]"), std::string("K\1"), std::string(")\x94")}) {
+    std::string pickle = "(";
+    for (int i = 0; i < 2'000'000; ++i) pickle += piece;
+    Document hostile;
+    EXPECT_THROW(read(pickle + "l.", hostile), Error);
+    EXPECT_LE(hostile.size(), 1'000'000u);
+  }
+}
+
 TEST(Load, SurvivesDamage) {
   UNBRAID_NEEDS_FIXTURE("models/openunmix/drums.pth");
   const TemporaryFolder folder;

@@ -291,6 +291,13 @@ TEST(NmfSupervised, RefusesOtherFiles) {
   checkpoint::save_safetensors(folder / "shape.safetensors", tensors,
                                {{"format", "unbraid.nmf/1"}, {"sample_rate", "8000"}, {"window", "64"}, {"hop", "16"}});
   EXPECT_THROW(load_dictionary(folder / "shape.safetensors"), Error);
+  // Two bins, which the shape fits; a window that is half a number.
+  for (const char* window : {"2", "2 frames"}) {
+    checkpoint::save_safetensors(folder / "window.safetensors", tensors,
+                                 {{"format", "unbraid.nmf/1"}, {"sample_rate", "8000"}, {"window", window}, {"hop", "1"}});
+    if (std::string_view(window) == "2") EXPECT_NO_THROW(load_dictionary(folder / "window.safetensors"));
+    else EXPECT_THROW(load_dictionary(folder / "window.safetensors"), Error);
+  }
 }
 
 TEST(ComponentGroups, MasksAreSharesOfTheModel) {

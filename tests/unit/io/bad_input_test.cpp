@@ -101,6 +101,13 @@ TEST(BadInput, DamageInTheMiddleOfFlac) {
   expect_error(path, ErrorCode::kFormat, "damaged");
 }
 
+TEST(BadInput, FlacOfNothingButMetadataBlocks) {
+  const TemporaryFolder folder;
+  const auto path = folder / "x.flac";
+  put_bytes(path, "fLaC" + std::string(100000, '\0'));
+  expect_error(path, ErrorCode::kFormat, "too many metadata blocks");
+}
+
 TEST(BadInput, ImpossibleHeaders) {
   const TemporaryFolder folder;
   const auto path = folder / "x.wav";
@@ -115,6 +122,29 @@ TEST(BadInput, ImpossibleHeaders) {
   set_number(zero_rate, format + 4, 0, 4);
   put_bytes(path, zero_rate);
   expect_error(path, ErrorCode::kFormat, "");
+}
+
+// A gapless tag whose sum of delay and length leaves 64 bits: it counts for nothing.
+TEST(BadInput, GaplessTagThatOverflows) {
+  const TemporaryFolder folder;
+  const auto path = folder / "x.m4a";
+  const std::string text = " 00000000 FFFFFFFF00000000 00000000 0000000100000008";
+  const auto atom = [](const std::string& type, const std::string& body) {
+    std::string bytes(3, '\0');
+    return bytes + static_cast<char>(8 + body.size()) + type + body;
+  };
+  const std::string none(4, '\0');
+  const std::string tag = atom("----", atom("mean", none + "com.apple.iTunes") + atom("name", none + "iTunSMPB") +
+                                           atom("data", std::string("\0\0\0\1", 4) + none + text));
+  Tags tags;
+  tags.fields["comment"] = std::string(tag.size() - 24, 'x');  // takes as much, and gives way
+  write_audio(path, noise(2, 30000, 0.3f), {.container = Container::kM4a, .tags = tags});
+  std::string bytes = file_bytes(path);
+  const std::size_t comment = bytes.find("\xa9" "cmt");
+  ASSERT_NE(comment, std::string::npos);
+  ASSERT_EQ(static_cast<unsigned char>(bytes[comment - 1]), tag.size());
+  put_bytes(path, bytes.replace(comment - 4, tag.size(), tag));
+  EXPECT_EQ(read_audio(path).samples.frames(), 30000u);
 }
 
 // Programs that write to a pipe cannot go back to fill in the length: then what is there counts.

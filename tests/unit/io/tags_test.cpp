@@ -82,5 +82,19 @@ TEST(Tags, FlacAudioStaysWholeBehindBigPictures) {
   EXPECT_EQ(probe(folder / "rich.flac").tags.pictures.size(), 3u);
 }
 
+// A block of FLAC's header holds 16 MB: what is longer is left out, and nothing else.
+TEST(Tags, FlacLeavesOutWhatHasNoRoom) {
+  const TemporaryFolder folder;
+  const AudioBuffer audio = noise(1, 3000, 0.3f);
+  Tags tags;
+  tags.fields = {{"comment", std::string(17 << 20, 'x')}, {"title", "Title"}};
+  const auto path = folder / "x.flac";
+  write_audio(path, audio, {.container = Container::kFlac, .format = SampleFormat::kPcm16, .tags = tags});
+  EXPECT_EQ(read_audio(path).samples.frames(), audio.frames());
+  const Tags found = probe(path).tags;
+  expect_field(found, "title", "Title");
+  EXPECT_FALSE(found.fields.contains("comment"));
+}
+
 }  // namespace
 }  // namespace unbraid::io

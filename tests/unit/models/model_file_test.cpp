@@ -1,5 +1,6 @@
 #include "models/model_file.hpp"
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <fstream>
@@ -175,6 +176,18 @@ TEST(MakeModel, NamesTheFamiliesThatThereAre) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
     EXPECT_NE(std::string(error.what()).find("deepconvsep"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Configuration, RefusesAliasesThatMultiply) {
+  std::string yaml = "a0: &a0 [1, 1]\n";
+  for (int i = 1; i < 40; ++i) yaml += fmt::format("a{0}: &a{0} [*a{1}, *a{1}]\n", i, i - 1);
+  try {
+    Config::parse(yaml, "c.yaml");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kFormat);
+    EXPECT_NE(std::string(error.what()).find("too many values"), std::string::npos) << error.what();
   }
 }
 

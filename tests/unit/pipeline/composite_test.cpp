@@ -63,6 +63,17 @@ TEST(EnsembleOf, MeansWithWeightsOverTheMembersThatGiveAStem) {
   }
 }
 
+TEST(EnsembleOf, RefusesToGiveWhatIsNoNumber) {
+  FunctionSeparator both = composite({"a"}, Ensemble{.members = {{scales({"a"}, {1.0f}), {HUGE_VAL}}, {scales({"a"}, {0.5f}), {1}}}});
+  try {
+    run_separator(noise(2, 5000, 1), both);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInternal);
+    EXPECT_NE(std::string(error.what()).find("a: "), std::string::npos) << error.what();
+  }
+}
+
 TEST(EnsembleOf, TakesTheMedian) {
   for (const std::size_t frames : kLengths) {
     const AudioBuffer mix = noise(2, frames, frames);

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "pipeline/level_meter.hpp"
 #include "pipeline/stem_files.hpp"
 #include "support/fixtures.hpp"
 #include "support/separators.hpp"
@@ -151,6 +153,19 @@ TEST_F(SeparateFile, AddsUpWhenConsistent) {
 TEST_F(SeparateFile, AddingUpExactlyIsANumber) {
   const SeparationReport report = run(write(folder_ / "a.wav", noise(1, 5000, 1, 0.5)), {}, halves({}));
   EXPECT_EQ(report.residual_db, kExactDb);
+}
+
+TEST(Residual, OfStemsThatAreNoNumbersIsNone) {
+  const AudioBuffer mix = noise(1, 100, 1, 0.5);
+  AudioBuffer stem(mix);
+  const auto residual = [&] {
+    ResidualMeter meter;
+    meter.add(mix, std::vector<AudioView>{stem});
+    return meter.db();
+  };
+  EXPECT_EQ(residual(), kExactDb);
+  stem.channel(0)[7] = std::nanf("");
+  EXPECT_TRUE(std::isnan(residual()));
 }
 
 TEST_F(SeparateFile, SilenceIsNoDivisionByZero) {

@@ -57,6 +57,9 @@ TEST(TrainingPage, ShowsTheRun) {
   EXPECT_NE(page.find("architecture: &lt;tiny&gt;"), std::string::npos);
   EXPECT_EQ(count(page, "<svg"), 7u);
   EXPECT_EQ(page.find("http"), std::string::npos);
+  std::ofstream(folder / "validation.csv") << "step,target,tracks,sdr,si_sdr,mix_sdr,mix_si_sdr\n2,vocals,3,4.5 dB,4.25,-1,-1.5\n";
+  EXPECT_THROW(training_page(folder.path()), Error);
+  std::ofstream(folder / "validation.csv") << "step,target,tracks,sdr,si_sdr,mix_sdr,mix_si_sdr\n";
   std::ofstream(folder / "log.csv") << "step,loss\n1\n";
   EXPECT_THROW(training_page(folder.path()), Error);
 }
