@@ -292,8 +292,10 @@ OracleOptions OracleOptions::seed() {
 }
 
 void OracleOptions::validate() const {
-  for (const std::string& name : masks)
-    if (name != kMultichannelWiener) bin_mask(name);
+  for (auto name = masks.begin(); name != masks.end(); ++name) {
+    if (*name != kMultichannelWiener) bin_mask(*name);
+    if (std::find(masks.begin(), name, *name) != name) throw Error{ErrorCode::kUsage, "is asked for twice", *name};
+  }
   if (masks.empty()) throw Error{ErrorCode::kUsage, "at least one mask is needed", "masks"};
   if (!(trim_s >= 0)) throw Error{ErrorCode::kUsage, "a track is trimmed to 0 s (whole) or more", "trim"};
   if (window > 0 && hop > 0 && (window % hop != 0 || 2 * hop > window)) {

@@ -68,7 +68,9 @@ std::optional<OracleResult> stored_result(const fs::path& file, const OracleOpti
   const ordered_json json = ordered_json::parse(stream, nullptr, /*allow_exceptions=*/false);
   try {
     if (json.at("options") != to_json(options) || json.at("version") != version()) return std::nullopt;
-    return from_json(json.at("result"));
+    OracleResult result = from_json(json.at("result"));
+    if (!std::ranges::equal(result.masks, options.masks, {}, &OracleMask::name)) return std::nullopt;
+    return result;
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;  // cut short or of another form: done again
   }
