@@ -301,6 +301,8 @@ void OracleOptions::validate() const {
   if (window > 0 && hop > 0 && (window % hop != 0 || 2 * hop > window)) {
     throw Error{ErrorCode::kUsage, "the hop divides the window and is at most half of it", "hop"};
   }
+  if (hop == 0 && window % 4 != 0)
+    throw Error{ErrorCode::kUsage, "the hop is a quarter of the window: choose a multiple of 4, or a hop", "window"};
   if (window % 2 != 0 || (window == 0 && hop > 0))
     throw Error{ErrorCode::kUsage, "the window has an even length", "window"};
 }

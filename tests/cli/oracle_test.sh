@@ -79,6 +79,7 @@ refuses 2 'best: no such mask; there are ibm' oracle songs --masks best
 refuses 2 'irm: is asked for twice' oracle songs --masks irm,ibm,irm
 refuses 2 'need a folder: add -o DIR' oracle songs --save
 refuses 2 'hop: the hop divides the window' oracle songs --window 512 --hop 300
+refuses 2 'window: the hop is a quarter of the window' oracle songs --window 1002
 refuses 2 '' oracle songs --compat notebook
 refuses 2 '' oracle songs --random --fewest
 refuses 1 'nobody: no such track' oracle songs --track nobody

@@ -284,9 +284,21 @@ TEST(Oracle, TrimsAndChoosesItsWindow) {
                                    {.window = 512, .hop = 100},
                                    {.window = 512, .hop = 512},
                                    {.window = 511},
+                                   {.window = 1002},  // no quarter
+                                   {.window = 2},
                                    {.hop = 5}}) {
     EXPECT_THROW(bad.validate(), Error);
+    EXPECT_THROW(oracle(make_track(1, 500, 2), bad, run), Error);
   }
+}
+
+TEST(Oracle, WindowsThatAreNoPowersOfTwo) {
+  ThreadPool pool(1);
+  RunContext run{pool};
+  const data::Track track = make_track(1, 30'000, 2);
+  const double power_of_two = oracle(track, {.masks = {"irm"}, .window = 1024}, run).masks[0].mean_db;
+  EXPECT_NEAR(oracle(track, {.masks = {"irm"}, .window = 1000}, run).masks[0].mean_db, power_of_two, 0.5);
+  EXPECT_NEAR(oracle(track, {.masks = {"irm"}, .window = 1002, .hop = 167}, run).masks[0].mean_db, power_of_two, 0.5);
 }
 
 TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
