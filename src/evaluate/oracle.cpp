@@ -86,6 +86,7 @@ BinMask bin_mask(const std::string& name) {
   try {
     return {.real = mask::ideal_mask(name)};
   } catch (const Error& error) {
+    if (error.context() != name) throw Error{error.code(), error.message(), name};  // a power out of range
     throw Error{error.code(), fmt::format("{}, {}, {}", error.message(), kComplexRatioMask, kMultichannelWiener), name};
   }
 }

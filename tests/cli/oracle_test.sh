@@ -76,6 +76,8 @@ refuses 1 'Track00002: no stem can be loaded' oracle broken/Track00002 -q
 
 refuses 1 'gone: no such file or folder' oracle gone
 refuses 2 'best: no such mask; there are ibm' oracle songs --masks best
+refuses 2 'wiener0: the power of a ratio mask is positive$' oracle songs --masks wiener0
+refuses 2 'best: .*psa, cirm, mwf' oracle songs --masks best
 refuses 2 'irm: is asked for twice' oracle songs --masks irm,ibm,irm
 refuses 2 'need a folder: add -o DIR' oracle songs --save
 refuses 2 'hop: the hop divides the window' oracle songs --window 512 --hop 300
