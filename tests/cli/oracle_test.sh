@@ -40,6 +40,8 @@ grep -q '<svg' one/oracle.html || fail "no box plot"
 "$program" oracle songs --masks ibm,irm,psm -o one --resume --json >again.json 2>notes.txt
 grep -q '2 tracks were done already' notes.txt || fail "nothing was taken over: $(cat notes.txt)"
 cmp one.json again.json || fail "a resumed run says something else"
+"$program" oracle songs --masks ibm,irm,psm -o one --resume --save -q >/dev/null
+[ -n "$(find one -path '*/psm/S00_*.wav')" ] || fail "--save writes nothing where a run without it was finished"
 "$program" oracle songs --masks ibm -o one --resume --json 2>notes.txt >/dev/null
 grep -q 'done already' notes.txt && fail "another mask's results were taken over"
 

@@ -347,6 +347,13 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
   edited["result"]["si_sdr"].erase("wiener2");  // a mask's scores are missing: done again
   std::ofstream(folder / "test/t1/oracle.json") << edited;
   EXPECT_EQ(oracle_run(dataset, options, {.folder = folder.path(), .resume = true}, run).resumed, 1u);
+  // Estimates are written where they are wanted and not there: both tracks were just done without them.
+  const OracleRunOptions saving{.folder = folder.path(), .resume = true, .save_stems = true};
+  EXPECT_EQ(oracle_run(dataset, options, saving, run).resumed, 0u);
+  EXPECT_EQ(oracle_run(dataset, options, saving, run).resumed, 2u);
+  std::filesystem::remove(folder / "test/t1/ibm/a.wav");
+  EXPECT_EQ(oracle_run(dataset, options, saving, run).resumed, 1u);
+  EXPECT_TRUE(std::filesystem::exists(folder / "test/t1/ibm/a.wav"));
   EXPECT_EQ(oracle_run(dataset, {.masks = {"ibm"}}, {.folder = folder.path(), .resume = true}, run).resumed,
             0u);
   EXPECT_THROW(oracle_run(dataset, options, {.resume = true}, run), Error);
