@@ -131,26 +131,28 @@ OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options,
   std::vector<char> resumed(dataset.size(), 0);
   const auto one = [&](std::size_t i, RunContext& inner) {
     const fs::path folder = how.folder.empty() ? fs::path() : oracle_track_folder(how.folder, dataset, i);
-    if (how.resume && (results[i] = stored_result(folder, options, how.save_stems))) {
-      resumed[i] = 1;
-      return;
-    }
     try {
+      if (how.resume && (results[i] = stored_result(folder, options, how.save_stems))) {
+        resumed[i] = 1;
+        return;
+      }
       const data::Track track = dataset.track(i);
-      results[i] =
+      OracleResult result =
           how.save_stems ? oracle_to_files(track, options, folder, inner) : oracle(track, options, inner);
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUsage) throw;
+      if (!folder.empty()) {
+        fs::create_directories(folder);
+        const ordered_json document{{"version", version()},
+                                    {"options", to_json(options)},
+                                    {"saved_stems", how.save_stems},
+                                    {"result", evaluate::to_json(result)}};
+        write_file_atomically(folder / "oracle.json", document.dump(2) + "\n");
+      }
+      results[i] = std::move(result);
+    } catch (const std::exception& exception) {
+      const Error error = error_of(exception);
+      if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUsage) throw error;
       errors[i] = error.what();
-      return;
     }
-    if (folder.empty()) return;
-    fs::create_directories(folder);
-    const ordered_json document{{"version", version()},
-                                {"options", to_json(options)},
-                                {"saved_stems", how.save_stems},
-                                {"result", evaluate::to_json(*results[i])}};
-    write_file_atomically(folder / "oracle.json", document.dump(2) + "\n");
   };
   if (dataset.size() == 1) {
     one(0, run);  // all threads work on the one track

@@ -8,6 +8,7 @@
 #include <future>
 #include <limits>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -171,6 +172,18 @@ TEST_F(BenchmarkTest, AFailureIsListedAndStopsNobody) {
   EXPECT_NE(result.failures[0].reason.find("needs two channels"), std::string::npos);
   EXPECT_EQ(result.failures[0].code, ErrorCode::kUnsupported);
   EXPECT_NE(result.failures[1].reason.find("piano"), std::string::npos);
+  EXPECT_EQ(result.entries.size(), 3u);
+}
+
+TEST_F(BenchmarkTest, NoMemoryForOneMethodStopsNobody) {
+  Method greedy = scaling("greedy", {{"vocals", 1.0f}});
+  greedy.make = [](const StreamFormat&, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
+    throw std::bad_alloc();
+  };
+  const BenchmarkRun result = benchmark(three_songs(), {Contender::of(greedy), Contender::mixture()}, quick, run);
+  ASSERT_EQ(result.failures.size(), 3u);
+  EXPECT_EQ(result.failures[0].code, ErrorCode::kResource);
+  EXPECT_EQ(result.failures[0].reason, "not enough memory");
   EXPECT_EQ(result.entries.size(), 3u);
 }
 

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/rng.hpp"
+#include "unbraid/evaluate/evaluate_dataset.hpp"
 
 namespace unbraid::evaluate {
 namespace {
@@ -169,6 +172,33 @@ TEST_F(EvaluateTrack, StreamingGivesTheWholeTracksScores) {
   ASSERT_EQ(whole.sources[0].sir.size(), 139u);
   EXPECT_EQ(result.targets[0].windows.sir, whole.sources[0].sir);
   EXPECT_EQ(result.targets[1].windows.sar, whole.sources[1].sar);
+}
+
+TEST_F(EvaluateTrack, ATrackThatCannotBeReadStopsNoOther) {
+  class Songs final : public data::Dataset {
+   public:
+    Songs(data::Track song, bool broken) : song_(std::move(song)), broken_(broken) {}
+    std::size_t size() const override { return 2; }
+    std::string track_name(std::size_t i) const override { return i == 0 ? "first" : "second"; }
+    std::string split(std::size_t) const override { return {}; }
+    std::string format() const override { return "memory"; }
+    data::Track track(std::size_t i) const override {
+      if (broken_ && i == 0) throw std::bad_alloc();
+      return song_;
+    }
+
+   private:
+    data::Track song_;
+    bool broken_;
+  };
+  const data::Track song = track({{"bass", bass}, {"drums", drums}});
+  std::size_t told = 0;
+  const auto result = evaluate_dataset(Songs(song, false), Songs(song, true), quick, run, [&](const auto&) { ++told; });
+  ASSERT_EQ(result.failures.size(), 1u);
+  EXPECT_EQ(result.failures[0].track, "first");
+  EXPECT_EQ(result.failures[0].reason, "not enough memory");
+  EXPECT_EQ(result.tracks.size(), 1u);
+  EXPECT_EQ(told, 1u);
 }
 
 TEST_F(EvaluateTrack, WrongOptions) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include "support/fixtures.hpp"
@@ -306,7 +307,7 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
   ThreadPool pool(2);
   class Two final : public data::Dataset {
    public:
-    std::size_t size() const override { return 3; }
+    std::size_t size() const override { return 4; }
     std::string track_name(std::size_t i) const override {
       return "t" + std::string(1, static_cast<char>('0' + i));
     }
@@ -314,6 +315,7 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
     std::string format() const override { return "fake"; }
     data::Track track(std::size_t i) const override {
       if (i == 2) throw Error{ErrorCode::kFormat, "damaged", "t2"};
+      if (i == 3) throw std::bad_alloc();
       data::Track made = make_track(1, 20'000 + i, 2);
       made.name = track_name(i);
       return made;
@@ -323,8 +325,9 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
   const OracleOptions options{.masks = {"ibm", "wiener2"}};
   const OracleRun first = oracle_run(dataset, options, {.folder = folder.path(), .save_stems = true}, run);
   ASSERT_EQ(first.results.size(), 2u);
-  ASSERT_EQ(first.failed.size(), 1u);
+  ASSERT_EQ(first.failed.size(), 2u);
   EXPECT_EQ(first.failed[0].second, "t2: damaged");
+  EXPECT_EQ(first.failed[1].second, "not enough memory");
 
   // The saved estimates score what the result says.
   const AudioBuffer estimate = io::read_audio(folder / "test/t1/wiener2/b.wav").samples;
