@@ -154,10 +154,31 @@ TEST_F(BenchmarkTest, ResumesWhatIsThereAndRepeatsWhatIsNot) {
   for (std::size_t t = 0; t < 3; ++t)
     EXPECT_EQ(first.score(t, 1, "vocals", "sdr"), second.score(t, 1, "vocals", "sdr"));
 
-  options.seed = 1;  // other conditions: nothing can be taken over
-  EXPECT_EQ(benchmark(songs, who, options, alone).resumed, 0u);
+  BenchmarkOptions other = options;  // other conditions: nothing can be taken over
+  other.seed = 1;
+  EXPECT_EQ(benchmark(songs, who, other, alone).resumed, 0u);
+  other.scores.accompaniment = true;
+  EXPECT_EQ(benchmark(songs, who, other, alone).resumed, 0u);
+  other.scores.strict = true;
+  EXPECT_EQ(benchmark(songs, who, other, alone).resumed, 0u);
   options.folder.clear();
   EXPECT_THROW(benchmark(songs, who, options, alone), Error);
+}
+
+TEST_F(BenchmarkTest, ContendersDoNotShareAFile) {
+  const testing::TemporaryFolder folder;
+  BenchmarkOptions options = quick;
+  options.folder = folder.path();
+  options.resume = true;
+  std::vector<Contender> who{Contender::oracle("irm")};
+  for (const char* name : {"half:file=a/b", "half:file=a b", "half:file=a_b"}) {
+    who.push_back(Contender::of(scaling("half", {{"vocals", 0.5f}})));
+    who.back().name = name;
+  }
+  benchmark(three_songs(), who, options, run);
+  EXPECT_EQ(benchmark(three_songs(), who, options, run).resumed, 12u);
+  EXPECT_TRUE(std::filesystem::exists(folder / "tracks/song0/oracle_irm.json"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "tracks/song0/half_file=a_b.json"));
 }
 
 TEST_F(BenchmarkTest, AFailureIsListedAndStopsNobody) {
