@@ -174,6 +174,15 @@ TEST_F(EvaluateTrack, StreamingGivesTheWholeTracksScores) {
   EXPECT_EQ(result.targets[1].windows.sar, whole.sources[1].sar);
 }
 
+TEST_F(EvaluateTrack, TheShortestWindowIsOneFrameAndNotTheTrack) {
+  EvaluateOptions options = quick;
+  const data::Track truth = track({{"bass", bass}}), estimate = track({{"bass", with_noise(bass, 4)}});
+  options.window_s = 1e-6;
+  EXPECT_EQ(evaluate_track(truth, estimate, options, run).window_start_s, (std::vector<double>{0, 1, 2}));
+  options.window_s = 0;
+  EXPECT_EQ(evaluate_track(truth, estimate, options, run).window_start_s, (std::vector<double>{0}));
+}
+
 TEST_F(EvaluateTrack, ATrackThatCannotBeReadStopsNoOther) {
   class Songs final : public data::Dataset {
    public:
