@@ -298,7 +298,8 @@ void OracleOptions::validate() const {
     if (std::find(masks.begin(), name, *name) != name) throw Error{ErrorCode::kUsage, "is asked for twice", *name};
   }
   if (masks.empty()) throw Error{ErrorCode::kUsage, "at least one mask is needed", "masks"};
-  if (!(trim_s >= 0)) throw Error{ErrorCode::kUsage, "a track is trimmed to 0 s (whole) or more", "trim"};
+  if (!(trim_s >= 0 && trim_s <= 1e6))
+    throw Error{ErrorCode::kUsage, "must lie between 0 (the whole track) and 1e6 s", "trim"};
   if (window > 0 && hop > 0 && (window % hop != 0 || 2 * hop > window)) {
     throw Error{ErrorCode::kUsage, "the hop divides the window and is at most half of it", "hop"};
   }

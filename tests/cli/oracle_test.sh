@@ -83,6 +83,10 @@ refuses 2 'best: .*psa, cirm, mwf' oracle songs --masks best
 refuses 2 'irm: is asked for twice' oracle songs --masks irm,ibm,irm
 refuses 2 'need a folder: add -o DIR' oracle songs --save
 refuses 2 'hop: the hop divides the window' oracle songs --window 512 --hop 300
+for trim in -1 nan inf; do
+  refuses 2 'trim: must lie between 0 .the whole track. and 1e6 s$' oracle songs --trim=$trim
+done
+refuses 1 'train: no such split: this dataset has none$' oracle songs/Track00001 --split train
 refuses 2 'window: the hop is a quarter of the window' oracle songs --window 1002
 refuses 2 '' oracle songs --compat notebook
 refuses 2 '' oracle songs --random --fewest

@@ -282,6 +282,8 @@ TEST(Oracle, TrimsAndChoosesItsWindow) {
                                    {.masks = {"best"}},
                                    {.masks = {"irm", "ibm", "irm"}},
                                    {.trim_s = -1},
+                                   {.trim_s = NAN},
+                                   {.trim_s = INFINITY},
                                    {.window = 512, .hop = 100},
                                    {.window = 512, .hop = 512},
                                    {.window = 511},
