@@ -265,7 +265,17 @@ TEST(Oracle, SilentMissingAndUnfitStemsAreSkippedWithAReason) {
   AudioBuffer broken = testing::noise(1, 5000, 1);
   broken.channel(0)[7] = NAN;
   track.stems[1].audio = data::memory_source(broken, 8000);
-  EXPECT_THROW(oracle(track, {}, run), Error);
+  const auto error_of_oracle = [&] {
+    try {
+      oracle(track, {}, run);
+      return std::string();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(error_of_oracle(), "noise: b has samples that are not finite");
+  track.mixture = data::sum_source({track.stems[0].audio, track.stems[3].audio}, {"a", "fast"});
+  EXPECT_EQ(error_of_oracle(), "noise: stems differ: a of 8000 Hz with 1 channels beside fast of 16000 Hz with 1");
   track.stems.clear();
   EXPECT_THROW(oracle(track, {}, run), Error);
 }
