@@ -144,7 +144,7 @@ void add_oracle(CLI::App& program, Session& session) {
                    "samples of the Hann window (default: the power of two within 64 ms)")
       ->check(CLI::Range(4, 1 << 20));
   verb->add_option("--hop", arguments->hop, "samples from frame to frame (default: a quarter of the window)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1 << 19));
   verb->add_option("--compat", arguments->compat,
                    "seed: the oracle notebook's masks, transform, epsilons and ten seconds")
       ->check(CLI::IsMember({"seed"}));

@@ -86,6 +86,7 @@ refuses 2 'hop: the hop divides the window' oracle songs --window 512 --hop 300
 for trim in -1 nan inf; do
   refuses 2 'trim: must lie between 0 .the whole track. and 1e6 s$' oracle songs --trim=$trim
 done
+refuses 2 'hop: Value 0 not in range 1 to 524288' oracle songs --hop 0
 refuses 1 'train: no such split: this dataset has none$' oracle songs/Track00001 --split train
 refuses 2 'window: the hop is a quarter of the window' oracle songs --window 1002
 refuses 2 '' oracle songs --compat notebook
