@@ -173,10 +173,10 @@ bool wants(const EvaluateOptions& options, std::string_view metric) {
 
 void set_bss(TargetResult& target, const std::string& metric, const metrics::BssSourceScores& scores,
              bool with_isr = true) {
-  target.metrics[metric + ".SDR"] = metrics::median(scores.sdr);
-  if (with_isr) target.metrics[metric + ".ISR"] = metrics::median(scores.isr);
-  target.metrics[metric + ".SIR"] = metrics::median(scores.sir);
-  target.metrics[metric + ".SAR"] = metrics::median(scores.sar);
+  target.metrics[metric + ".SDR"] = metrics::median_or_infinity(scores.sdr);
+  if (with_isr) target.metrics[metric + ".ISR"] = metrics::median_or_infinity(scores.isr);
+  target.metrics[metric + ".SIR"] = metrics::median_or_infinity(scores.sir);
+  target.metrics[metric + ".SAR"] = metrics::median_or_infinity(scores.sar);
 }
 
 bool silent(std::span<const float> samples) {

@@ -22,6 +22,9 @@
 
 namespace unbraid::report {
 
+/// A score in print: two decimals, ∞ for a perfect estimate, a dash where there is none.
+std::string score_text(double value);
+
 std::string evaluation_json(std::span<const evaluate::TrackResult> results);
 
 /// The scores of one track in museval's schema, window by window, rounded to 1e-5; NaN (bare, as museval writes it)

@@ -13,6 +13,7 @@
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/rng.hpp"
 #include "unbraid/evaluate/evaluate_dataset.hpp"
+#include "unbraid/metrics/summary.hpp"
 
 namespace unbraid::evaluate {
 namespace {
@@ -157,6 +158,17 @@ TEST_F(EvaluateTrack, ShortTracksHaveAnAnswerForEveryMetric) {
   }
   const auto none = evaluate_track(track({{"a", AudioBuffer(2, 0)}}), track({{"a", AudioBuffer(2, 0)}}), quick, run);
   EXPECT_EQ(none.targets[0].not_applicable, "no samples");
+}
+
+TEST_F(EvaluateTrack, APerfectEstimateIsInfinitelyGood) {
+  const data::Track truth = track({{"bass", bass}, {"drums", drums}});
+  const auto result = evaluate_track(truth, truth, quick, run);
+  EXPECT_EQ(result.targets[0].metrics.at("bsseval_v4.SDR"), INFINITY);
+  EXPECT_EQ(result.targets[0].metrics.at("si_sdr"), INFINITY);
+  // Windows without a score leave the infinite ones, finite ones count alone.
+  EXPECT_EQ(metrics::median_or_infinity(std::vector<double>{NAN, INFINITY}), INFINITY);
+  EXPECT_EQ(metrics::median_or_infinity(std::vector<double>{INFINITY, 3}), 3);
+  EXPECT_TRUE(std::isnan(metrics::median_or_infinity(std::vector<double>{NAN})));
 }
 
 // Three windows at a time or the whole: streaming must not show.
