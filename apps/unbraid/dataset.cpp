@@ -289,7 +289,7 @@ void add_dataset(CLI::App& program, Session& session) {
   verify_verb
       ->add_option("--length-tolerance", arguments->verify.length_tolerance_s,
                    "seconds that stems may differ from the mixture (default 0)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0.0, 1e6));
   CLI::App* const pick_verb = add("pick", "one track: at random, or the one with the fewest stems", pick);
   pick_verb->add_flag("--random", arguments->random, "any track");
   pick_verb->add_option("--seed", arguments->seed, "the same seed picks the same track (default 0)");

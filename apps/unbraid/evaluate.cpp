@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -33,9 +32,6 @@ struct EvaluateArguments {
   bool list_metrics = false;
 };
 
-/// "inf" for a perfect estimate; a dash where there is no score.
-std::string shown(double value) { return std::isnan(value) ? "—" : fmt::format("{:.2f}", value); }
-
 /// A column per metric, as many as were measured.
 report::TextTable table_of(const std::vector<std::string>& first_columns, const evaluate::EvaluateOptions& options,
                            std::vector<std::string>& results) {
@@ -55,7 +51,8 @@ void print_track(const evaluate::TrackResult& track, const evaluate::EvaluateOpt
   report::TextTable table = table_of({"  target"}, options, results);
   for (const auto& target : track.targets) {
     std::vector<std::string> row{"  " + target.name};
-    for (const auto& name : results) row.push_back(target.metrics.contains(name) ? shown(target.metrics.at(name)) : "—");
+    for (const auto& name : results)
+      row.push_back(target.metrics.contains(name) ? report::score_text(target.metrics.at(name)) : "—");
     table.add_row(row);
   }
   fmt::print("{}\n{}", track.name, table.to_string());
@@ -79,7 +76,8 @@ void print_summary(std::span<const evaluate::TrackResult> tracks, const evaluate
     std::size_t count = 0;
     for (const auto& [name, summary] : summaries) count = std::max(count, summary.tracks);
     std::vector<std::string> row{target, fmt::to_string(count)};
-    for (const auto& name : results) row.push_back(summaries.contains(name) ? shown(summaries.at(name).median) : "—");
+    for (const auto& name : results)
+      row.push_back(summaries.contains(name) ? report::score_text(summaries.at(name).median) : "—");
     table.add_row(row);
   }
   fmt::print("\nmedian of {} tracks\n{}", tracks.size(), table.to_string());

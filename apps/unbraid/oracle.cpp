@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "progress_bar.hpp"
@@ -32,7 +33,7 @@ struct Arguments {
   fs::path path, output;
   data::OpenOptions open;
   std::vector<std::string> masks;
-  double trim_s = -1;
+  std::optional<double> trim_s;
   std::size_t window = 0, hop = 0;
   std::string track, split, compat;
   bool random = false, fewest = false, save = false, plots = false, resume = false;
@@ -43,7 +44,7 @@ evaluate::OracleOptions options_of(const Arguments& arguments) {
   evaluate::OracleOptions options =
       arguments.compat == "seed" ? evaluate::OracleOptions::seed() : evaluate::OracleOptions{};
   if (!arguments.masks.empty()) options.masks = arguments.masks;
-  if (arguments.trim_s >= 0) options.trim_s = arguments.trim_s;
+  if (arguments.trim_s) options.trim_s = *arguments.trim_s;
   if (arguments.window > 0) options.window = arguments.window;
   if (arguments.hop > 0) options.hop = arguments.hop;
   options.validate();
@@ -138,13 +139,12 @@ void add_oracle(CLI::App& program, Session& session) {
       ->delimiter(',')
       ->type_name("LIST");
   verb->add_option("--trim", arguments->trim_s,
-                   "only so many seconds from the start; 0 is the whole track, the default")
-      ->check(CLI::NonNegativeNumber);
+                   "only so many seconds from the start; 0 is the whole track, the default");
   verb->add_option("--window", arguments->window,
                    "samples of the Hann window (default: the power of two within 64 ms)")
       ->check(CLI::Range(4, 1 << 20));
   verb->add_option("--hop", arguments->hop, "samples from frame to frame (default: a quarter of the window)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1 << 19));
   verb->add_option("--compat", arguments->compat,
                    "seed: the oracle notebook's masks, transform, epsilons and ten seconds")
       ->check(CLI::IsMember({"seed"}));

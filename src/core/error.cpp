@@ -1,5 +1,7 @@
 #include "unbraid/core/error.hpp"
 
+#include <filesystem>
+#include <new>
 #include <utility>
 
 namespace unbraid {
@@ -36,5 +38,14 @@ Error::Error(ErrorCode code, std::string message, std::string context)
       code_(code),
       message_(std::move(message)),
       context_(std::move(context)) {}
+
+Error error_of(const std::exception& exception) {
+  if (const auto* error = dynamic_cast<const Error*>(&exception)) return *error;
+  if (const auto* error = dynamic_cast<const std::filesystem::filesystem_error*>(&exception))
+    return {ErrorCode::kIo, error->code().message(), error->path1().string()};
+  if (dynamic_cast<const std::bad_alloc*>(&exception) || dynamic_cast<const std::length_error*>(&exception))
+    return {ErrorCode::kResource, "not enough memory"};
+  return {ErrorCode::kInternal, exception.what()};
+}
 
 }  // namespace unbraid

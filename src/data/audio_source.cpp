@@ -66,16 +66,18 @@ class MemorySource final : public AudioSource {
 
 class SumSource final : public AudioSource {
  public:
-  explicit SumSource(std::vector<SourcePtr> sources) : sources_(std::move(sources)) {}
+  SumSource(std::vector<SourcePtr> sources, std::vector<std::string> names)
+      : sources_(std::move(sources)), names_(std::move(names)) {}
 
   SourceInfo info() const override {
     SourceInfo sum = sources_.front()->info();
-    for (const SourcePtr& source : sources_) {
-      const SourceInfo one = source->info();
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      const SourceInfo one = sources_[i]->info();
       if (one.sample_rate != sum.sample_rate || one.channels != sum.channels) {
+        const auto name = [&](std::size_t n) { return names_.empty() ? "" : names_[n] + " of "; };
         throw Error{ErrorCode::kFormat,
-                    fmt::format("stems differ: {} Hz with {} channels beside {} Hz with {}", sum.sample_rate,
-                                sum.channels, one.sample_rate, one.channels)};
+                    fmt::format("stems differ: {}{} Hz with {} channels beside {}{} Hz with {}", name(0), sum.sample_rate,
+                                sum.channels, name(i), one.sample_rate, one.channels)};
       }
       sum.frames = std::max(sum.frames, one.frames);
     }
@@ -94,6 +96,7 @@ class SumSource final : public AudioSource {
 
  private:
   std::vector<SourcePtr> sources_;
+  std::vector<std::string> names_;  ///< of the sources, or none
 };
 
 class RoundedSource : public AudioSource {
@@ -143,9 +146,9 @@ SourcePtr memory_source(AudioBuffer samples, double sample_rate) {
   return std::make_shared<MemorySource>(std::move(samples), sample_rate);
 }
 
-SourcePtr sum_source(std::vector<SourcePtr> sources) {
+SourcePtr sum_source(std::vector<SourcePtr> sources, std::vector<std::string> names) {
   if (sources.empty()) throw Error{ErrorCode::kUsage, "a sum needs at least one source"};
-  return std::make_shared<SumSource>(std::move(sources));
+  return std::make_shared<SumSource>(std::move(sources), std::move(names));
 }
 
 SourcePtr rounded_source(SourcePtr source, unsigned bits) {

@@ -94,7 +94,7 @@ void sum_stems_as_mixture(Track& track, const std::string& context) {
   if (track.stems.empty()) throw Error{ErrorCode::kNotFound, "neither a mixture nor any stem", context};
   std::vector<SourcePtr> sources;
   for (const TrackStem& stem : track.stems) sources.push_back(stem.audio);
-  track.mixture = sum_source(std::move(sources));
+  track.mixture = sum_source(std::move(sources), track.stem_names());
   track.has_mixture_file = false;
 }
 

@@ -225,11 +225,13 @@ DatasetPtr with_split(DatasetPtr dataset, std::string_view split) {
   std::vector<std::size_t> indices;
   std::set<std::string> known;
   for (std::size_t i = 0; i < dataset->size(); ++i) {
-    known.insert(dataset->split(i));
+    if (!dataset->split(i).empty()) known.insert(dataset->split(i));
     if (dataset->split(i) == split) indices.push_back(i);
   }
   if (indices.empty()) {
-    throw Error{ErrorCode::kNotFound, fmt::format("no such split; there are: {}", fmt::join(known, ", ")),
+    throw Error{ErrorCode::kNotFound,
+                known.empty() ? "no such split: this dataset has none"
+                              : fmt::format("no such split; there are: {}", fmt::join(known, ", ")),
                 std::string(split)};
   }
   return subset(std::move(dataset), std::move(indices));

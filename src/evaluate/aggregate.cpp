@@ -19,7 +19,7 @@ Summaries aggregate(std::span<const TrackResult> results) {
   for (const auto& [target, metrics] : values)
     for (const auto& [metric, scores] : metrics)
       summaries[target][metric] = {.tracks = metrics::finite_count(scores),
-                                   .median = metrics::median(scores),
+                                   .median = metrics::median_or_infinity(scores),
                                    .mean = metrics::mean(scores),
                                    .standard_deviation = metrics::standard_deviation(scores, 1),
                                    .median_interval = bootstrap_median(scores)};

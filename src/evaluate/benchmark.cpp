@@ -67,7 +67,8 @@ class Benchmark {
       BenchmarkEntry entry = score(dataset_.track(track_of(job)), contender_of(job), clock, run);
       if (!options_.folder.empty()) store_entry(file_of(job), entry, contender_of(job), options_);
       entries_[job] = std::move(entry);
-    } catch (const Error& error) {
+    } catch (const std::exception& exception) {
+      const Error error = error_of(exception);
       if (error.code() == ErrorCode::kCancelled) throw;
       errors_[job] = error;
     }

@@ -1,10 +1,14 @@
 #include "evaluate/benchmark_file.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstdint>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "unbraid/core/atomic_file.hpp"
 #include "unbraid/core/version.hpp"
@@ -38,18 +42,33 @@ ordered_json conditions(const Contender& contender, const BenchmarkOptions& opti
           {"window_s", options.scores.window_s},
           {"hop_s", options.scores.hop_s},
           {"filter_length", options.scores.filter_length},
+          {"strict", options.scores.strict},
+          {"accompaniment", options.scores.accompaniment},
           {"compat", options.scores.compat},
           {"conformance", metrics::kConformance}};
+}
+
+std::string file_name(const Contender& contender) {
+  std::string name = contender.name;
+  bool plain = std::ranges::none_of(contender.parameters, [](const auto& parameter) {
+    return parameter.second.find_first_of(":=") != std::string::npos;
+  });
+  std::uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (char& c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    hash = (hash ^ byte) * 1099511628211u;
+    if (byte >= 0x80 || std::isalnum(byte) || c == '.' || c == '-' || c == '=' || c == '_') continue;
+    plain = plain && c == ':';
+    c = '_';
+  }
+  return plain ? name : fmt::format("{}-{:08x}", name, hash >> 32);
 }
 
 }  // namespace
 
 std::filesystem::path benchmark_file(const std::filesystem::path& folder, const data::Dataset& dataset,
                                      std::size_t track, const Contender& contender) {
-  std::string name = contender.name;
-  std::ranges::replace_if(
-      name, [](unsigned char c) { return c < 0x80 && !std::isalnum(c) && c != '.' && c != '-' && c != '='; }, '_');
-  return oracle_track_folder(folder / "tracks", dataset, track) / (path_component(name) + ".json");
+  return oracle_track_folder(folder / "tracks", dataset, track) / (path_component(file_name(contender)) + ".json");
 }
 
 void store_entry(const std::filesystem::path& file, const BenchmarkEntry& entry, const Contender& contender,

@@ -11,7 +11,8 @@
 
 namespace unbraid::evaluate {
 
-/// The name of a contender's file: characters that paths and shells mind become underscores.
+/// The name of a contender's file: characters that paths and shells mind become underscores. Where other names could
+/// become the same (the colon before a parameter is no such place), a hash of the name is put behind.
 std::filesystem::path benchmark_file(const std::filesystem::path& folder, const data::Dataset& dataset,
                                      std::size_t track, const Contender& contender);
 

@@ -40,15 +40,17 @@ DatasetResult evaluate_dataset(const data::Dataset& references, const data::Data
   run.progress.start("evaluate", pairs.size(), "tracks");
   for (const auto& [r, e] : pairs) {
     EvaluateOptions of_track = options;
-    of_track.pictures = options.pictures && result.tracks.size() < picture_tracks;
+    const std::size_t before = result.tracks.size();
+    of_track.pictures = options.pictures && before < picture_tracks;
     try {
       result.tracks.push_back(evaluate_track(references.track(r), estimates.track(e), of_track, run));
-      if (done) done(result.tracks.back());
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUsage || pairs.size() == 1) throw;
+    } catch (const std::exception& exception) {
+      const Error error = error_of(exception);
+      if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUsage || pairs.size() == 1) throw error;
       const std::string& track = references.track_name(r);
       result.failures.push_back({track, error.context() == track ? error.message() : error.what()});
     }
+    if (done && result.tracks.size() > before) done(result.tracks.back());
     run.progress.advance(1);
   }
   return result;

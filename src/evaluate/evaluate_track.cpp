@@ -173,10 +173,10 @@ bool wants(const EvaluateOptions& options, std::string_view metric) {
 
 void set_bss(TargetResult& target, const std::string& metric, const metrics::BssSourceScores& scores,
              bool with_isr = true) {
-  target.metrics[metric + ".SDR"] = metrics::median(scores.sdr);
-  if (with_isr) target.metrics[metric + ".ISR"] = metrics::median(scores.isr);
-  target.metrics[metric + ".SIR"] = metrics::median(scores.sir);
-  target.metrics[metric + ".SAR"] = metrics::median(scores.sar);
+  target.metrics[metric + ".SDR"] = metrics::median_or_infinity(scores.sdr);
+  if (with_isr) target.metrics[metric + ".ISR"] = metrics::median_or_infinity(scores.isr);
+  target.metrics[metric + ".SIR"] = metrics::median_or_infinity(scores.sir);
+  target.metrics[metric + ".SAR"] = metrics::median_or_infinity(scores.sar);
 }
 
 bool silent(std::span<const float> samples) {
@@ -200,9 +200,11 @@ double over_channels(AudioView reference, const auto& score) {
 void score_together(const std::vector<Target>& targets, std::span<TargetResult* const> results, std::uint64_t frames,
                     double sample_rate, const EvaluateOptions& options, TrackResult& track, RunContext& run) {
   if (wants(options, "bsseval_v4")) {
-    const auto in_frames = [&](double s) { return static_cast<std::size_t>(std::llround(s * sample_rate)); };
-    const metrics::BssEvalOptions bss{.window_frames = in_frames(options.window_s),
-                                      .hop_frames = std::max<std::size_t>(in_frames(options.hop_s), 1),
+    const auto in_frames = [&](double s) {
+      return std::max<std::size_t>(static_cast<std::size_t>(std::llround(s * sample_rate)), 1);
+    };
+    const metrics::BssEvalOptions bss{.window_frames = options.window_s > 0 ? in_frames(options.window_s) : 0,
+                                      .hop_frames = in_frames(options.hop_s),
                                       .filter_length = options.filter_length,
                                       .compat = options.compat};
     const auto scores = stream_bss_eval(targets, frames, sample_rate, bss, run);

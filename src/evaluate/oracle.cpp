@@ -86,6 +86,7 @@ BinMask bin_mask(const std::string& name) {
   try {
     return {.real = mask::ideal_mask(name)};
   } catch (const Error& error) {
+    if (error.context() != name) throw Error{error.code(), error.message(), name};  // a power out of range
     throw Error{error.code(), fmt::format("{}, {}, {}", error.message(), kComplexRatioMask, kMultichannelWiener), name};
   }
 }
@@ -292,13 +293,18 @@ OracleOptions OracleOptions::seed() {
 }
 
 void OracleOptions::validate() const {
-  for (const std::string& name : masks)
-    if (name != kMultichannelWiener) bin_mask(name);
+  for (auto name = masks.begin(); name != masks.end(); ++name) {
+    if (*name != kMultichannelWiener) bin_mask(*name);
+    if (std::find(masks.begin(), name, *name) != name) throw Error{ErrorCode::kUsage, "is asked for twice", *name};
+  }
   if (masks.empty()) throw Error{ErrorCode::kUsage, "at least one mask is needed", "masks"};
-  if (!(trim_s >= 0)) throw Error{ErrorCode::kUsage, "a track is trimmed to 0 s (whole) or more", "trim"};
+  if (!(trim_s >= 0 && trim_s <= 1e6))
+    throw Error{ErrorCode::kUsage, "must lie between 0 (the whole track) and 1e6 s", "trim"};
   if (window > 0 && hop > 0 && (window % hop != 0 || 2 * hop > window)) {
     throw Error{ErrorCode::kUsage, "the hop divides the window and is at most half of it", "hop"};
   }
+  if (hop == 0 && window % 4 != 0)
+    throw Error{ErrorCode::kUsage, "the hop is a quarter of the window: choose a multiple of 4, or a hop", "window"};
   if (window % 2 != 0 || (window == 0 && hop > 0))
     throw Error{ErrorCode::kUsage, "the window has an even length", "window"};
 }

@@ -61,14 +61,27 @@ OracleResult from_json(const ordered_json& json) {
   return result;
 }
 
-/// A finished track's result, if its file was written with the same options by the same version.
-std::optional<OracleResult> stored_result(const fs::path& file, const OracleOptions& options) {
-  std::ifstream stream(file);
+fs::path stem_file(const fs::path& folder, const std::string& mask, const std::string& stem) {
+  return folder / mask / (path_component(stem) + ".wav");
+}
+
+/// A finished track's result, if its file was written with the same options by the same version, and its estimates
+/// beside it where they are wanted.
+std::optional<OracleResult> stored_result(const fs::path& folder, const OracleOptions& options, bool save_stems) {
+  std::ifstream stream(folder / "oracle.json");
   if (!stream) return std::nullopt;
   const ordered_json json = ordered_json::parse(stream, nullptr, /*allow_exceptions=*/false);
   try {
     if (json.at("options") != to_json(options) || json.at("version") != version()) return std::nullopt;
-    return from_json(json.at("result"));
+    OracleResult result = from_json(json.at("result"));
+    if (!std::ranges::equal(result.masks, options.masks, {}, &OracleMask::name)) return std::nullopt;
+    if (save_stems) {
+      if (!json.at("saved_stems").get<bool>()) return std::nullopt;  // those that may lie there are another run's
+      for (const OracleMask& mask : result.masks)
+        for (const std::string& stem : result.stems)
+          if (!fs::exists(stem_file(folder, mask.name, stem))) return std::nullopt;
+    }
+    return result;
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;  // cut short or of another form: done again
   }
@@ -80,7 +93,7 @@ OracleResult oracle_to_files(const data::Track& track, const OracleOptions& opti
   std::map<fs::path, std::unique_ptr<io::Writer>> writers;
   OracleResult result =
       oracle(track, options, run, [&](const std::string& mask, const std::string& stem, AudioView block) {
-        const fs::path file = folder / mask / (path_component(stem) + ".wav");
+        const fs::path file = stem_file(folder, mask, stem);
         std::unique_ptr<io::Writer>& writer = writers[file];
         if (!writer) {
           fs::create_directories(file.parent_path());
@@ -118,24 +131,28 @@ OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options,
   std::vector<char> resumed(dataset.size(), 0);
   const auto one = [&](std::size_t i, RunContext& inner) {
     const fs::path folder = how.folder.empty() ? fs::path() : oracle_track_folder(how.folder, dataset, i);
-    if (how.resume && (results[i] = stored_result(folder / "oracle.json", options))) {
-      resumed[i] = 1;
-      return;
-    }
     try {
+      if (how.resume && (results[i] = stored_result(folder, options, how.save_stems))) {
+        resumed[i] = 1;
+        return;
+      }
       const data::Track track = dataset.track(i);
-      results[i] =
+      OracleResult result =
           how.save_stems ? oracle_to_files(track, options, folder, inner) : oracle(track, options, inner);
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUsage) throw;
+      if (!folder.empty()) {
+        fs::create_directories(folder);
+        const ordered_json document{{"version", version()},
+                                    {"options", to_json(options)},
+                                    {"saved_stems", how.save_stems},
+                                    {"result", evaluate::to_json(result)}};
+        write_file_atomically(folder / "oracle.json", document.dump(2) + "\n");
+      }
+      results[i] = std::move(result);
+    } catch (const std::exception& exception) {
+      const Error error = error_of(exception);
+      if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUsage) throw error;
       errors[i] = error.what();
-      return;
     }
-    if (folder.empty()) return;
-    fs::create_directories(folder);
-    const ordered_json document{
-        {"version", version()}, {"options", to_json(options)}, {"result", evaluate::to_json(*results[i])}};
-    write_file_atomically(folder / "oracle.json", document.dump(2) + "\n");
   };
   if (dataset.size() == 1) {
     one(0, run);  // all threads work on the one track

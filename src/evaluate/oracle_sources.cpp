@@ -15,7 +15,22 @@ std::size_t window_samples(const OracleOptions& options, double sample_rate) {
   return std::bit_floor(std::max<std::size_t>(static_cast<std::size_t>(0.064 * sample_rate), 16));
 }
 
-OracleSources::OracleSources(const data::Track& track, double trim_s) : info_(track.mixture->info()) {
+namespace {
+
+/// Errors of a mixture that is the sum of its stems do not know whose it is.
+data::SourceInfo info_of_mixture(const data::Track& track) {
+  try {
+    return track.mixture->info();
+  } catch (const Error& error) {
+    if (!error.context().empty()) throw;
+    throw Error{error.code(), error.message(), track.name};
+  }
+}
+
+}  // namespace
+
+OracleSources::OracleSources(const data::Track& track, double trim_s)
+    : track_(track.name), info_(info_of_mixture(track)) {
   if (trim_s > 0)
     info_.frames = std::min(info_.frames, static_cast<std::uint64_t>(trim_s * info_.sample_rate));
   if (info_.frames == 0) throw Error{ErrorCode::kFormat, "the mixture is empty", track.name};
@@ -48,8 +63,8 @@ std::vector<AudioBuffer> OracleSources::read(std::uint64_t first, std::uint64_t 
     AudioBuffer got = sources_[i]->read(first, count);
     for (const float x : got.samples()) {
       if (!std::isfinite(x)) {
-        throw Error{ErrorCode::kFormat, "samples that are not finite",
-                    i < names_.size() ? names_[i] : "the mixture"};
+        throw Error{ErrorCode::kFormat,
+                    fmt::format("{} has samples that are not finite", i < names_.size() ? names_[i] : "the mixture"), track_};
       }
     }
     if (got.frames() < count) {

@@ -31,6 +31,7 @@ class OracleSources {
   std::vector<AudioBuffer> read(std::uint64_t first, std::uint64_t count, ThreadPool& pool) const;
 
  private:
+  std::string track_;
   data::SourceInfo info_;
   std::vector<data::SourcePtr> sources_;  ///< stems, then the mixture
   std::vector<std::string> labels_, names_;

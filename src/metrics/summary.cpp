@@ -27,6 +27,13 @@ double median(std::span<const double> values) {
   return sorted.size() % 2 == 1 ? sorted[upper] : 0.5 * (sorted[upper - 1] + sorted[upper]);
 }
 
+double median_or_infinity(std::span<const double> values) {
+  const double middle = median(values);
+  if (!std::isnan(middle)) return middle;
+  const auto infinite = std::ranges::find_if(values, [](double x) { return std::isinf(x); });
+  return infinite == values.end() ? kNothing : *infinite;
+}
+
 double mean(std::span<const double> values) {
   double sum = 0;
   const std::vector<double> kept = finite(values);

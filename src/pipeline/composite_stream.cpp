@@ -23,13 +23,14 @@ struct Part {
   Part(Separator& separator, const StreamFormat& input, SeparationOptions options, std::size_t index,
        const NormalizationStats& stats)
       : names(separator.info().stems),
-        stream(separator, input, own(std::move(options), index), stats),
+        stream(separator, input, own(std::move(options), index, separator.info()), stats),
         stems(names.size(), AudioQueue(input.channels)) {}
 
   /// Each part has shifts of its own; only the whole is made consistent.
-  static SeparationOptions own(SeparationOptions options, std::size_t index) {
+  static SeparationOptions own(SeparationOptions options, std::size_t index, const SeparatorInfo& info) {
     options.consistent = false;
     options.seed += index;
+    options.batch = batch_of_member(info, options.batch);
     return options;
   }
 

@@ -10,6 +10,7 @@
 
 #include "pipeline/channel_groups.hpp"
 #include "pipeline/process_memory.hpp"
+#include "pipeline/stream.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/io/reader.hpp"
 #include "unbraid/pipeline/chunk.hpp"
@@ -39,11 +40,45 @@ std::vector<std::shared_ptr<Separator>> members_of(const SeparatorInfo& separato
   return members;
 }
 
-/// Of a composite: those of its first member.
+/// Whether it, or a member of it, sees the track as one block.
+bool needs_whole_track(const SeparatorInfo& separator) {
+  return std::holds_alternative<WholeTrack>(separator.blocks) ||
+         std::ranges::any_of(members_of(separator), [](const auto& member) { return needs_whole_track(member->info()); });
+}
+
+/// Of a composite: the largest of its members.
+std::size_t own_batch(const SeparatorInfo& separator) {
+  const Chunked* const chunked = std::get_if<Chunked>(&separator.blocks);
+  std::size_t batch = chunked ? chunked->batch : 1;
+  for (const auto& member : members_of(separator)) batch = std::max(batch, own_batch(member->info()));
+  return batch;
+}
+
+SeparationOptions options_of_member(const SeparatorInfo& member, SeparationOptions options) {
+  options.batch = batch_of_member(member, options.batch);
+  return options;
+}
+
+/// Signals of the recording's shape that a composite keeps while a member waits for the recording's end: the mixture, in
+/// a chain once more for the steps, the members' stems, and those of an ensemble after every stage that it has.
+std::size_t waiting_signals(const SeparatorInfo& separator) {
+  std::size_t signals = 1;
+  for (const auto& member : members_of(separator)) signals += member->info().stems.size();
+  if (const Ensemble* ensemble = std::get_if<Ensemble>(&separator.blocks)) {
+    const bool combines = ensemble->combine != Ensemble::Combine::kMean && ensemble->combine != Ensemble::Combine::kMedian;
+    return signals + ((combines ? 1 : 0) + (ensemble->solo_db ? 1 : 0)) * separator.stems.size();
+  }
+  return signals + 1;
+}
+
+/// Of a composite: those of its first member that needs the whole track, or else of its first.
 Blocks blocks_of(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
                  const SeparationOptions& options) {
-  if (const auto members = members_of(separator); !members.empty())
-    return blocks_of(members.front()->info(), input, frames, options);
+  if (const auto members = members_of(separator); !members.empty()) {
+    const auto whole = std::ranges::find_if(members, [](const auto& member) { return needs_whole_track(member->info()); });
+    const SeparatorInfo& member = (whole == members.end() ? members.front() : *whole)->info();
+    return blocks_of(member, input, frames, options_of_member(member, options));
+  }
   Blocks blocks;
   blocks.frames = static_cast<std::uint64_t>(
       std::llround(static_cast<double>(frames) * separator.sample_rate / input.sample_rate));
@@ -72,8 +107,11 @@ std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& 
                             const SeparationOptions& options) {
   if (const auto members = members_of(separator); !members.empty()) {
     std::size_t bytes = 0;
-    for (const auto& member : members) bytes += estimate_memory(member->info(), input, frames, options);
-    return bytes;
+    for (const auto& member : members)
+      bytes += estimate_memory(member->info(), input, frames, options_of_member(member->info(), options));
+    if (!needs_whole_track(separator)) return bytes;
+    const double samples = static_cast<double>(waiting_signals(separator) * input.channels) * static_cast<double>(frames);
+    return bytes + static_cast<std::size_t>(kQueueSlack * sizeof(float) * samples);
   }
   const Blocks blocks = blocks_of(separator, input, frames, options);
   const bool whole = std::holds_alternative<WholeTrack>(separator.blocks);
@@ -105,7 +143,7 @@ std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& 
 std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
                          const SeparationOptions& options, std::size_t max_bytes) {
   SeparationOptions tried = options;
-  tried.batch = blocks_of(separator, input, frames, options).batch;
+  if (tried.batch == 0) tried.batch = own_batch(separator);
   if (max_bytes == 0) return tried.batch;
   for (const std::size_t already = current_memory_bytes();; --tried.batch) {
     const std::size_t needed = already + estimate_memory(separator, input, frames, tried);
@@ -114,7 +152,7 @@ std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& inp
       throw Error{
           ErrorCode::kResource,
           fmt::format("needs about {}, more than the {} allowed; {}", megabytes(needed), megabytes(max_bytes),
-                      std::holds_alternative<WholeTrack>(separator.blocks)
+                      needs_whole_track(separator)
                           ? "this method holds the whole track: choose one that streams, or cut the input"
                           : "allow more, or ask for fewer shifts")};
   }
@@ -133,7 +171,7 @@ SeparationPlan plan_file(const std::filesystem::path& input, const Method& metho
   SeparationOptions separation = options.separation;
   separation.batch = choose_batch(wants, format, info.frames, separation, options.max_memory_bytes);
   const Blocks blocks = blocks_of(wants, format, info.frames, separation);
-  const bool whole = std::holds_alternative<WholeTrack>(wants.blocks);
+  const bool whole = needs_whole_track(wants);
 
   const double excerpt_s =
       whole ? kTrialSeconds : static_cast<double>(blocks.layout.length) / wants.sample_rate;

@@ -5,8 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
-#include <new>
-#include <stdexcept>
+#include <exception>
 #include <utility>
 
 #include "pipeline/manifest.hpp"
@@ -247,15 +246,11 @@ SeparationReport separate_file(const fs::path& input, const fs::path& folder, co
                                const SeparateOptions& options, RunContext& run) {
   try {
     return run_job(input, folder, method, options, run);
-  } catch (const Error& error) {
-    if (!error.context().empty() || error.code() == ErrorCode::kCancelled) throw;
+  } catch (const std::exception& exception) {
+    const Error error = error_of(exception);
+    if (!error.context().empty() || error.code() == ErrorCode::kCancelled) throw error;
     throw Error{error.code(), error.message(), input.string()};
-  } catch (const fs::filesystem_error& error) {
-    throw Error{ErrorCode::kIo, error.code().message(), (error.path1().empty() ? input : error.path1()).string()};
-  } catch (const std::bad_alloc&) {
-  } catch (const std::length_error&) {
   }
-  throw Error{ErrorCode::kResource, "not enough memory", input.string()};
 }
 
 }  // namespace unbraid

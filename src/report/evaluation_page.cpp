@@ -16,6 +16,7 @@
 #include "unbraid/metrics/conformance.hpp"
 #include "unbraid/report/box_plot.hpp"
 #include "unbraid/report/image.hpp"
+#include "unbraid/report/scores.hpp"
 
 namespace unbraid::report {
 
@@ -41,8 +42,9 @@ std::string base64(const std::string& bytes) {
 }
 
 std::string cell(double value) {
-  return std::isfinite(value) ? fmt::format("<td data-v=\"{:.6g}\">{:.2f}</td>", value, value)
-                              : "<td data-v=\"\" title=\"not applicable\">—</td>";
+  if (std::isnan(value)) return "<td data-v=\"\" title=\"not applicable\">—</td>";
+  const std::string number = std::isinf(value) ? value > 0 ? "Infinity" : "-Infinity" : fmt::format("{:.6g}", value);
+  return fmt::format("<td data-v=\"{}\">{}</td>", number, score_text(value));
 }
 
 /// All result names, in the order of known_metrics().
@@ -76,7 +78,7 @@ std::string aggregate_table(Results results, const std::vector<std::string>& met
     for (const auto& metric : metrics) {
       const auto found = summaries.at(target).find(metric);
       if (found == summaries.at(target).end() || found->second.tracks == 0) {
-        html += "<td>—</td>";
+        html += fmt::format("<td>{}</td>", score_text(found != summaries.at(target).end() ? found->second.median : NAN));
         continue;
       }
       const evaluate::Summary& s = found->second;

@@ -53,6 +53,11 @@ Json pairs_json(std::span<const evaluate::Comparison::Pair> pairs) {
 
 }  // namespace
 
+std::string score_text(double value) {
+  if (std::isinf(value)) return value > 0 ? "∞" : "−∞";
+  return std::isnan(value) ? "—" : fmt::format("{:.2f}", value);
+}
+
 std::string evaluation_json(std::span<const evaluate::TrackResult> results) {
   Json tracks = Json::array(), aggregate = Json::object();
   for (const auto& track : results) tracks.push_back(track_json(track));
@@ -111,7 +116,7 @@ std::string summary_markdown(const evaluate::Summaries& summaries) {
     for (const std::string& metric : metrics) {
       const auto found = scores.find(metric);
       const bool there = found != scores.end() && found->second.tracks > 0;
-      if (!there) rows += " — |";
+      if (!there) rows += fmt::format(" {} |", found != scores.end() ? score_text(found->second.median) : "—");
       else if (found->second.tracks == 1) rows += fmt::format(" {:.2f} |", found->second.median);
       else rows += fmt::format(" {:.2f} ({:.2f} ± {:.2f}) |", found->second.median, found->second.mean, found->second.standard_deviation);
     }

@@ -62,8 +62,12 @@ museval = json.load(open("one/museval/test/true.json"))
 frames = {t["name"]: t["frames"] for t in museval["targets"]}
 assert [f["time"] for f in frames["drums"]] == [0.0, 1.0, 2.0, 3.0, 4.0] and set(frames["drums"][0]["metrics"]) == {"SDR", "SIR", "SAR", "ISR"}
 END
+conformance=$(python3 -c 'import json; print(json.load(open("one/evaluate.json"))["conformance"])')
+has "\"unbraid.evaluate/1\", \"conformance\": $conformance," "$repository/docs/json.md" || fail "docs/json.md shows another conformance"
 head -1 one/scores.csv | has '^track,target,metric,value' || fail "the CSV header"
 
+works evaluate -r true -e true --metrics bsseval_v4,si_sdr
+[ "$(grep '^ *vocals' stdout | grep -o '∞' | wc -l)" -ge 2 ] || fail "a perfect estimate has no infinite scores"
 works evaluate -r true -e "half silent"
 has 'drums not applicable: the estimate is silent throughout' stderr || fail "silence is not named"
 works evaluate -r "half silent" -e true --json -q

@@ -40,6 +40,8 @@ grep -q '<svg' one/oracle.html || fail "no box plot"
 "$program" oracle songs --masks ibm,irm,psm -o one --resume --json >again.json 2>notes.txt
 grep -q '2 tracks were done already' notes.txt || fail "nothing was taken over: $(cat notes.txt)"
 cmp one.json again.json || fail "a resumed run says something else"
+"$program" oracle songs --masks ibm,irm,psm -o one --resume --save -q >/dev/null
+[ -n "$(find one -path '*/psm/S00_*.wav')" ] || fail "--save writes nothing where a run without it was finished"
 "$program" oracle songs --masks ibm -o one --resume --json 2>notes.txt >/dev/null
 grep -q 'done already' notes.txt && fail "another mask's results were taken over"
 
@@ -76,8 +78,17 @@ refuses 1 'Track00002: no stem can be loaded' oracle broken/Track00002 -q
 
 refuses 1 'gone: no such file or folder' oracle gone
 refuses 2 'best: no such mask; there are ibm' oracle songs --masks best
+refuses 2 'wiener0: the power of a ratio mask is positive$' oracle songs --masks wiener0
+refuses 2 'best: .*psa, cirm, mwf' oracle songs --masks best
+refuses 2 'irm: is asked for twice' oracle songs --masks irm,ibm,irm
 refuses 2 'need a folder: add -o DIR' oracle songs --save
 refuses 2 'hop: the hop divides the window' oracle songs --window 512 --hop 300
+for trim in -1 nan inf; do
+  refuses 2 'trim: must lie between 0 .the whole track. and 1e6 s$' oracle songs --trim=$trim
+done
+refuses 2 'hop: Value 0 not in range 1 to 524288' oracle songs --hop 0
+refuses 1 'train: no such split: this dataset has none$' oracle songs/Track00001 --split train
+refuses 2 'window: the hop is a quarter of the window' oracle songs --window 1002
 refuses 2 '' oracle songs --compat notebook
 refuses 2 '' oracle songs --random --fewest
 refuses 1 'nobody: no such track' oracle songs --track nobody

@@ -6,6 +6,7 @@
 // The library never prints, exits or aborts: it throws Error as early as it can. what() is one line that says
 // what happened, where, and where possible what to do: "song.wav: no such file".
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -40,5 +41,9 @@ class Error : public std::runtime_error {
   std::string message_;
   std::string context_;
 };
+
+/// What an exception says where one file or track may fail and the others go on: an Error is itself; out of memory
+/// (std::bad_alloc, std::length_error) is kResource, std::filesystem::filesystem_error kIo, any other kInternal.
+Error error_of(const std::exception& exception);
 
 }  // namespace unbraid

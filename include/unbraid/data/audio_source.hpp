@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "unbraid/core/audio_buffer.hpp"
@@ -46,8 +47,8 @@ SourcePtr file_source(std::filesystem::path path, const io::ReaderOptions& optio
 SourcePtr memory_source(AudioBuffer samples, double sample_rate);
 
 /// The sum of sources, as long as the longest: the shorter ones end in silence. kFormat when rates or
-/// channels differ, kUsage without any source.
-SourcePtr sum_source(std::vector<SourcePtr> sources);
+/// channels differ, with the names of two that do where `names` has one for each; kUsage without any source.
+SourcePtr sum_source(std::vector<SourcePtr> sources, std::vector<std::string> names = {});
 
 /// Every sample as a recording of so many bits would hold it: the nearest multiple of 2^(1 − bits) in [−1, 1).
 /// kUsage unless 2 ≤ bits ≤ 24.

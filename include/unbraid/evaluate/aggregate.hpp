@@ -18,8 +18,9 @@
 namespace unbraid::evaluate {
 
 struct Summary {
-  std::size_t tracks = 0;  ///< with a score; targets that are not applicable do not count
-  double median = std::numeric_limits<double>::quiet_NaN();  ///< of the tracks' medians: the field's custom
+  std::size_t tracks = 0;  ///< with a finite score; targets that are not applicable do not count
+  /// Of the tracks' medians: the field's custom. Infinite where only infinite scores are left.
+  double median = std::numeric_limits<double>::quiet_NaN();
   double mean = std::numeric_limits<double>::quiet_NaN();
   double standard_deviation = std::numeric_limits<double>::quiet_NaN();  ///< of the sample (n − 1)
   Interval median_interval = {};  ///< 95 %, bootstrap

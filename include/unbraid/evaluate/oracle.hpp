@@ -49,8 +49,8 @@ struct OracleOptions {
 
   /// The notebook's settings: its four masks in its order, ten seconds, window 1024, hop 256, its arithmetic.
   static OracleOptions seed();
-  /// kUsage for unknown masks, a negative trim, a hop that does not divide the window or is more than half of
-  /// it.
+  /// kUsage for unknown masks and masks asked for twice, a trim out of range, a hop that does not divide the window or is
+  /// more than half of it, also where it is the window's quarter.
   void validate() const;
 };
 

@@ -22,7 +22,7 @@ namespace unbraid::evaluate {
 
 struct OracleRunOptions {
   std::filesystem::path folder = {};  ///< empty: nothing is written
-  bool resume = false;                ///< takes over tracks whose file was made with the same options
+  bool resume = false;                ///< takes over tracks whose files were made with the same options
   bool save_stems = false;            ///< needs a folder
 };
 

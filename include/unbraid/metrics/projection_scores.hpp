@@ -10,7 +10,7 @@
 //   SAR = ‖s_target + e_interf‖² / ‖e_artif‖²                                                            (in dB)
 // (Vincent, Gribonval, Févotte, IEEE TASLP 14(4), 2006, eq. 9–11, with time-invariant gains as allowed distortions).
 // Not comparable with the 512-tap scores of bss_eval(). The notebook averages channels and songs with mean() and the
-// population's standard_deviation() of summary.hpp; so do we, without the silent ones.
+// population's standard_deviation() of summary.hpp, here without the silent ones. evaluate::aggregate() gives the sample's.
 //
 // A silent reference has no scores (NaN) and takes no part in the projection; references that are copies of one
 // another leave the projection well defined, which the notebook's inverse does not. SIR is +∞ for a single source.

@@ -14,6 +14,9 @@ namespace unbraid::metrics {
 /// The middle value; of an even number, the mean of the two in the middle.
 double median(std::span<const double> values);
 
+/// The same, but infinite where no value is finite and one is infinite: a perfect estimate, not one without a score.
+double median_or_infinity(std::span<const double> values);
+
 double mean(std::span<const double> values);
 
 /// √(Σ (x − mean)² / (n − ddof)): ddof 0 is the population's (NumPy, TensorFlow), 1 the sample's (pandas).

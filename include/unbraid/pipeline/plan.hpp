@@ -21,22 +21,26 @@ struct SeparationPlan {
   std::uint64_t frames = 0;  ///< of the input; estimated where the file does not say
   double duration_s = 0;
   bool whole_track = false;      ///< one block: memory grows with the track
-  std::uint64_t blocks = 0;      ///< in all, over channels and shifted runs
+  /// In all, over channels and shifted runs. Of ensembles and chains these are the blocks of the first member that needs the
+  /// whole track, or else of the first.
+  std::uint64_t blocks = 0;
   std::size_t block_frames = 0;  ///< at the separator's sample rate
   std::size_t hop_frames = 0;
   std::size_t batch = 0;         ///< blocks at a time
   std::size_t memory_bytes = 0;  ///< estimated peak of the process
-  double seconds = 0;            ///< estimated; from a trial on the first block, at most ten seconds of audio
+  double seconds = 0;            ///< estimated; from a trial on the first block, where it is the track on ten seconds
 };
 
 /// Estimated peak memory of a SeparationStream over so many frames, without what the process has already.
-/// Counts its queues, blocks and stems and the separator's own working_bytes(). Not counted: files,
+/// Counts its queues, blocks and stems and the separator's own working_bytes(); of ensembles and chains what their members
+/// need, and all stems where a member wants the whole track, since all others wait for it. Not counted: files,
 /// fragmentation.
 std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
                             const SeparationOptions& options);
 
-/// The largest batch, at most the separator's own, with which the estimate for the process stays within
-/// max_bytes (0: no limit). kResource, saying how much is needed, when not even one block at a time does.
+/// The largest batch, at most the separator's own, with which the estimate for the process stays within max_bytes (0: no
+/// limit); of ensembles and chains at most the largest of a member, each of which takes at most its own. kResource, saying
+/// how much is needed, when not even one block at a time does.
 std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
                          const SeparationOptions& options, std::size_t max_bytes);
 

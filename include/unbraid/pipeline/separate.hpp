@@ -36,7 +36,8 @@ namespace unbraid {
 
 struct SeparationOptions {
   std::optional<double> overlap = {};  ///< of blocks, instead of the separator's own; 0 ≤ overlap < 1
-  std::size_t batch = 0;               ///< blocks per call of process_batch; 0: the separator's own
+  /// Blocks per call of process_batch, in ensembles and chains at most each member's own; 0: the separator's own.
+  std::size_t batch = 0;
   /// Average this many runs whose blocks start at random places (whole tracks: behind up to half a second of
   /// padding), as in Défossez et al., "Music source separation in the waveform domain" (2019, section 4.4).
   /// 0: one run, not shifted.

@@ -5,7 +5,7 @@
 //   const auto scores = report::read_scores(folder / "evaluate.json");
 //
 // The document unbraid.evaluate/1:
-//   {"schema": "unbraid.evaluate/1", "conformance": 1,
+//   {"schema": "unbraid.evaluate/1", "conformance": 2,
 //    "tracks": [{"name", "sample_rate", "duration_s", "missing", "extra", "warnings",
 //                "targets": [{"name", "not_applicable": null | reason,
 //                             "metrics": {"bsseval_v4": {"SDR", "ISR", "SIR", "SAR"}, "si_sdr": dB, …}}]}],
@@ -21,6 +21,9 @@
 #include "unbraid/evaluate/evaluate_track.hpp"
 
 namespace unbraid::report {
+
+/// A score in print: two decimals, ∞ for a perfect estimate, a dash where there is none.
+std::string score_text(double value);
 
 std::string evaluation_json(std::span<const evaluate::TrackResult> results);
 

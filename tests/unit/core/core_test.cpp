@@ -4,8 +4,12 @@
 
 #include <atomic>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <map>
+#include <new>
+#include <stdexcept>
+#include <system_error>
 #include <vector>
 
 #include "unbraid/core/audio_buffer.hpp"
@@ -24,6 +28,18 @@ TEST(Error, IsOneLineWithItsContext) {
   const Error error{ErrorCode::kFormat, "first\nsecond", "a.wav"};
   EXPECT_STREQ(error.what(), "a.wav: first second");
   EXPECT_EQ(to_string(error.code()), "format");
+}
+
+TEST(Error, StandsForOtherExceptions) {
+  const auto code_of = [](const std::exception& exception) { return error_of(exception).code(); };
+  EXPECT_EQ(code_of(std::bad_alloc()), ErrorCode::kResource);
+  EXPECT_EQ(code_of(std::length_error("vector")), ErrorCode::kResource);
+  EXPECT_EQ(code_of(std::out_of_range("vector")), ErrorCode::kInternal);
+  EXPECT_STREQ(error_of(Error{ErrorCode::kFormat, "damaged", "a.wav"}).what(), "a.wav: damaged");
+  const std::error_code denied = std::make_error_code(std::errc::permission_denied);
+  const Error file = error_of(std::filesystem::filesystem_error("cannot", "b.wav", denied));
+  EXPECT_EQ(file.code(), ErrorCode::kIo);
+  EXPECT_EQ(file.context(), "b.wav");
 }
 
 TEST(AudioBuffer, ViewsShareSamples) {

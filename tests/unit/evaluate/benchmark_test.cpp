@@ -8,6 +8,7 @@
 #include <future>
 #include <limits>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -153,10 +154,31 @@ TEST_F(BenchmarkTest, ResumesWhatIsThereAndRepeatsWhatIsNot) {
   for (std::size_t t = 0; t < 3; ++t)
     EXPECT_EQ(first.score(t, 1, "vocals", "sdr"), second.score(t, 1, "vocals", "sdr"));
 
-  options.seed = 1;  // other conditions: nothing can be taken over
-  EXPECT_EQ(benchmark(songs, who, options, alone).resumed, 0u);
+  BenchmarkOptions other = options;  // other conditions: nothing can be taken over
+  other.seed = 1;
+  EXPECT_EQ(benchmark(songs, who, other, alone).resumed, 0u);
+  other.scores.accompaniment = true;
+  EXPECT_EQ(benchmark(songs, who, other, alone).resumed, 0u);
+  other.scores.strict = true;
+  EXPECT_EQ(benchmark(songs, who, other, alone).resumed, 0u);
   options.folder.clear();
   EXPECT_THROW(benchmark(songs, who, options, alone), Error);
+}
+
+TEST_F(BenchmarkTest, ContendersDoNotShareAFile) {
+  const testing::TemporaryFolder folder;
+  BenchmarkOptions options = quick;
+  options.folder = folder.path();
+  options.resume = true;
+  std::vector<Contender> who{Contender::oracle("irm")};
+  for (const char* name : {"half:file=a/b", "half:file=a b", "half:file=a_b"}) {
+    who.push_back(Contender::of(scaling("half", {{"vocals", 0.5f}})));
+    who.back().name = name;
+  }
+  benchmark(three_songs(), who, options, run);
+  EXPECT_EQ(benchmark(three_songs(), who, options, run).resumed, 12u);
+  EXPECT_TRUE(std::filesystem::exists(folder / "tracks/song0/oracle_irm.json"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "tracks/song0/half_file=a_b.json"));
 }
 
 TEST_F(BenchmarkTest, AFailureIsListedAndStopsNobody) {
@@ -171,6 +193,18 @@ TEST_F(BenchmarkTest, AFailureIsListedAndStopsNobody) {
   EXPECT_NE(result.failures[0].reason.find("needs two channels"), std::string::npos);
   EXPECT_EQ(result.failures[0].code, ErrorCode::kUnsupported);
   EXPECT_NE(result.failures[1].reason.find("piano"), std::string::npos);
+  EXPECT_EQ(result.entries.size(), 3u);
+}
+
+TEST_F(BenchmarkTest, NoMemoryForOneMethodStopsNobody) {
+  Method greedy = scaling("greedy", {{"vocals", 1.0f}});
+  greedy.make = [](const StreamFormat&, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
+    throw std::bad_alloc();
+  };
+  const BenchmarkRun result = benchmark(three_songs(), {Contender::of(greedy), Contender::mixture()}, quick, run);
+  ASSERT_EQ(result.failures.size(), 3u);
+  EXPECT_EQ(result.failures[0].code, ErrorCode::kResource);
+  EXPECT_EQ(result.failures[0].reason, "not enough memory");
   EXPECT_EQ(result.entries.size(), 3u);
 }
 

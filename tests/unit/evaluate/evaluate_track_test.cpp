@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/rng.hpp"
+#include "unbraid/evaluate/evaluate_dataset.hpp"
+#include "unbraid/metrics/summary.hpp"
 
 namespace unbraid::evaluate {
 namespace {
@@ -156,6 +160,17 @@ TEST_F(EvaluateTrack, ShortTracksHaveAnAnswerForEveryMetric) {
   EXPECT_EQ(none.targets[0].not_applicable, "no samples");
 }
 
+TEST_F(EvaluateTrack, APerfectEstimateIsInfinitelyGood) {
+  const data::Track truth = track({{"bass", bass}, {"drums", drums}});
+  const auto result = evaluate_track(truth, truth, quick, run);
+  EXPECT_EQ(result.targets[0].metrics.at("bsseval_v4.SDR"), INFINITY);
+  EXPECT_EQ(result.targets[0].metrics.at("si_sdr"), INFINITY);
+  // Windows without a score leave the infinite ones, finite ones count alone.
+  EXPECT_EQ(metrics::median_or_infinity(std::vector<double>{NAN, INFINITY}), INFINITY);
+  EXPECT_EQ(metrics::median_or_infinity(std::vector<double>{INFINITY, 3}), 3);
+  EXPECT_TRUE(std::isnan(metrics::median_or_infinity(std::vector<double>{NAN})));
+}
+
 // Three windows at a time or the whole: streaming must not show.
 TEST_F(EvaluateTrack, StreamingGivesTheWholeTracksScores) {
   const AudioBuffer a = noise(70 * 1000, 14), b = noise(70 * 1000, 15);
@@ -169,6 +184,42 @@ TEST_F(EvaluateTrack, StreamingGivesTheWholeTracksScores) {
   ASSERT_EQ(whole.sources[0].sir.size(), 139u);
   EXPECT_EQ(result.targets[0].windows.sir, whole.sources[0].sir);
   EXPECT_EQ(result.targets[1].windows.sar, whole.sources[1].sar);
+}
+
+TEST_F(EvaluateTrack, TheShortestWindowIsOneFrameAndNotTheTrack) {
+  EvaluateOptions options = quick;
+  const data::Track truth = track({{"bass", bass}}), estimate = track({{"bass", with_noise(bass, 4)}});
+  options.window_s = 1e-6;
+  EXPECT_EQ(evaluate_track(truth, estimate, options, run).window_start_s, (std::vector<double>{0, 1, 2}));
+  options.window_s = 0;
+  EXPECT_EQ(evaluate_track(truth, estimate, options, run).window_start_s, (std::vector<double>{0}));
+}
+
+TEST_F(EvaluateTrack, ATrackThatCannotBeReadStopsNoOther) {
+  class Songs final : public data::Dataset {
+   public:
+    Songs(data::Track song, bool broken) : song_(std::move(song)), broken_(broken) {}
+    std::size_t size() const override { return 2; }
+    std::string track_name(std::size_t i) const override { return i == 0 ? "first" : "second"; }
+    std::string split(std::size_t) const override { return {}; }
+    std::string format() const override { return "memory"; }
+    data::Track track(std::size_t i) const override {
+      if (broken_ && i == 0) throw std::bad_alloc();
+      return song_;
+    }
+
+   private:
+    data::Track song_;
+    bool broken_;
+  };
+  const data::Track song = track({{"bass", bass}, {"drums", drums}});
+  std::size_t told = 0;
+  const auto result = evaluate_dataset(Songs(song, false), Songs(song, true), quick, run, [&](const auto&) { ++told; });
+  ASSERT_EQ(result.failures.size(), 1u);
+  EXPECT_EQ(result.failures[0].track, "first");
+  EXPECT_EQ(result.failures[0].reason, "not enough memory");
+  EXPECT_EQ(result.tracks.size(), 1u);
+  EXPECT_EQ(told, 1u);
 }
 
 TEST_F(EvaluateTrack, WrongOptions) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include "support/fixtures.hpp"
@@ -264,7 +265,17 @@ TEST(Oracle, SilentMissingAndUnfitStemsAreSkippedWithAReason) {
   AudioBuffer broken = testing::noise(1, 5000, 1);
   broken.channel(0)[7] = NAN;
   track.stems[1].audio = data::memory_source(broken, 8000);
-  EXPECT_THROW(oracle(track, {}, run), Error);
+  const auto error_of_oracle = [&] {
+    try {
+      oracle(track, {}, run);
+      return std::string();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(error_of_oracle(), "noise: b has samples that are not finite");
+  track.mixture = data::sum_source({track.stems[0].audio, track.stems[3].audio}, {"a", "fast"});
+  EXPECT_EQ(error_of_oracle(), "noise: stems differ: a of 8000 Hz with 1 channels beside fast of 16000 Hz with 1");
   track.stems.clear();
   EXPECT_THROW(oracle(track, {}, run), Error);
 }
@@ -279,13 +290,28 @@ TEST(Oracle, TrimsAndChoosesItsWindow) {
   EXPECT_EQ(oracle(make_track(1, 500, 2, 16000), {.masks = {"ibm"}}, run).window, 1024u);
   for (const OracleOptions& bad : {OracleOptions{.masks = {}},
                                    {.masks = {"best"}},
+                                   {.masks = {"irm", "ibm", "irm"}},
                                    {.trim_s = -1},
+                                   {.trim_s = NAN},
+                                   {.trim_s = INFINITY},
                                    {.window = 512, .hop = 100},
                                    {.window = 512, .hop = 512},
                                    {.window = 511},
+                                   {.window = 1002},  // no quarter
+                                   {.window = 2},
                                    {.hop = 5}}) {
     EXPECT_THROW(bad.validate(), Error);
+    EXPECT_THROW(oracle(make_track(1, 500, 2), bad, run), Error);
   }
+}
+
+TEST(Oracle, WindowsThatAreNoPowersOfTwo) {
+  ThreadPool pool(1);
+  RunContext run{pool};
+  const data::Track track = make_track(1, 30'000, 2);
+  const double power_of_two = oracle(track, {.masks = {"irm"}, .window = 1024}, run).masks[0].mean_db;
+  EXPECT_NEAR(oracle(track, {.masks = {"irm"}, .window = 1000}, run).masks[0].mean_db, power_of_two, 0.5);
+  EXPECT_NEAR(oracle(track, {.masks = {"irm"}, .window = 1002, .hop = 167}, run).masks[0].mean_db, power_of_two, 0.5);
 }
 
 TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
@@ -293,7 +319,7 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
   ThreadPool pool(2);
   class Two final : public data::Dataset {
    public:
-    std::size_t size() const override { return 3; }
+    std::size_t size() const override { return 4; }
     std::string track_name(std::size_t i) const override {
       return "t" + std::string(1, static_cast<char>('0' + i));
     }
@@ -301,6 +327,7 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
     std::string format() const override { return "fake"; }
     data::Track track(std::size_t i) const override {
       if (i == 2) throw Error{ErrorCode::kFormat, "damaged", "t2"};
+      if (i == 3) throw std::bad_alloc();
       data::Track made = make_track(1, 20'000 + i, 2);
       made.name = track_name(i);
       return made;
@@ -310,8 +337,9 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
   const OracleOptions options{.masks = {"ibm", "wiener2"}};
   const OracleRun first = oracle_run(dataset, options, {.folder = folder.path(), .save_stems = true}, run);
   ASSERT_EQ(first.results.size(), 2u);
-  ASSERT_EQ(first.failed.size(), 1u);
+  ASSERT_EQ(first.failed.size(), 2u);
   EXPECT_EQ(first.failed[0].second, "t2: damaged");
+  EXPECT_EQ(first.failed[1].second, "not enough memory");
 
   // The saved estimates score what the result says.
   const AudioBuffer estimate = io::read_audio(folder / "test/t1/wiener2/b.wav").samples;
@@ -330,6 +358,17 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
   EXPECT_EQ(to_json(again), to_json(first));
   std::ofstream(folder / "test/t0/oracle.json") << "{\"version\": ";  // cut short: done again
   EXPECT_EQ(oracle_run(dataset, options, {.folder = folder.path(), .resume = true}, run).resumed, 1u);
+  nlohmann::ordered_json edited = nlohmann::ordered_json::parse(std::ifstream(folder / "test/t1/oracle.json"));
+  edited["result"]["si_sdr"].erase("wiener2");  // a mask's scores are missing: done again
+  std::ofstream(folder / "test/t1/oracle.json") << edited;
+  EXPECT_EQ(oracle_run(dataset, options, {.folder = folder.path(), .resume = true}, run).resumed, 1u);
+  // Estimates are written where they are wanted and not there: both tracks were just done without them.
+  const OracleRunOptions saving{.folder = folder.path(), .resume = true, .save_stems = true};
+  EXPECT_EQ(oracle_run(dataset, options, saving, run).resumed, 0u);
+  EXPECT_EQ(oracle_run(dataset, options, saving, run).resumed, 2u);
+  std::filesystem::remove(folder / "test/t1/ibm/a.wav");
+  EXPECT_EQ(oracle_run(dataset, options, saving, run).resumed, 1u);
+  EXPECT_TRUE(std::filesystem::exists(folder / "test/t1/ibm/a.wav"));
   EXPECT_EQ(oracle_run(dataset, {.masks = {"ibm"}}, {.folder = folder.path(), .resume = true}, run).resumed,
             0u);
   EXPECT_THROW(oracle_run(dataset, options, {.resume = true}, run), Error);

@@ -5,7 +5,9 @@
 #include <array>
 #include <cmath>
 #include <complex>
+#include <memory>
 #include <numbers>
+#include <span>
 
 #include "support/separators.hpp"
 #include "support/signals.hpp"
@@ -341,6 +343,40 @@ TEST(Composites, NeedWhatTheirMembersNeed) {
   FunctionSeparator two = composite({"a"}, Ensemble{.members = {{member, {1}}, {member, {1}}}});
   const StreamFormat format{.sample_rate = kRate, .channels = 2};
   EXPECT_EQ(estimate_memory(two.info(), format, 100000, {}), 2 * estimate_memory(member->info(), format, 100000, {}));
+
+  // Beside a member that needs the whole track, the mixture and the stems of both wait for its end.
+  const auto whole = std::make_shared<FunctionSeparator>(
+      SeparatorInfo{.stems = {"a"}, .sample_rate = kRate, .channels = 2},
+      [](AudioView block) { return std::vector{AudioBuffer(block)}; });
+  FunctionSeparator mixed = composite({"a"}, Ensemble{.members = {{member, {1}}, {whole, {1}}}});
+  const std::size_t recording = 100000 * 2 * sizeof(float);
+  const std::size_t members = estimate_memory(member->info(), format, 100000, {}) + estimate_memory(whole->info(), format, 100000, {});
+  EXPECT_GE(estimate_memory(mixed.info(), format, 100000, {}), members + 3 * recording);
+}
+
+/// Remembers the most blocks that it was given at a time.
+class Batches final : public FunctionSeparator {
+ public:
+  explicit Batches(std::size_t batch)
+      : FunctionSeparator({.stems = {"a"}, .sample_rate = kRate, .channels = 2, .blocks = Chunked{.length = 1000, .batch = batch}},
+                          [](AudioView block) { return std::vector{AudioBuffer(block)}; }) {}
+  std::vector<Stems> process_batch(std::span<const AudioView> blocks, RunContext& run) override {
+    most = std::max(most, blocks.size());
+    return FunctionSeparator::process_batch(blocks, run);
+  }
+  std::size_t most = 0;
+};
+
+TEST(Composites, EachMemberTakesAtMostItsOwnBatch) {
+  const auto small = std::make_shared<Batches>(2), large = std::make_shared<Batches>(8);
+  FunctionSeparator both = composite({"a"}, Ensemble{.members = {{small, {1}}, {large, {1}}}});
+  const StreamFormat format{.sample_rate = kRate, .channels = 2};
+  const std::size_t batch = choose_batch(both.info(), format, 70000, {}, 0);
+  EXPECT_EQ(batch, 8u);
+  run_separator(noise(2, 70000, 1), both, {.batch = batch});
+  EXPECT_EQ(small->most, 2u);
+  EXPECT_EQ(large->most, 8u);
+  EXPECT_EQ(estimate_memory(both.info(), format, 70000, {.batch = 8}), estimate_memory(both.info(), format, 70000, {}));
 }
 
 /// left → 2 · left + 0.1, right → right + 0.1

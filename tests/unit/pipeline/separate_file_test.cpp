@@ -485,7 +485,30 @@ TEST(Plan, SaysWhatItWillTake) {
   const SeparationPlan whole = plan_file(input, halves({}), {.separation = {.shifts = 3}}, run);
   EXPECT_TRUE(whole.whole_track);
   EXPECT_EQ(whole.blocks, 3u);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1) << "something was written";
+
+  // A member that needs the whole track, too, is tried on ten seconds.
+  const fs::path long_input = write(folder / "b.wav", noise(1, 200000, 1, 0.5), 8000);  // 25 s
+  std::size_t tried = 0;
+  const auto member = std::make_shared<testing::FunctionSeparator>(
+      SeparatorInfo{.stems = {"all"}, .sample_rate = 8000, .channels = 1}, [&tried](AudioView block) {
+        tried = block.frames();
+        return std::vector{AudioBuffer(block)};
+      });
+  const Method ensemble{.name = "ensemble",
+                        .summary = "for tests",
+                        .stems = {"all"},
+                        .parameters = {},
+                        .make = [member](const StreamFormat&, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
+                          return std::make_unique<testing::FunctionSeparator>(
+                              SeparatorInfo{.stems = {"all"},
+                                            .sample_rate = 8000,
+                                            .channels = 1,
+                                            .blocks = Ensemble{.members = {{member, {1}}}}},
+                              [](AudioView block) { return std::vector{AudioBuffer(block)}; });
+                        }};
+  EXPECT_TRUE(plan_file(long_input, ensemble, {}, run).whole_track);
+  EXPECT_EQ(tried, 80000u);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 2) << "something was written";
 }
 
 }  // namespace

@@ -81,6 +81,22 @@ TEST(Tables, QuoteAndLeaveEmpty) {
   EXPECT_NE(markdown.find("| drums | — | — |"), std::string::npos);
 }
 
+TEST(Tables, ShowInfiniteScoresAndJsonDoesNot) {
+  EXPECT_EQ(score_text(INFINITY), "∞");
+  EXPECT_EQ(score_text(-INFINITY), "−∞");
+  EXPECT_EQ(score_text(NAN), "—");
+  EXPECT_EQ(score_text(1.006), "1.01");
+  std::vector<evaluate::TrackResult> perfect{{.name = "song"}};
+  perfect[0].targets = {{.name = "vocals", .metrics = {{"sdr", 3}, {"si_sdr", INFINITY}}}};
+  EXPECT_NE(summary_markdown(evaluate::aggregate(perfect)).find("| vocals | 3.00 | ∞ |"), std::string::npos);
+  const std::string page = evaluation_page(perfect);
+  EXPECT_NE(page.find("<td>∞</td>"), std::string::npos);
+  EXPECT_NE(page.find("<td data-v=\"Infinity\">∞</td>"), std::string::npos);
+  const auto document = nlohmann::json::parse(evaluation_json(perfect));
+  EXPECT_TRUE(document["tracks"][0]["targets"][0]["metrics"]["si_sdr"].is_null());
+  EXPECT_TRUE(document["aggregate"]["vocals"]["si_sdr"]["median"].is_null());
+}
+
 TEST(EvaluationPage, IsOneFileThatEscapesNames) {
   const std::string page = evaluation_page(results(), {.title = "<script>"});
   EXPECT_EQ(page.find("<title><script>"), std::string::npos);
