@@ -4,8 +4,8 @@
 
 #include <chrono>
 #include <cmath>
-#include <memory>
 #include <exception>
+#include <memory>
 #include <utility>
 
 #include "pipeline/manifest.hpp"

@@ -54,6 +54,32 @@ void set(YAML::Node root, const std::string& assignment) {
   }
 }
 
+/// `over` on top of `base`: mappings key by key, everything else as a whole; null takes a key out. Nothing of either is changed,
+/// since what aliases stand for is shared.
+YAML::Node merged(const YAML::Node& base, const YAML::Node& over) {
+  YAML::Node result(YAML::NodeType::Map);
+  for (const auto& item : base) {
+    const YAML::Node mine = over[item.first.Scalar()];
+    if (!mine.IsDefined()) result[item.first.Scalar()] = item.second;
+    else if (!mine.IsNull()) result[item.first.Scalar()] = item.second.IsMap() && mine.IsMap() ? merged(item.second, mine) : mine;
+  }
+  for (const auto& item : over)
+    if (!item.second.IsNull() && !base[item.first.Scalar()].IsDefined()) result[item.first.Scalar()] = item.second;
+  return result;
+}
+
+/// The whole configuration where it names another as its `base`.
+YAML::Node with_base(const Config& config, const fs::path& folder, int depth = 0) {
+  constexpr int kDeepest = 8;
+  if (!config.node().IsMap() || !config.has("base")) return YAML::Clone(config.node());
+  if (depth == kDeepest) throw Error{ErrorCode::kUsage, "is the base of itself", config.name()};
+  const fs::path path = folder / config.get<std::string>("base");
+  if (!fs::is_regular_file(path)) throw Error{ErrorCode::kNotFound, "no such configuration", path.string()};
+  YAML::Node node = merged(with_base(Config::load(path), path.parent_path(), depth + 1), config.node());
+  node.remove("base");
+  return YAML::Clone(node);
+}
+
 /// A part of the tree as a configuration of its own.
 Config part(const YAML::Node& node, const std::string& name) {
   if (!node.IsMap()) throw Error{ErrorCode::kUsage, "must be a mapping of names to values", name};
@@ -243,7 +269,7 @@ TrainConfig read(const Config& config, const fs::path& folder) {
 TrainConfig TrainConfig::parse(const std::string& yaml, const std::string& name, const fs::path& folder,
                                const std::vector<std::string>& overrides) {
   const Config as_written = Config::parse(yaml, name);
-  YAML::Node node = YAML::Clone(as_written.node());
+  YAML::Node node = with_base(as_written, folder);
   for (const std::string& assignment : overrides) set(node, assignment);
   const std::string text = YAML::Dump(node) + "\n";
   try {

@@ -86,8 +86,7 @@ TEST_F(ScaleGolden, NusslOnRealSignals) {
       const auto scores =
           scale_scores(views(references), ordered ? std::span<const AudioView>(in_order) : views(given), options, run);
       expect_nussl(expected, scores, file + " " + name, kToleranceDb);
-      if (options.permute)
-        for (std::size_t j = 0; j < order.size(); ++j) EXPECT_EQ(scores.sources[j].estimate, order[j]) << name;
+      for (std::size_t j = 0; options.permute && j < order.size(); ++j) EXPECT_EQ(scores.sources[j].estimate, order[j]) << name;
       ++compared;
     }
   }
