@@ -91,13 +91,12 @@ void list(const Arguments& arguments, const Session& session) {
              dataset->format());
 }
 
-/// LUFS as the dataset says.
+/// LUFS to a tenth; what is no number is shown as the dataset has it.
 std::string loudness(const std::string& text) {
-  if (text.empty()) return "";
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) throw Error{ErrorCode::kFormat, "is no loudness", text};
-  return fmt::format("{:.1f}", value);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  return whole ? fmt::format("{:.1f}", value) : text;
 }
 
 /// A track with everything that its dataset says about it.

@@ -58,10 +58,10 @@ void print_track(const evaluate::TrackResult& track, const evaluate::EvaluateOpt
   fmt::print("{}\n{}", track.name, table.to_string());
 }
 
-void print_notes(const evaluate::TrackResult& track) {
+void print_notes(const evaluate::TrackResult& track, bool quiet) {
   for (const auto& warning : track.warnings) fmt::print(stderr, "unbraid: warning: {}: {}\n", track.name, warning);
   for (const auto& target : track.targets)
-    if (!target.not_applicable.empty())
+    if (!quiet && !target.not_applicable.empty())
       fmt::print(stderr, "unbraid: {}: {} not applicable: {}\n", track.name, target.name, target.not_applicable);
   if (!track.missing.empty())
     fmt::print(stderr, "unbraid: warning: {}: no estimate of {}\n", track.name, fmt::join(track.missing, ", "));
@@ -125,7 +125,7 @@ void evaluate_all(EvaluateArguments& arguments, const Session& session) {
   auto result = evaluate::evaluate_dataset(*references, *estimates, arguments.options, run, [&](const auto& track) {
     bar.clear();
     if (!session.json) print_track(track, arguments.options);
-    print_notes(track);
+    print_notes(track, session.quiet);
   });
   bar.clear();
   if (!arguments.output.empty()) write_results(result.tracks, arguments);

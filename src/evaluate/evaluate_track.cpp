@@ -183,13 +183,18 @@ bool silent(std::span<const float> samples) {
   return std::ranges::all_of(samples, [](float x) { return x == 0; });
 }
 
+/// A reference channel of one value throughout has no score: without its mean it is silent.
+bool constant(std::span<const float> samples) {
+  return std::ranges::all_of(samples, [&](float x) { return x == samples.front(); });
+}
+
 /// The mean of score(channel) over the channels in which the reference sounds. Unlike metrics::mean() it hides nothing: where
 /// the estimate of one of them is silent, so that its score is no number, or perfect, so that it is infinite, so is the mean.
 double over_channels(AudioView reference, const auto& score) {
   double sum = 0;
   std::size_t sounding = 0;
   for (std::size_t c = 0; c < reference.channels(); ++c) {
-    if (silent(reference.channel(c))) continue;
+    if (constant(reference.channel(c))) continue;
     sum += score(c);
     ++sounding;
   }
@@ -292,7 +297,7 @@ void score_alone(const Target& target, const AudioBuffer& mixture, std::uint64_t
   if (result.not_applicable.empty()) result.not_applicable = why_not;
   if (apply && !silent(x.samples()))
     for (std::size_t c = 0; c < s.channels(); ++c)
-      if (silent(x.channel(c)) && !silent(s.channel(c)))
+      if (silent(x.channel(c)) && !constant(s.channel(c)))
         track.warnings.push_back(fmt::format("channel {} of estimate {} is silent, its reference is not", c + 1, target.name));
   const auto set = [&](std::string_view metric, const std::string& name, const auto& compute) {
     if (wants(options, metric)) result.metrics[name] = apply ? compute() : kNotApplicable;

@@ -242,6 +242,12 @@ std::shared_ptr<Model> open_model(const ModelFiles& files) { return open_with_ca
 
 namespace {
 
+/// What a configuration beside safetensors, as `models export` writes it, says that they are; empty where it does not.
+std::string exported_architecture(const ModelFiles& files) {
+  if (files.config.empty() || files.weights.extension() != ".safetensors") return "";
+  return Config::load(files.config).get<std::string>("architecture", "");
+}
+
 LoadedModel open_plain(const ModelFiles& files) {
   const bool folder = std::filesystem::is_directory(files.weights);
   checkpoint::Checkpoint file;
@@ -253,22 +259,17 @@ LoadedModel open_plain(const ModelFiles& files) {
     file = checkpoint::load(files.weights);
     if (is_model_file(file))
       return files.config.empty() ? load_model(file) : load_model(file, Config::load(files.config).section("inference"));
-    if (!files.config.empty() && files.weights.extension() == ".safetensors") {
-      if (const Config config = Config::load(files.config); config.has("architecture")) {  // as `models export` writes it
-        LoadedModel named{.model = make_model(config.get<std::string>("architecture"), without_adapters(config)),
-                          .card = {.source = files.weights.filename().string()}};
-        load_state(*named.model, file.tensors, files.allow_partial);
-        named.model->eval();
-        return named;
-      }
-    }
-    const auto family = std::ranges::find_if(families(), [&](const Family& f) { return f.recognises(file.tensors); });
+    const std::string exported = exported_architecture(files);
+    const auto family = std::ranges::find_if(families(), [&](const Family& f) {
+      return exported.empty() ? f.recognises(file.tensors) : f.name == exported;
+    });
     if (family == families().end()) throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows"};
     const bool package = files.config.empty() && file.document && demucs::is_package(*file.document);
     if (files.config.empty() && !family->read && !package)
       throw Error{ErrorCode::kUsage, fmt::format("a {} checkpoint needs its configuration (--config FILE)", family->name)};
     family_name = family->name;
-    own = family->read ? family->read(file, files.weights) : SelfContained{.tensors = file.tensors};
+    const bool as_published = family->read && exported.empty();
+    own = as_published ? family->read(file, files.weights) : SelfContained{.tensors = file.tensors};
     if (package) own.configuration = demucs::package_config(*file.document, "its own configuration").text();
   }
   LoadedModel result{.model = {}, .card = {.source = files.weights.filename().string()}};

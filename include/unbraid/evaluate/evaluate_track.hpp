@@ -6,8 +6,9 @@
 //   for (const auto& target : result.targets) print(target.name, target.metrics.at("bsseval_v4.SDR"));
 //
 // Targets are the stems that both tracks name (case does not matter); the others are listed. BSS Eval sees all targets
-// at once. As in museval, an estimated "accompaniment" ("instrumental", "no_vocals", "bass+drums+other") is scored against the sum of all
-// references but the vocals, in a second evaluation of vocals and accompaniment alone, whose scores of the vocals count.
+// at once. As in museval, an estimated "accompaniment" ("instrumental", "no_vocals", "bass+drums+other") is scored against
+// the sum of all references but the vocals, in a second evaluation of vocals and accompaniment alone, whose scores of the
+// vocals count.
 //
 // A target whose reference is silent throughout, or that has values which are not finite, is not applicable: its numbers are
 // NaN, kept out of every mean, and `not_applicable` says why. Scores of single channels are averaged over those in which the

@@ -74,7 +74,7 @@ class SeparationStream {
   void finish(RunContext& run);
   /// Whether take() has something to give.
   bool ready() const;
-  /// kInternal when a stem made of several, or of several runs, is not finite.
+  /// kInternal when a stem is not finite.
   SeparatedBlock take(RunContext& run);
 
   struct Impl;

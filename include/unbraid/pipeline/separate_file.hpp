@@ -5,8 +5,9 @@
 //   SeparationReport report = separate_file("song.mp3", "stems/song", method, {.resume = true}, run);
 //
 // Writes <folder>/<stem>.<ext> for every stem (of a .stem.mp4 one file named like the folder) and, last,
-// <folder>/manifest.json: what went in (SHA-256 of a file), what was asked, what came out. Stems have the sample rate, the channels, the length, the container and the bit
-// depth of the input unless asked otherwise (what cannot be written becomes WAV), and its tags and pictures.
+// <folder>/manifest.json: what went in (SHA-256 of a file), what was asked, what came out. Stems have the sample rate, the
+// channels, the length, the container and the bit depth of the input unless asked otherwise (what cannot be written becomes
+// WAV), and its tags and pictures.
 // All or nothing: on an error, or when cancelled, no file and no folder is left behind. Samples are
 // written as they are, unless one common gain is asked for.
 //

@@ -5,7 +5,7 @@
 //   const auto scores = report::read_scores(folder / "evaluate.json");
 //
 // The document unbraid.evaluate/1:
-//   {"schema": "unbraid.evaluate/1", "conformance": 2,
+//   {"schema": "unbraid.evaluate/1", "conformance": 3,
 //    "tracks": [{"name", "sample_rate", "duration_s", "missing", "extra", "warnings",
 //                "targets": [{"name", "not_applicable": null | reason,
 //                             "metrics": {"bsseval_v4": {"SDR", "ISR", "SIR", "SAR"}, "si_sdr": dB, …}}]}],
