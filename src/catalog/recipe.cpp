@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kDeepest = 4;
+constexpr double kLongestSegment = 600;  // s, as of the parameter of a model
 
 using Make = std::function<std::shared_ptr<Separator>(const StreamFormat&, std::uint64_t seed)>;
 
@@ -299,9 +300,11 @@ class RecipeReader {
 
   Method bag(const YAML::Node& node) const {
     std::vector<Member> members;
+    const double segment = node["segment"] ? node["segment"].as<double>() : 0.0;
+    if (!(segment >= 0 && segment <= kLongestSegment)) fail(fmt::format("segment must lie between 0 and {:g} s", kLongestSegment));
     for (const YAML::Node& item : node["models"]) {
       const ModelFiles files{.weights = find_package(item.as<std::string>())};
-      members.push_back({.method = model_method(files, runtime_, node["segment"] ? node["segment"].as<double>() : 0.0)});
+      members.push_back({.method = model_method(files, runtime_, segment)});
       members.back().weights.assign(members.back().method.stems.size(), 1.0);
     }
     if (members.empty()) fail("a bag without models");

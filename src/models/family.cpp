@@ -14,6 +14,7 @@
 #include "models/demucs/demucs.hpp"
 #include "models/demucs/package.hpp"
 #include "models/mask_inference/mask_inference.hpp"
+#include "models/mask_unet/mask_unet.hpp"
 #include "models/mdx23c/mdx23c.hpp"
 #include "models/model_file.hpp"
 #include "models/open_unmix/open_unmix.hpp"
@@ -151,6 +152,9 @@ const Family kFamilies[] = {
     {"bsrnn",
      [](const TensorMap& tensors) { return has(tensors, "encoder.weight") && has(tensors, "time_0.rnn.weight_ih_l0"); },
      [](const Config& config) { return make_bsrnn(BsrnnConfig::of(config), own_traits(config, "bsrnn")); }},
+    {"mask_unet",
+     [](const TensorMap& tensors) { return has(tensors, "usual") && has(tensors, "first_conv.weight"); },
+     [](const Config& config) { return make_mask_unet(MaskUnetConfig::of(config), own_traits(config, "mask_unet")); }},
     {"mdx23c",
      [](const TensorMap& tensors) { return has(tensors, "first_conv.weight") && has(tensors, "bottleneck_block."); },
      [](const Config& config) { return make_mdx23c(Mdx23cConfig::of(config), msst_traits(config, "mdx23c")); }},

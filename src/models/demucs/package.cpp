@@ -18,6 +18,7 @@ using checkpoint::Object;
 using checkpoint::Value;
 
 constexpr int kDeepest = 8;
+constexpr std::size_t kMostValues = 10'000;  // a pickle's lists may be shared, so that few bytes stand for very many values
 constexpr std::string_view kFraction = "fractions.Fraction";
 
 /// Fraction(39, 5) or Fraction('39/5').
@@ -43,7 +44,9 @@ double fraction(const Object& object, const std::string& name) {
   return parts[0] / parts[1];
 }
 
-YAML::Node to_yaml(const Value& value, const std::string& name, int depth = 0) {
+/// seen: values so far, all arguments together.
+YAML::Node to_yaml(const Value& value, const std::string& name, std::size_t& seen, int depth = 0) {
+  if (++seen > kMostValues) throw Error{ErrorCode::kFormat, "the arguments of its class hold too many values", name};
   if (depth > kDeepest) throw Error{ErrorCode::kFormat, "the arguments of its class are nested too deeply", name};
   if (const auto* flag = value.as<bool>()) return YAML::Node(*flag);
   if (const auto* number = value.as<std::int64_t>()) return YAML::Node(*number);
@@ -51,7 +54,7 @@ YAML::Node to_yaml(const Value& value, const std::string& name, int depth = 0) {
   if (const auto* text = value.as<std::string>()) return YAML::Node(*text);
   if (const auto* list = value.as<List>()) {
     YAML::Node node(YAML::NodeType::Sequence);
-    for (const Value* item : list->items) node.push_back(to_yaml(*item, name, depth + 1));
+    for (const Value* item : list->items) node.push_back(to_yaml(*item, name, seen, depth + 1));
     return node;
   }
   if (const auto* object = value.as<Object>(); object && object->callable == kFraction)
@@ -76,13 +79,14 @@ Config package_config(const checkpoint::Document& document, const std::string& n
     throw Error{ErrorCode::kUnsupported, "its weights are quantised (diffq)", name};
 
   std::map<std::string, YAML::Node> arguments;
+  std::size_t seen = 0;
   if (const Dict* given = root.find("kwargs")->entries())
     for (const auto& [key, value] : given->items)
-      if (const auto* text = key->as<std::string>()) arguments.emplace(*text, to_yaml(*value, name));
+      if (const auto* text = key->as<std::string>()) arguments.emplace(*text, to_yaml(*value, name, seen));
   if (const Value* args = root.find("args"); args && args->as<List>()) {
     const auto& items = args->as<List>()->items;
     if (items.size() > 1) throw Error{ErrorCode::kUnsupported, "its class has arguments without names", name};
-    if (items.size() == 1) arguments["sources"] = to_yaml(*items[0], name);
+    if (items.size() == 1) arguments["sources"] = to_yaml(*items[0], name, seen);
   }
 
   YAML::Node config;

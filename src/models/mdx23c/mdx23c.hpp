@@ -8,10 +8,10 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "models/config.hpp"
 #include "models/model.hpp"
+#include "models/tfc_tdf.hpp"
 #include "nn/stft.hpp"
 
 namespace unbraid::models {
@@ -21,14 +21,7 @@ struct Mdx23cConfig {
   std::int64_t channels = 2;
   std::int64_t bins = 1024;       ///< dim_f: bins above are dropped, and zero in the output
   std::int64_t subbands = 4;
-  std::int64_t scales = 5;
-  std::vector<std::int64_t> scale = {2, 2};  ///< time, frequency
-  std::int64_t blocks_per_scale = 2;
-  std::int64_t width = 128;       ///< channels of the first scale
-  std::int64_t growth = 128;      ///< more of them with every scale
-  std::int64_t bottleneck = 4;    ///< of the dense layer
-  std::string norm = "InstanceNorm";  ///< BatchNorm, InstanceNorm, GroupNorm<groups>; anything else: none
-  std::string activation = "gelu";    ///< gelu, relu, elu<alpha>
+  TfcTdfConfig unet;
 
   static Mdx23cConfig of(const Config& config);
 };

@@ -109,7 +109,7 @@ TEST_F(RecipeTest, RefusesWhatItDoesNotUnderstand) {
                            "ensemble: {combine: average, sharpness: 2, members: [{model: hpss}]}",
                            "ensemble: {solo_db: 0, members: [{model: hpss}]}", "ensemble: {solo_db: -101, members: [{model: hpss}]}",
                            "ensemble: {solo_db: soft, members: [{model: hpss}]}", "ensemble: {solo_db: .nan, members: [{model: hpss}]}",
-                           "models: []", "chain: [{model: hpss}]\nmore: 1"})
+                           "models: []", "models: ['29814b9b']\nsegment: .inf", "models: ['29814b9b']\nsegment: -1", "chain: [{model: hpss}]\nmore: 1"})
     EXPECT_EQ(refusal(text), ErrorCode::kFormat) << text;
   EXPECT_EQ(refusal("chain: [{model: hpss, stems: [vocals]}]"), ErrorCode::kUsage);
   EXPECT_EQ(refusal("chain: [{model: hpss, input: mix - vocals}]"), ErrorCode::kUsage);

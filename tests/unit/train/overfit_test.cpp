@@ -91,6 +91,9 @@ const std::string kDeepConvSep = "audio: {sample_rate: 8000, num_channels: 1, n_
                                  "model: {frames: 25, filters: 12, time_filters: 8, time_kernel: 5, hidden: 16}" + kTraining;
 const std::string kBsrnn = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
                            "model: {bands: [[1, 8], [2, 4]], cells: 8, features: 16, hidden: 16, layers: 1, decoder: 24}" + kTraining;
+const std::string kMaskUnet = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
+                              "model: {bands: [[1, 8], [2, 4]], cells: 8, act: gelu, bottleneck_factor: 2, growth: 4, norm: InstanceNorm,\n"
+                              "  num_blocks_per_scale: 1, num_channels: 6, num_scales: 2, scale: [2, 2]}" + kTraining;
 const std::string kScnet = "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}\n"
                            "model: {sources: [low, high], audio_channels: 1, dims: [2, 6, 8], nfft: 256, hop_size: 64, win_size: 256,\n"
                            "  normalized: true, band_SR: [0.25, 0.35, 0.4], band_stride: [1, 2, 4], band_kernel: [3, 4, 4],\n"
@@ -148,6 +151,7 @@ INSTANTIATE_TEST_SUITE_P(Families, Overfit, ::testing::Values(
     Course{"deepconvsep", kDeepConvSep, "{name: mse, domain: magnitude}", 200, 0.01, 0.1},
     Course{"cunet", kCunet, "name: l1", 200, 0.01, 0.1},
     Course{"bsrnn", kBsrnn, "{name: l1, domain: spectrum}", 150, 0.01, 0.1},
+    Course{"mask_unet", kMaskUnet, "{name: l1, domain: spectrum}", 150, 0.01, 0.1},
     Course{"scnet", kScnet, "name: l1", 100, 0.01, 0.1},
     Course{"scnet_masked", kScnet, "name: l1", 100, 0.01, 0.1},
     Course{"mdx23c", kMdx23c, "name: l1", 140, 0.01, 0.1, 4032},
