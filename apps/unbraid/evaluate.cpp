@@ -71,15 +71,18 @@ void print_notes(const evaluate::TrackResult& track, bool quiet) {
 
 void print_summary(std::span<const evaluate::TrackResult> tracks, const evaluate::EvaluateOptions& options) {
   std::vector<std::string> results;
-  report::TextTable table = table_of({"target", "tracks"}, options, results);
-  for (const auto& [target, summaries] : evaluate::aggregate(tracks)) {
+  report::TextTable table = table_of({"target", "scores"}, options, results);
+  const auto add_row = [&](const std::string& target, const std::map<std::string, evaluate::Summary>& summaries) {
     std::size_t count = 0;
     for (const auto& [name, summary] : summaries) count = std::max(count, summary.tracks);
     std::vector<std::string> row{target, fmt::to_string(count)};
     for (const auto& name : results)
       row.push_back(summaries.contains(name) ? report::score_text(summaries.at(name).median) : "—");
     table.add_row(row);
-  }
+  };
+  const evaluate::Summaries targets = evaluate::aggregate(tracks);
+  for (const auto& [target, summaries] : targets) add_row(target, summaries);
+  if (targets.size() > 1) add_row("all", evaluate::overall(tracks));
   fmt::print("\nmedian of {} tracks\n{}", tracks.size(), table.to_string());
 }
 
@@ -107,7 +110,7 @@ void write_results(std::vector<evaluate::TrackResult>& tracks, const EvaluateArg
       target.estimate_file = link_to(arguments.estimate, track.name, target.name, arguments.output);
   write_file_atomically(arguments.output / "evaluate.json", report::evaluation_json(tracks) + "\n");
   write_file_atomically(arguments.output / "scores.csv", report::scores_csv(tracks));
-  write_file_atomically(arguments.output / "summary.md", report::summary_markdown(evaluate::aggregate(tracks)));
+  write_file_atomically(arguments.output / "summary.md", report::summary_markdown(tracks));
   write_file_atomically(arguments.output / "report.html",
                         report::evaluation_page(tracks, {.title = arguments.estimate.filename().string()}));
   for (const auto& track : tracks)

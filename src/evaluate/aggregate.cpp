@@ -9,20 +9,32 @@
 
 namespace unbraid::evaluate {
 
+namespace {
+
+Summary summary_of(const std::vector<double>& scores) {
+  return {.tracks = metrics::finite_count(scores),
+          .median = metrics::median_or_infinity(scores),
+          .mean = metrics::mean(scores),
+          .standard_deviation = metrics::standard_deviation(scores, 1),
+          .median_interval = bootstrap_median(scores)};
+}
+
+}  // namespace
+
 Summaries aggregate(std::span<const TrackResult> results) {
   std::map<std::string, std::map<std::string, std::vector<double>>> values;
-  for (const TrackResult& track : results)
-    for (const TargetResult& target : track.targets)
-      for (const auto& [metric, value] : target.metrics) values[target.name][metric].push_back(value);
-
+  for (const Score& score : scores_of(results)) values[score.target][score.metric].push_back(score.value);
   Summaries summaries;
   for (const auto& [target, metrics] : values)
-    for (const auto& [metric, scores] : metrics)
-      summaries[target][metric] = {.tracks = metrics::finite_count(scores),
-                                   .median = metrics::median_or_infinity(scores),
-                                   .mean = metrics::mean(scores),
-                                   .standard_deviation = metrics::standard_deviation(scores, 1),
-                                   .median_interval = bootstrap_median(scores)};
+    for (const auto& [metric, scores] : metrics) summaries[target][metric] = summary_of(scores);
+  return summaries;
+}
+
+std::map<std::string, Summary> overall(std::span<const TrackResult> results) {
+  std::map<std::string, std::vector<double>> values;
+  for (const Score& score : scores_of(results)) values[score.metric].push_back(score.value);
+  std::map<std::string, Summary> summaries;
+  for (const auto& [metric, scores] : values) summaries[metric] = summary_of(scores);
   return summaries;
 }
 

@@ -13,6 +13,7 @@
 #include "unbraid/metrics/summary.hpp"
 #include "unbraid/report/benchmark_report.hpp"
 #include "unbraid/report/box_plot.hpp"
+#include "unbraid/report/scores.hpp"
 
 namespace unbraid::report {
 
@@ -34,8 +35,9 @@ td.far { white-space: normal; text-align: left; min-width: 14rem; } .quoted { bo
 )css";
 
 std::string cell(double value, const char* style = "") {
-  return std::isfinite(value) ? fmt::format("<td{} data-v=\"{:.6g}\">{:.2f}</td>", style, value, value)
-                              : std::string("<td data-v=\"\">—</td>");
+  if (std::isnan(value)) return "<td data-v=\"\">—</td>";
+  const std::string sort_key = std::isinf(value) ? (value > 0 ? "Infinity" : "-Infinity") : fmt::format("{:.6g}", value);
+  return fmt::format("<td{} data-v=\"{}\">{}</td>", style, sort_key, score_text(value));
 }
 
 std::string p_cell(double p) {
@@ -58,10 +60,10 @@ std::string summary(const BenchmarkRun& run, const std::vector<Ranking>& ranking
   for (std::size_t c = 0; c < run.contenders.size(); ++c) {
     std::string cells, star;
     for (const Ranking& ranking : rankings) {
-      double median = NAN;
+      const double median = metrics::median_or_infinity(run.scores(c, ranking.target, metric));
       for (const auto* rows : {&ranking.rows, &ranking.bounds})
         for (const RankingRow& row : *rows)
-          if (row.contender == c) median = row.median, star = row.chosen ? " *" : "";
+          if (row.contender == c) star = row.chosen ? " *" : "";
       const bool best = !ranking.rows.empty() && ranking.rows[0].contender == c;
       cells += cell(median, best ? " class=\"best\"" : "");
     }

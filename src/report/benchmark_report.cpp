@@ -13,6 +13,7 @@
 #include "unbraid/evaluate/ranking.hpp"
 #include "unbraid/metrics/conformance.hpp"
 #include "unbraid/metrics/summary.hpp"
+#include "unbraid/report/scores.hpp"
 #include "unbraid/report/text_table.hpp"
 
 namespace unbraid::report {
@@ -55,7 +56,7 @@ std::vector<std::vector<std::string>> median_rows(const BenchmarkRun& run, const
   std::vector<double> highest(targets.size(), -INFINITY);
   for (std::size_t t = 0; t < targets.size(); ++t)
     for (std::size_t c = 0; c < run.contenders.size(); ++c)
-      if (const double m = metrics::median(run.scores(c, targets[t], options.metric));
+      if (const double m = metrics::median_or_infinity(run.scores(c, targets[t], options.metric));
           run.contenders[c].kind == Contender::Kind::kMethod && m > highest[t])
         highest[t] = m;
   std::vector<std::vector<std::string>> rows;
@@ -63,8 +64,8 @@ std::vector<std::vector<std::string>> median_rows(const BenchmarkRun& run, const
     const bool chosen = std::ranges::any_of(run.entries, [&](const auto& e) { return e.contender == c && e.chosen; });
     std::vector<std::string> row{run.contenders[c].name + (chosen ? " *" : "")};
     for (std::size_t t = 0; t < targets.size(); ++t) {
-      const double median = metrics::median(run.scores(c, targets[t], options.metric));
-      const std::string text = std::isfinite(median) ? fmt::format("{:.2f}", median) : "—";
+      const double median = metrics::median_or_infinity(run.scores(c, targets[t], options.metric));
+      const std::string text = score_text(median);
       const bool is_best = run.contenders[c].kind == Contender::Kind::kMethod && median == highest[t];
       row.push_back(is_best ? best(text) : text);
     }

@@ -73,12 +73,12 @@ std::string aggregate_table(Results results, const std::vector<std::string>& met
   std::string html = "<div class=\"wide\"><table><thead><tr><th>target</th>";
   for (const auto& metric : metrics) html += fmt::format("<th>{}</th>", metric);
   html += "</tr></thead><tbody>\n";
-  for (const auto& target : targets) {
-    html += fmt::format("<tr><td>{}</td>", escape_html(target));
+  const auto add_row = [&](const std::string& name, const char* unit, const std::map<std::string, evaluate::Summary>& of_target) {
+    html += fmt::format("<tr><td>{}</td>", name);
     for (const auto& metric : metrics) {
-      const auto found = summaries.at(target).find(metric);
-      if (found == summaries.at(target).end() || found->second.tracks == 0) {
-        html += fmt::format("<td>{}</td>", score_text(found != summaries.at(target).end() ? found->second.median : NAN));
+      const auto found = of_target.find(metric);
+      if (found == of_target.end() || found->second.tracks == 0) {
+        html += fmt::format("<td>{}</td>", score_text(found != of_target.end() ? found->second.median : NAN));
         continue;
       }
       const evaluate::Summary& s = found->second;
@@ -87,10 +87,12 @@ std::string aggregate_table(Results results, const std::vector<std::string>& met
                                                      s.median_interval.low, s.median_interval.high, s.mean,
                                                      s.standard_deviation)
                                        : "";
-      html += fmt::format("<td title=\"{}{} tracks\">{:.2f}</td>", interval, s.tracks, s.median);
+      html += fmt::format("<td title=\"{}{} {}\">{:.2f}</td>", interval, s.tracks, unit, s.median);
     }
     html += "</tr>\n";
-  }
+  };
+  for (const auto& target : targets) add_row(escape_html(target), "tracks", summaries.at(target));
+  if (targets.size() > 1) add_row("<em>all</em>", "scores", evaluate::overall(results));
   return html + "</tbody></table></div>\n";
 }
 

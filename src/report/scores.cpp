@@ -5,7 +5,6 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "unbraid/core/error.hpp"
 #include "unbraid/metrics/conformance.hpp"
@@ -38,6 +37,16 @@ Json track_json(const evaluate::TrackResult& track) {
           {"targets", targets}};
 }
 
+/// count: what its number of scores is called.
+Json summary_json(const evaluate::Summary& s, const char* count) {
+  return {{count, s.tracks},
+          {"median", number(s.median)},
+          {"mean", number(s.mean)},
+          {"std", number(s.standard_deviation)},
+          {"median_low", number(s.median_interval.low)},
+          {"median_high", number(s.median_interval.high)}};
+}
+
 std::string csv_cell(const std::string& text) {
   if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
   std::string quoted = "\"";
@@ -59,20 +68,16 @@ std::string score_text(double value) {
 }
 
 std::string evaluation_json(std::span<const evaluate::TrackResult> results) {
-  Json tracks = Json::array(), aggregate = Json::object();
+  Json tracks = Json::array(), aggregate = Json::object(), overall = Json::object();
   for (const auto& track : results) tracks.push_back(track_json(track));
   for (const auto& [target, metrics] : evaluate::aggregate(results))
-    for (const auto& [metric, s] : metrics)
-      slot(aggregate[target], metric) = {{"tracks", s.tracks},
-                                         {"median", number(s.median)},
-                                         {"mean", number(s.mean)},
-                                         {"std", number(s.standard_deviation)},
-                                         {"median_low", number(s.median_interval.low)},
-                                         {"median_high", number(s.median_interval.high)}};
+    for (const auto& [metric, s] : metrics) slot(aggregate[target], metric) = summary_json(s, "tracks");
+  for (const auto& [metric, s] : evaluate::overall(results)) slot(overall, metric) = summary_json(s, "scores");
   return Json{{"schema", "unbraid.evaluate/1"},
               {"conformance", metrics::kConformance},
               {"tracks", tracks},
-              {"aggregate", aggregate}}
+              {"aggregate", aggregate},
+              {"overall", overall}}
       .dump(2);
 }
 
@@ -102,18 +107,17 @@ std::string scores_csv(std::span<const evaluate::TrackResult> results) {
   return text;
 }
 
-std::string summary_markdown(const evaluate::Summaries& summaries) {
-  std::set<std::string> metrics;
-  for (const auto& [target, scores] : summaries)
-    for (const auto& [metric, summary] : scores) metrics.insert(metric);
+std::string summary_markdown(std::span<const evaluate::TrackResult> results) {
+  const std::map<std::string, evaluate::Summary> overall = evaluate::overall(results);
+  const evaluate::Summaries summaries = evaluate::aggregate(results);
   std::string head = "| target |", rule = "|---|", rows;
-  for (const std::string& metric : metrics) {
+  for (const auto& [metric, summary] : overall) {
     head += fmt::format(" {} |", metric);
     rule += "---:|";
   }
-  for (const auto& [target, scores] : summaries) {
+  const auto add_row = [&](const std::string& target, const std::map<std::string, evaluate::Summary>& scores) {
     rows += fmt::format("| {} |", target);
-    for (const std::string& metric : metrics) {
+    for (const auto& [metric, summary] : overall) {
       const auto found = scores.find(metric);
       const bool there = found != scores.end() && found->second.tracks > 0;
       if (!there) rows += fmt::format(" {} |", found != scores.end() ? score_text(found->second.median) : "—");
@@ -121,7 +125,9 @@ std::string summary_markdown(const evaluate::Summaries& summaries) {
       else rows += fmt::format(" {:.2f} ({:.2f} ± {:.2f}) |", found->second.median, found->second.mean, found->second.standard_deviation);
     }
     rows += "\n";
-  }
+  };
+  for (const auto& [target, scores] : summaries) add_row(target, scores);
+  if (summaries.size() > 1) add_row("*all*", overall);
   return head + "\n" + rule + "\n" + rows + "\nMedian of the tracks (mean ± standard deviation).\n";
 }
 

@@ -18,7 +18,7 @@
 namespace unbraid::evaluate {
 
 struct Summary {
-  std::size_t tracks = 0;  ///< with a finite score; targets that are not applicable do not count
+  std::size_t tracks = 0;  ///< with a finite score; targets that are not applicable do not count. Of overall(): scores
   /// Of the tracks' medians: the field's custom. Infinite where only infinite scores are left.
   double median = std::numeric_limits<double>::quiet_NaN();
   double mean = std::numeric_limits<double>::quiet_NaN();
@@ -28,6 +28,9 @@ struct Summary {
 using Summaries = std::map<std::string, std::map<std::string, Summary>>;  ///< [target][metric]
 
 Summaries aggregate(std::span<const TrackResult> results);
+
+/// The scores of all targets of all tracks alike, by metric: "Overall" in nussl's reports.
+std::map<std::string, Summary> overall(std::span<const TrackResult> results);
 
 /// One number of a result: what a file of scores holds.
 struct Score {

@@ -9,7 +9,8 @@
 //    "tracks": [{"name", "sample_rate", "duration_s", "missing", "extra", "warnings",
 //                "targets": [{"name", "not_applicable": null | reason,
 //                             "metrics": {"bsseval_v4": {"SDR", "ISR", "SIR", "SAR"}, "si_sdr": dB, …}}]}],
-//    "aggregate": {target: {metric: {"tracks", "median", "mean", "std", "median_low", "median_high"}}}}
+//    "aggregate": {target: {metric: {"tracks", "median", "mean", "std", "median_low", "median_high"}}},
+//    "overall": {metric: the same over all targets, with "scores" in place of "tracks"}}
 // Numbers that are not finite are null. Metric names with a dot ("bsseval_v4.SDR") become objects.
 
 #include <filesystem>
@@ -34,8 +35,8 @@ std::string museval_json(const evaluate::TrackResult& track);
 /// One line per track, target and metric: track,target,metric,value. Not applicable: an empty value.
 std::string scores_csv(std::span<const evaluate::TrackResult> results);
 
-/// The aggregate as a table for a README: a row per target, "median (mean ± std)" per metric.
-std::string summary_markdown(const evaluate::Summaries& summaries);
+/// The aggregate as a table for a README: a row per target, and one of all where there are several, "median (mean ± std)" per metric.
+std::string summary_markdown(std::span<const evaluate::TrackResult> results);
 
 /// The scores of an evaluation: of evaluate.json, or of the folder that holds it. kNotFound, kFormat.
 std::vector<evaluate::Score> read_scores(const std::filesystem::path& path);

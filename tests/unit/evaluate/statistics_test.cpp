@@ -50,6 +50,20 @@ TEST(Aggregate, LeavesOutWhatDoesNotApply) {
   EXPECT_NEAR(s.standard_deviation, std::sqrt(32.0), 1e-12);
 }
 
+TEST(Aggregate, OverallIsOfAllTargetsAlike) {
+  std::vector<TrackResult> results(2);
+  results[0].targets = {{.name = "vocals", .metrics = {{"sdr", 1}}}, {.name = "bass", .metrics = {{"sdr", 3}, {"snr", 8}}}};
+  results[1].targets = {{.name = "vocals", .metrics = {{"sdr", 11}}}, {.name = "bass", .metrics = {{"sdr", NAN}}}};
+  const auto all = overall(results);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all.at("sdr").tracks, 3u);
+  EXPECT_EQ(all.at("sdr").median, 3);
+  EXPECT_EQ(all.at("sdr").mean, 5);
+  EXPECT_NEAR(all.at("sdr").standard_deviation, std::sqrt(28.0), 1e-12);  // (16 + 4 + 36) / 2
+  EXPECT_EQ(all.at("snr").tracks, 1u);
+  EXPECT_TRUE(overall({}).empty());
+}
+
 TEST(Compare, PairsByTrackTargetAndMetric) {
   const std::vector<Score> a{{"x", "bass", "sdr", 1}, {"y", "bass", "sdr", 2}, {"z", "bass", "sdr", NAN}};
   const std::vector<Score> b{{"y", "bass", "sdr", 5}, {"x", "bass", "sdr", 2}, {"z", "bass", "sdr", 9}, {"x", "drums", "sdr", 0}};

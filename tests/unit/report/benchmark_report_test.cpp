@@ -85,6 +85,15 @@ TEST(BenchmarkReport, TablesMarkTheBestMethodAndNotTheBounds) {
   EXPECT_NE(benchmark_text(run, kOptions).find("›5.50"), std::string::npos);
 }
 
+TEST(BenchmarkReport, PerfectEstimatesAreInfinite) {
+  BenchmarkRun run = small_run();
+  for (auto& entry : run.entries)
+    if (entry.contender == 1) entry.scores.targets[0].metrics["bsseval_v4.SDR"] = INFINITY;
+  EXPECT_NE(benchmark_markdown(run, kOptions).find("| fast * | **∞** |"), std::string::npos) << benchmark_markdown(run, kOptions);
+  EXPECT_NE(benchmark_page(run, kOptions).find("data-v=\"Infinity\">∞</td>"), std::string::npos);
+  EXPECT_TRUE(nlohmann::json::parse(benchmark_json(run, kOptions))["methods"][1]["targets"]["vocals"]["SDR"].is_null());
+}
+
 TEST(BenchmarkReport, ThePageStandsAloneAndEscapes) {
   const std::string page = benchmark_page(small_run(), kOptions);
   EXPECT_EQ(page.find("<slow>"), std::string::npos);

@@ -46,6 +46,8 @@ TEST(EvaluationJson, HasTheDocumentedShape) {
   EXPECT_TRUE(document["tracks"][1]["targets"][1]["metrics"]["sdr"].is_null());
   EXPECT_EQ(document["aggregate"]["vocals"]["bsseval_v4"]["SDR"]["median"], 6.0);
   EXPECT_EQ(document["aggregate"]["drums"]["sdr"]["tracks"], 0);
+  EXPECT_EQ(document["overall"]["sdr"]["scores"], 3);
+  EXPECT_EQ(document["overall"]["sdr"]["mean"], 5.0);
 }
 
 TEST(EvaluationJson, ReadsBack) {
@@ -76,9 +78,10 @@ TEST(Tables, QuoteAndLeaveEmpty) {
   const std::string csv = scores_csv(results());
   EXPECT_NE(csv.find("\"A, <b> & \"\"c\"\" 夜\",vocals,sdr,4\n"), std::string::npos);
   EXPECT_NE(csv.find("track1,drums,sdr,\n"), std::string::npos);
-  const std::string markdown = summary_markdown(evaluate::aggregate(results()));
+  const std::string markdown = summary_markdown(results());
   EXPECT_NE(markdown.find("| vocals | 6.00 (6.00 ± 1.00) | 5.00 (5.00 ± 1.00) |"), std::string::npos);
   EXPECT_NE(markdown.find("| drums | — | — |"), std::string::npos);
+  EXPECT_NE(markdown.find("| *all* | 6.00 (6.00 ± 1.00) | 5.00 (5.00 ± 1.00) |"), std::string::npos);
 }
 
 TEST(Tables, ShowInfiniteScoresAndJsonDoesNot) {
@@ -88,7 +91,8 @@ TEST(Tables, ShowInfiniteScoresAndJsonDoesNot) {
   EXPECT_EQ(score_text(1.006), "1.01");
   std::vector<evaluate::TrackResult> perfect{{.name = "song"}};
   perfect[0].targets = {{.name = "vocals", .metrics = {{"sdr", 3}, {"si_sdr", INFINITY}}}};
-  EXPECT_NE(summary_markdown(evaluate::aggregate(perfect)).find("| vocals | 3.00 | ∞ |"), std::string::npos);
+  EXPECT_NE(summary_markdown(perfect).find("| vocals | 3.00 | ∞ |"), std::string::npos);
+  EXPECT_EQ(summary_markdown(perfect).find("all"), std::string::npos);  // one target is all
   const std::string page = evaluation_page(perfect);
   EXPECT_NE(page.find("<td>∞</td>"), std::string::npos);
   EXPECT_NE(page.find("<td data-v=\"Infinity\">∞</td>"), std::string::npos);

@@ -29,6 +29,7 @@ TEST(Configs, AllAreComplete) {
     if (entry.path().extension() == ".yaml") configs.emplace(entry.path().stem().string(), TrainConfig::load(entry.path()));
   ASSERT_GE(configs.size(), 8u);
   EXPECT_EQ(parameters_of(configs.at("default_bass")), 315616);
+  EXPECT_EQ(parameters_of(configs.at("default_unet")), 460168);
   // The sizes that the seeds' documents print.
   EXPECT_EQ(parameters_of(configs.at("mask_inference_musdb18")), 210871);
   EXPECT_EQ(parameters_of(configs.at("deepconvsep_dsd100")), 489142);
