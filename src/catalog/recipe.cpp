@@ -44,6 +44,14 @@ bool shares_mixture(Ensemble::Combine combine) {
   return combine == Ensemble::Combine::kGeometric || combine == Ensemble::Combine::kBlend;
 }
 
+/// Spares a member the work for stems that have no weight in the ensemble.
+void keep_weighed(const Ensemble::Member& member, std::span<const std::string> stems) {
+  std::vector<std::string> weighed;
+  for (std::size_t i = 0; i < stems.size(); ++i)
+    if (member.weights[i] > 0) weighed.push_back(stems[i]);
+  if (weighed.size() < member.separator->info().stems.size()) member.separator->keep_only(weighed);
+}
+
 /// What a composite tells the pipeline; the pipeline runs the members itself.
 class Composite : public Separator {
  public:
@@ -65,13 +73,9 @@ class Composite : public Separator {
     std::vector<Ensemble::Member> members;
     for (const Ensemble::Member& member : ensemble->members) {
       Ensemble::Member rest{.separator = member.separator, .weights = {}};
-      std::vector<std::string> asked;
-      for (std::size_t i = 0; i < columns.size(); ++i) {
-        rest.weights.push_back(member.weights[columns[i]]);
-        if (rest.weights.back() > 0) asked.push_back(kept[i]);
-      }
-      if (asked.empty()) continue;
-      member.separator->keep_only(asked);
+      for (const std::size_t column : columns) rest.weights.push_back(member.weights[column]);
+      if (std::ranges::none_of(rest.weights, [](double weight) { return weight > 0; })) continue;
+      keep_weighed(rest, kept);
       members.push_back(std::move(rest));
     }
     ensemble->members = std::move(members);
@@ -236,6 +240,7 @@ class RecipeReader {
           const auto at = std::ranges::find(one.method.stems, stem);
           made.weights.push_back(at == one.method.stems.end() ? 0.0 : one.weights[static_cast<std::size_t>(at - one.method.stems.begin())]);
         }
+        keep_weighed(made, stems);
       }
       SeparatorInfo info = composite_info(stems, ensemble.members);
       info.blocks = std::move(ensemble);

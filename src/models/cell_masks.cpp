@@ -63,9 +63,9 @@ CellMaskModel::CellMaskModel(const CellMaskConfig& config, ModelTraits traits)
 
 Tensor CellMaskModel::forward(const Tensor& mix) {
   const std::int64_t frames = mix.size(-1);
-  if (frames == 0) return torch::zeros({mix.size(0), stems_count(), mix.size(1), 0}, mix.options());
+  if (frames == 0) return torch::zeros({mix.size(0), kept_.defined() ? kept_.size(0) : stems_count(), mix.size(1), 0}, mix.options());
   const Tensor y = estimate_spectra(mix).transpose(-1, -2);  // torch's [bins, columns]
-  return mid_side(config_.stft.inverse(y.flatten(0, 2), frames).view({mix.size(0), stems_count(), mix.size(1), frames}));
+  return mid_side(config_.stft.inverse(y.flatten(0, 2), frames).view({mix.size(0), y.size(1), mix.size(1), frames}));
 }
 
 std::vector<Parameter> CellMaskModel::settings() const {
@@ -96,6 +96,13 @@ Tensor CellMaskModel::estimate_spectra(const Tensor& mix) {
     throw Error{ErrorCode::kUsage, fmt::format("{} channels for a model of {}", mix.size(1), config_.channels)};
   const Tensor x = spectra(mix);
   return apply(network((features(x) - mean_.unsqueeze(1).unsqueeze(1)) * scale_.unsqueeze(1).unsqueeze(1)), x);
+}
+
+bool CellMaskModel::keep_only(const std::vector<std::size_t>& stems) {
+  if (stems.empty() || stems.back() >= traits().stems.size()) return false;
+  const bool all = stems.size() == traits().stems.size();
+  kept_ = all ? Tensor() : torch::tensor(std::vector<std::int64_t>(stems.begin(), stems.end()));
+  return true;
 }
 
 void CellMaskModel::fit_input(std::span<const Tensor> mixtures) {
@@ -131,15 +138,16 @@ Tensor CellMaskModel::features(const Tensor& x) const {
 /// raw: [bands, columns, batch, stems, 1 | 2, channels, cells], x [batch, channels, columns, bins]
 /// → [batch, stems, channels, columns, bins].
 Tensor CellMaskModel::apply(const Tensor& raw, const Tensor& x) const {
+  const auto applied = [this](const Tensor& gains, const Tensor& to) {
+    return nn::apply_gains(grid_, kept_.defined() ? gains.index_select(3, kept_.to(gains.device())) : gains, to);
+  };
   const Tensor first = raw.select(4, 0);
-  if (config_.mask == CellMaskConfig::Mask::kSoftmax) return nn::apply_gains(grid_, torch::softmax(first, 3), x);
+  if (config_.mask == CellMaskConfig::Mask::kSoftmax) return applied(torch::softmax(first, 3), x);
   const Tensor second = raw.select(4, 1), balanced = second - second.mean(3, true);
-  if (config_.mask == CellMaskConfig::Mask::kMatrix)
-    return nn::apply_gains(grid_, torch::softmax(first, 3), x) + nn::apply_gains(grid_, balanced, x.flip(1));
+  if (config_.mask == CellMaskConfig::Mask::kMatrix) return applied(torch::softmax(first, 3), x) + applied(balanced, x.flip(1));
   const Tensor real = first - first.mean(3, true) + 1.0 / static_cast<double>(stems_count());
   const Tensor turned = torch::view_as_real(x);  // i·x
-  return nn::apply_gains(grid_, real, x) +
-         nn::apply_gains(grid_, balanced, torch::complex(-turned.select(-1, 1), turned.select(-1, 0)));
+  return applied(real, x) + applied(balanced, torch::complex(-turned.select(-1, 1), turned.select(-1, 0)));
 }
 
 }  // namespace unbraid::models

@@ -57,6 +57,9 @@ class CellMaskModel : public Model {
   torch::Tensor spectra(const torch::Tensor& audio) const override;
   torch::Tensor estimate_spectra(const torch::Tensor& mix) override;
 
+  /// Masks of all stems are computed, but only these are applied and brought back to time.
+  bool keep_only(const std::vector<std::size_t>& stems) override;
+
   /// The mean and the deviation of every cell's features.
   void fit_input(std::span<const torch::Tensor> mixtures) override;
 
@@ -74,6 +77,7 @@ class CellMaskModel : public Model {
   CellMaskConfig config_;
   nn::CellGrid grid_;
   torch::Tensor mean_, scale_;
+  torch::Tensor kept_;  ///< stems that forward() gives, by index; undefined: all
 };
 
 }  // namespace unbraid::models

@@ -1,6 +1,6 @@
 #pragma once
 // The U-Net of TFC-TDF blocks (Kim and Choi, "Sound demixing challenge 2023 music demixing track technical report:
-// TFC-TDF-UNet v3", 2023, section 3): time-frequency convolutions (TFC: 3 × 3) with a bottlenecked dense layer over
+// TFC-TDF-UNet v3", 2023): time-frequency convolutions (TFC: 3 × 3) with a bottlenecked dense layer over
 // frequency (TDF) in between,
 //
 //   y = TFC(x);  y ← y + TDF(y);  block(x) = TFC(y) + W x         TFC, TDF: norm, activation, then the layer
@@ -9,9 +9,10 @@
 
 #include <torch/torch.h>
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "models/config.hpp"

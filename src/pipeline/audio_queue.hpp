@@ -7,7 +7,7 @@
 //   AudioView oldest = queue.view(queue.first(), 512);
 //   queue.drop_before(queue.first() + 512);
 //
-// Frames lie side by side in memory, so that any stretch of them is one view. Memory: at most one and a half
+// Frames lie side by side in memory, so that any stretch of them is one view. Memory: at most one and a quarter
 // times the most frames ever held. Views are valid until the next push() or extend().
 
 #include <algorithm>
@@ -57,18 +57,18 @@ class AudioQueue {
     return storage_.view().slice(start_ + held_ - frames, frames);
   }
 
-  /// Moves what is held to the front of the storage, or of a larger one when that would not free a quarter of
+  /// Moves what is held to the front of the storage, or of a larger one when that would not free an eighth of
   /// it.
   void make_room(std::size_t frames) {
     const std::size_t needed = held_ + frames;
     const std::size_t capacity = storage_.frames();
-    if (needed <= capacity - capacity / 4) {
+    if (needed <= capacity - capacity / 8) {
       for (std::size_t c = 0; c < channels(); ++c) {
         const auto row = storage_.channel(c);
         std::copy(row.begin() + start_, row.begin() + start_ + held_, row.begin());
       }
     } else {
-      AudioBuffer larger(channels(), std::max(needed, capacity + capacity / 2));
+      AudioBuffer larger(channels(), std::max(needed, capacity + capacity / 4));
       copy(storage_.view().slice(start_, held_), larger.view().slice(0, held_));
       storage_ = std::move(larger);
     }

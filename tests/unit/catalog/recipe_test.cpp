@@ -65,6 +65,14 @@ TEST_F(RecipeTest, RunsOnlyTheMembersThatAreNeeded) {
   EXPECT_EQ(ensemble.members[0].weights, std::vector<double>{1.0});
 }
 
+TEST_F(RecipeTest, SparesMembersStemsWithoutWeight) {
+  file("ensemble: {members: [{model: hpss}]}", "inner.yaml");
+  const SeparatorInfo info = made(read("ensemble: {combine: blend, members: [{model: inner.yaml}, {model: inner.yaml, weights: {percussive: 0}}]}"));
+  const Ensemble& ensemble = std::get<Ensemble>(info.blocks);
+  EXPECT_EQ(ensemble.members[0].separator->info().stems, info.stems);
+  EXPECT_EQ(ensemble.members[1].separator->info().stems, std::vector<std::string>{"harmonic"});
+}
+
 TEST_F(RecipeTest, ASoloGateNeedsAllStems) {
   const Method method = read("ensemble: {combine: blend, sharpness: 2, solo_db: -17, members: [{model: hpss}]}");
   const auto separator = method.make({.sample_rate = 44100, .channels = 2}, {}, 0);

@@ -90,6 +90,23 @@ TEST_P(CellMasks, SpectraAreOfMidAndSide) {
   EXPECT_LT(model->spectra(mono).select(2, 1).abs().max().item<double>(), 1e-5);
 }
 
+TEST_P(CellMasks, KeepSomeStems) {
+  for (const char* mask : {"softmax", "matrix", "complex"}) {
+    const auto model = made(mask);
+    const Tensor mix = noise({2, 2, 700}), all = separate(*model, mix);
+    ASSERT_TRUE(model->keep_only({0, 2}));
+    const Tensor some = separate(*model, mix);
+    ASSERT_EQ(some.sizes(), (std::vector<std::int64_t>{2, 2, 2, 700}));
+    EXPECT_EQ(distance(some.select(1, 0), all.select(1, 0)), 0) << mask;
+    EXPECT_EQ(distance(some.select(1, 1), all.select(1, 2)), 0) << mask;
+    EXPECT_EQ(separate(*model, noise({1, 2, 0})).size(1), 2);
+    EXPECT_FALSE(model->keep_only({}));
+    EXPECT_FALSE(model->keep_only({0, 3}));
+    ASSERT_TRUE(model->keep_only({0, 1, 2}));
+    EXPECT_EQ(distance(separate(*model, mix), all), 0) << mask;
+  }
+}
+
 TEST_P(CellMasks, RefuseWhatTheyCannotBe) {
   EXPECT_THROW(made("tanh"), Error);
   EXPECT_THROW(made("softmax, colour: 3"), Error);
