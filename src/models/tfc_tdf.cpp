@@ -133,7 +133,7 @@ TfcTdfConfig TfcTdfConfig::of(const Config& model) {
   model.check_range("growth", result.growth, 0, kMost);
   model.check_range("bottleneck_factor", result.bottleneck, 1, kMost);
   for (const std::int64_t factor : result.scale) model.check_range("scale", factor, 1, kMost);
-  if (result.scale.size() != 2) throw Error{ErrorCode::kFormat, "model.scale needs two numbers", model.name()};
+  if (result.scale.size() != 2) throw Error{ErrorCode::kFormat, "scale needs two numbers", model.name()};
   return result;
 }
 

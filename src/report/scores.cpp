@@ -128,7 +128,7 @@ std::string summary_markdown(std::span<const evaluate::TrackResult> results) {
   };
   for (const auto& [target, scores] : summaries) add_row(target, scores);
   if (summaries.size() > 1) add_row("*all*", overall);
-  return head + "\n" + rule + "\n" + rows + "\nMedian of the tracks (mean ± standard deviation).\n";
+  return head + "\n" + rule + "\n" + rows + "\nMedian of the tracks (mean ± standard deviation)" + (summaries.size() > 1 ? "; *all*: of every target's scores alike.\n" : ".\n");
 }
 
 std::vector<evaluate::Score> read_scores(const std::filesystem::path& path) {
