@@ -151,6 +151,7 @@ TfcTdfUnet::TfcTdfUnet(const TfcTdfConfig& config, std::int64_t bins) {
     width += config.growth;
     bins /= config.scale[1];
   }
+  bottleneck_width_ = width;
   bottleneck_ = std::make_shared<TfcTdf>(config, width, width, bins);
   for (std::int64_t i = 0; i < config.scales; ++i) {
     Sequential up;
@@ -169,7 +170,7 @@ void TfcTdfUnet::register_in(torch::nn::Module& parent) const {
   parent.register_module("decoder_blocks", decoder_);
 }
 
-Tensor TfcTdfUnet::forward(Tensor x, const Tap& tap) {
+Tensor TfcTdfUnet::forward(Tensor x, const Tap& tap, const std::function<Tensor(const Tensor&)>& behind) {
   std::vector<Tensor> skips;
   for (std::size_t i = 0; i < encoder_->size(); ++i) {
     auto& scale = *encoder_[i]->as<Scale>();
@@ -181,6 +182,7 @@ Tensor TfcTdfUnet::forward(Tensor x, const Tap& tap) {
   }
   x = bottleneck_->as<TfcTdf>()->forward(x);
   tap("bottleneck", x);
+  if (behind) x = behind(x);
   for (std::size_t i = 0; i < decoder_->size(); ++i) {
     auto& scale = *decoder_[i]->as<Scale>();
     x = scale.resize->forward(x);

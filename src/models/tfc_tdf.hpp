@@ -51,10 +51,13 @@ class TfcTdfUnet {
   /// Its layers, by the names of published checkpoints: encoder_blocks, bottleneck_block, decoder_blocks.
   void register_in(torch::nn::Module& parent) const;
 
-  /// [batch, width, columns, bins] → the same; tap gets what is on the way.
-  torch::Tensor forward(torch::Tensor x, const Tap& tap);
+  /// [batch, width, columns, bins] → the same; tap gets what is on the way, and behind, if given, comes after the bottleneck.
+  torch::Tensor forward(torch::Tensor x, const Tap& tap, const std::function<torch::Tensor(const torch::Tensor&)>& behind = {});
+
+  std::int64_t bottleneck_width() const { return bottleneck_width_; }
 
  private:
+  std::int64_t bottleneck_width_;
   torch::nn::ModuleList encoder_, decoder_;
   std::shared_ptr<torch::nn::Module> bottleneck_;
 };

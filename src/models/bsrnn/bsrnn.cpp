@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "nn/lstm.hpp"
+#include "models/blstm_path.hpp"
 #include "nn/norms.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -27,30 +27,14 @@ struct BandLinear : torch::nn::Module {
   Tensor weight, bias;
 };
 
-/// x + F BLSTM(LN x) along one axis.
-struct Path : torch::nn::Module {
-  Path(std::int64_t features, std::int64_t hidden, double dropout, bool batch_first) : dropout_(dropout) {
-    norm = register_module("norm", nn::LayerNorm(torch::nn::LayerNormOptions({features})));
-    rnn = register_module("rnn", torch::nn::LSTM(torch::nn::LSTMOptions(features, hidden).bidirectional(true).batch_first(batch_first)));
-    linear = register_module("linear", torch::nn::Linear(2 * hidden, features));
-  }
-  Tensor forward(const Tensor& x) {
-    return x + linear->forward(torch::dropout(nn::run_lstm(rnn, norm->forward(x)), dropout_, is_training()));
-  }
-  double dropout_;
-  nn::LayerNorm norm{nullptr};
-  torch::nn::LSTM rnn{nullptr};
-  torch::nn::Linear linear{nullptr};
-};
-
 class Bsrnn : public CellMaskModel {
  public:
   Bsrnn(const BsrnnConfig& config, ModelTraits traits) : CellMaskModel(config.masks, std::move(traits)), config_(config) {
     const CellMaskConfig& masks = config.masks;
     encoder_ = register_module("encoder", std::make_shared<BandLinear>(bands(), masks.views() * masks.cells, config.features));
     for (std::int64_t i = 0; i < config.layers; ++i) {
-      time_.push_back(register_module(fmt::format("time_{}", i), std::make_shared<Path>(config.features, config.hidden, config.dropout, false)));
-      band_.push_back(register_module(fmt::format("band_{}", i), std::make_shared<Path>(config.features, config.hidden, config.dropout, true)));
+      time_.push_back(register_module(fmt::format("time_{}", i), std::make_shared<BlstmPath>(config.features, config.hidden, config.dropout, false)));
+      band_.push_back(register_module(fmt::format("band_{}", i), std::make_shared<BlstmPath>(config.features, config.hidden, config.dropout, true)));
     }
     norm_ = register_module("norm", nn::LayerNorm(torch::nn::LayerNormOptions({config.features})));
     widen_ = register_module("widen", std::make_shared<BandLinear>(bands(), config.features, config.decoder));
@@ -74,7 +58,7 @@ class Bsrnn : public CellMaskModel {
 
   BsrnnConfig config_;
   std::shared_ptr<BandLinear> encoder_, widen_, decoder_;
-  std::vector<std::shared_ptr<Path>> time_, band_;
+  std::vector<std::shared_ptr<BlstmPath>> time_, band_;
   nn::LayerNorm norm_{nullptr};
 };
 

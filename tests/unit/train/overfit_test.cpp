@@ -93,7 +93,7 @@ const std::string kBsrnn = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 2
                            "model: {bands: [[1, 8], [2, 4]], cells: 8, features: 16, hidden: 16, layers: 1, decoder: 24}" + kTraining;
 const std::string kMaskUnet = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
                               "model: {bands: [[1, 8], [2, 4]], cells: 8, act: gelu, bottleneck_factor: 2, growth: 4, norm: InstanceNorm,\n"
-                              "  num_blocks_per_scale: 1, num_channels: 6, num_scales: 2, scale: [2, 2]}" + kTraining;
+                              "  num_blocks_per_scale: 1, num_channels: 6, num_scales: 2, scale: [2, 2], layers: 1, hidden: 6}" + kTraining;
 const std::string kScnet = "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}\n"
                            "model: {sources: [low, high], audio_channels: 1, dims: [2, 6, 8], nfft: 256, hop_size: 64, win_size: 256,\n"
                            "  normalized: true, band_SR: [0.25, 0.35, 0.4], band_stride: [1, 2, 4], band_kernel: [3, 4, 4],\n"
