@@ -40,8 +40,8 @@ void PeakFlops(benchmark::State& state) {
   openblas_set_num_threads(1);  // threads are ours
   for (auto _ : state)
     pool.parallel_for(pool.threads(), [&](std::size_t t) {
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, kSize, kSize, kSize, 1.0f, &a[t * kSquare], kSize,
-                  &b[t * kSquare], kSize, 0.0f, &c[t * kSquare], kSize);
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, kSize, kSize, kSize, 1.0f, &a[t * kSquare], kSize, &b[t * kSquare], kSize,
+                  0.0f, &c[t * kSquare], kSize);
     });
   count(state, 2.0 * kSize * kSize * kSize * static_cast<double>(pool.threads()), 0);
 }
@@ -67,8 +67,7 @@ dsp::Magnitudes<float> music() {
   std::vector<float> spectra(kSpectra * kBins), activations(kFrames * kSpectra);
   for (float& x : spectra) x = static_cast<float>(std::pow(rng.uniform(), 6));
   for (std::size_t m = 0; m < kFrames; ++m)
-    for (std::size_t s = 0; s < kSpectra; ++s)
-      activations[m * kSpectra + s] = (m % 172) / 7 == s ? 1.0f : 0.02f;
+    for (std::size_t s = 0; s < kSpectra; ++s) activations[m * kSpectra + s] = (m % 172) / 7 == s ? 1.0f : 0.02f;
   dsp::Magnitudes<float> out(1, kFrames, kBins);
   for (std::size_t m = 0; m < kFrames; ++m)
     for (std::size_t k = 0; k < kBins; ++k) {
@@ -94,12 +93,7 @@ void Nmf(benchmark::State& state) {
   // Products of the tile and its factors: two for the model, and two (beta 0: four) with the spectrogram, read twice.
   count(state, (beta == 2 ? 4 : beta == 1 ? 8 : 12) * kValues * 32 * 100, 2 * kPlane * 100);
 }
-BENCHMARK(Nmf)
-    ->ArgsProduct({{2, 1, 0}, {1, 2}})
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime()
-    ->Iterations(1)
-    ->Repetitions(3);
+BENCHMARK(Nmf)->ArgsProduct({{2, 1, 0}, {1, 2}})->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(1)->Repetitions(3);
 
 void Repet(benchmark::State& state) {
   const auto v = music();
@@ -117,8 +111,7 @@ void RepetSim(benchmark::State& state) {
   const auto v = music();
   ThreadPool pool(static_cast<std::size_t>(state.range(0)));
   RunContext run{pool};
-  for (auto _ : state)
-    benchmark::DoNotOptimize(classic::repet_sim_mask(v, {.min_distance_frames = 86, .first_bin = 5}, run));
+  for (auto _ : state) benchmark::DoNotOptimize(classic::repet_sim_mask(v, {.min_distance_frames = 86, .first_bin = 5}, run));
   count(state, kValues * kFrames, 3 * kPlane);  // half of the similarities of all frames
 }
 BENCHMARK(RepetSim)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
@@ -147,8 +140,7 @@ void Rpca(benchmark::State& state) {
   state.counters["rank"] = rank;
   // Half a Gram matrix, an eigenvalue problem (9 n³ by divide and conquer), two products of the final rank; in double
   // precision, where a vector holds half as many.
-  count(state, 2 * iterations * (kValues * kBins + 9.0 * kBins * kBins * kBins + 4 * kValues * rank),
-        iterations * 2 * 8 * kPlane);
+  count(state, 2 * iterations * (kValues * kBins + 9.0 * kBins * kBins * kBins + 4 * kValues * rank), iterations * 2 * 8 * kPlane);
 }
 BENCHMARK(Rpca)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(1);
 

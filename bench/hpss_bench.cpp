@@ -29,24 +29,21 @@ dsp::Magnitudes<float> random_magnitudes(std::size_t frames) {
 void count(benchmark::State& state, std::size_t values) {
   const auto total = static_cast<double>(state.iterations() * values);
   state.counters["values/s"] = benchmark::Counter(total, benchmark::Counter::kIsRate);
-  state.counters["bytes/s"] =
-      benchmark::Counter(total * 2 * sizeof(float), benchmark::Counter::kIsRate, benchmark::Counter::OneK::kIs1000);
+  state.counters["bytes/s"] = benchmark::Counter(total * 2 * sizeof(float), benchmark::Counter::kIsRate, benchmark::Counter::OneK::kIs1000);
 }
 
 /// Arguments: kernel, frames, threads.
 void MedianAcrossFrames(benchmark::State& state) {
   const auto input = random_magnitudes(static_cast<std::size_t>(state.range(1)));
   ThreadPool pool(static_cast<std::size_t>(state.range(2)));
-  for (auto _ : state)
-    benchmark::DoNotOptimize(classic::median_across_frames(input, static_cast<std::size_t>(state.range(0)), pool));
+  for (auto _ : state) benchmark::DoNotOptimize(classic::median_across_frames(input, static_cast<std::size_t>(state.range(0)), pool));
   count(state, input.size());
 }
 
 void MedianAcrossBins(benchmark::State& state) {
   const auto input = random_magnitudes(static_cast<std::size_t>(state.range(1)));
   ThreadPool pool(static_cast<std::size_t>(state.range(2)));
-  for (auto _ : state)
-    benchmark::DoNotOptimize(classic::median_across_bins(input, static_cast<std::size_t>(state.range(0)), pool));
+  for (auto _ : state) benchmark::DoNotOptimize(classic::median_across_bins(input, static_cast<std::size_t>(state.range(0)), pool));
   count(state, input.size());
 }
 
@@ -54,8 +51,7 @@ void HpssMasks(benchmark::State& state) {
   const auto input = random_magnitudes(static_cast<std::size_t>(state.range(1)));
   const auto kernel = static_cast<std::size_t>(state.range(0));
   ThreadPool pool(static_cast<std::size_t>(state.range(2)));
-  for (auto _ : state)
-    benchmark::DoNotOptimize(classic::hpss_masks(input, {.kernel_frames = kernel, .kernel_bins = kernel}, pool));
+  for (auto _ : state) benchmark::DoNotOptimize(classic::hpss_masks(input, {.kernel_frames = kernel, .kernel_bins = kernel}, pool));
   count(state, input.size());
 }
 
@@ -67,13 +63,11 @@ void HpssSeparator(benchmark::State& state) {
   Rng rng(7);
   for (float& x : audio.samples()) x = static_cast<float>(rng.uniform(-0.5, 0.5));
   const Method method = classic::hpss_method();
-  const auto separator =
-      method.make({.sample_rate = kRate, .channels = 1}, ParameterValues::resolve(method.parameters), 0);
+  const auto separator = method.make({.sample_rate = kRate, .channels = 1}, ParameterValues::resolve(method.parameters), 0);
   ThreadPool pool(static_cast<std::size_t>(state.range(1)));
   RunContext run{pool};
   for (auto _ : state) benchmark::DoNotOptimize(separator->process(audio, run));
-  state.counters["x_realtime"] = benchmark::Counter(
-      static_cast<double>(state.iterations() * state.range(0)), benchmark::Counter::kIsRate);
+  state.counters["x_realtime"] = benchmark::Counter(static_cast<double>(state.iterations() * state.range(0)), benchmark::Counter::kIsRate);
 }
 
 BENCHMARK(MedianAcrossFrames)->Args({31, 2584, 1})->Args({31, 2584, 2})->Args({301, 2584, 2})->UseRealTime()->Unit(benchmark::kMillisecond);

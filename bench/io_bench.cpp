@@ -29,23 +29,20 @@ AudioBuffer music_like() {
 }
 
 void write(const std::filesystem::path& path, AudioView audio, io::Container container) {
-  const auto writer =
-      io::create_writer(path, {.container = container,
-                               .format = io::closest_format(container, io::SampleFormat::kPcm24),
-                               .sample_rate = kSampleRate,
-                               .overwrite = true});
+  const auto writer = io::create_writer(path, {.container = container,
+                                               .format = io::closest_format(container, io::SampleFormat::kPcm24),
+                                               .sample_rate = kSampleRate,
+                                               .overwrite = true});
   writer->write(audio);
   writer->finish();
 }
 
 std::filesystem::path file_for(io::Container container) {
-  return std::filesystem::temp_directory_path() /
-         ("unbraid-bench-" + std::to_string(getpid()) + io::extension(container));
+  return std::filesystem::temp_directory_path() / ("unbraid-bench-" + std::to_string(getpid()) + io::extension(container));
 }
 
 void report(benchmark::State& state) {
-  state.counters["x_real_time"] =
-      benchmark::Counter(kSeconds * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["x_real_time"] = benchmark::Counter(kSeconds * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 void encode(benchmark::State& state, io::Container container) {
@@ -67,13 +64,11 @@ void decode(benchmark::State& state, io::Container container) {
 }
 
 const int registered = [] {
-  for (const io::Container container : {io::Container::kWav, io::Container::kFlac, io::Container::kOgg,
-                                        io::Container::kOpus, io::Container::kMp3, io::Container::kM4a}) {
+  for (const io::Container container :
+       {io::Container::kWav, io::Container::kFlac, io::Container::kOgg, io::Container::kOpus, io::Container::kMp3, io::Container::kM4a}) {
     const std::string name(io::to_string(container));
-    benchmark::RegisterBenchmark(("decode/" + name).c_str(), decode, container)
-        ->Unit(benchmark::kMillisecond);
-    benchmark::RegisterBenchmark(("encode/" + name).c_str(), encode, container)
-        ->Unit(benchmark::kMillisecond);
+    benchmark::RegisterBenchmark(("decode/" + name).c_str(), decode, container)->Unit(benchmark::kMillisecond);
+    benchmark::RegisterBenchmark(("encode/" + name).c_str(), encode, container)->Unit(benchmark::kMillisecond);
   }
   return 0;
 }();

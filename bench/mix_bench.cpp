@@ -39,8 +39,7 @@ const fs::path& songs() {
           for (std::size_t i = 0; i < audio.frames(); ++i) {
             const double phase = 2 * std::numbers::pi * hz * static_cast<double>(i) / kRate;
             const double tone = std::sin(phase) + 0.5 * std::sin(2 * phase) + 0.3 * std::sin(3.01 * phase);
-            for (std::size_t c = 0; c < 2; ++c)
-              audio.channel(c)[i] = static_cast<float>(0.1 * tone + 0.02 * rng.uniform(-1, 1));
+            for (std::size_t c = 0; c < 2; ++c) audio.channel(c)[i] = static_cast<float>(0.1 * tone + 0.02 * rng.uniform(-1, 1));
           }
           const auto writer = io::create_writer(path / ("Song " + std::to_string(t)) / (kStems[s] + ".wav"),
                                                 {.format = io::SampleFormat::kPcm16, .sample_rate = kRate});
@@ -64,15 +63,14 @@ void BM_Mix(benchmark::State& state) {
       stem.event.pitch_shift = data::Distribution::uniform(-2, 2);
       stem.event.time_stretch = data::Distribution::uniform(0.8, 1.2);
     }
-    if (state.range(0) >= 2)
-      stem.event.effects = {{.kind = "eq"}, {.kind = "reverb"}, {.kind = "compress"}, {.kind = "saturate"}};
+    if (state.range(0) >= 2) stem.event.effects = {{.kind = "eq"}, {.kind = "reverb"}, {.kind = "compress"}, {.kind = "saturate"}};
     recipe.stems.push_back(std::move(stem));
   }
   const data::MixtureDataset mixtures(data::open_mix_sources(recipe.sources), recipe);
   std::size_t item = 0;
   for (auto _ : state) benchmark::DoNotOptimize(mixtures.make(item++ % mixtures.size()));
-  state.counters["x_realtime"] = benchmark::Counter(
-      recipe.duration_s * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["x_realtime"] =
+      benchmark::Counter(recipe.duration_s * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 BENCHMARK(BM_Mix)->Arg(0)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond);
 

@@ -23,10 +23,8 @@ AudioBuffer noise() {
 class Copies final : public Separator {
  public:
   Copies(double sample_rate, double overlap) {
-    info_ = {.stems = {"a", "b", "c", "d"},
-             .sample_rate = sample_rate,
-             .channels = 2,
-             .blocks = Chunked{.length = 1 << 17, .overlap = overlap}};
+    info_ = {
+        .stems = {"a", "b", "c", "d"}, .sample_rate = sample_rate, .channels = 2, .blocks = Chunked{.length = 1 << 17, .overlap = overlap}};
   }
   const SeparatorInfo& info() const override { return info_; }
   Stems process(AudioView block, RunContext&) override {
@@ -48,34 +46,14 @@ void run(benchmark::State& state, double separator_rate, const SeparationOptions
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * kFrames);
 }
 
-void separate_copies(benchmark::State& state) {
-  run(state, 44100, {});
-}
-BENCHMARK(separate_copies)
-    ->ArgName("overlap_percent")
-    ->Arg(0)
-    ->Arg(50)
-    ->Arg(90)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+void separate_copies(benchmark::State& state) { run(state, 44100, {}); }
+BENCHMARK(separate_copies)->ArgName("overlap_percent")->Arg(0)->Arg(50)->Arg(90)->Unit(benchmark::kMillisecond)->UseRealTime();
 
-void separate_copies_at_another_rate(benchmark::State& state) {
-  run(state, 48000, {});
-}
-BENCHMARK(separate_copies_at_another_rate)
-    ->ArgName("overlap_percent")
-    ->Arg(50)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+void separate_copies_at_another_rate(benchmark::State& state) { run(state, 48000, {}); }
+BENCHMARK(separate_copies_at_another_rate)->ArgName("overlap_percent")->Arg(50)->Unit(benchmark::kMillisecond)->UseRealTime();
 
-void separate_copies_consistently(benchmark::State& state) {
-  run(state, 44100, {.consistent = true});
-}
-BENCHMARK(separate_copies_consistently)
-    ->ArgName("overlap_percent")
-    ->Arg(50)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+void separate_copies_consistently(benchmark::State& state) { run(state, 44100, {.consistent = true}); }
+BENCHMARK(separate_copies_consistently)->ArgName("overlap_percent")->Arg(50)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 void measure_statistics(benchmark::State& state) {
   const AudioBuffer mix = noise();

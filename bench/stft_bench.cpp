@@ -22,13 +22,10 @@ AudioBuffer noise() {
 }
 
 dsp::Stft<float> transform() {
-  return dsp::Stft<float>(
-      {.window = {.length = 2048}, .hop = 512, .scaling = dsp::StftScaling::kScipySpectrum});
+  return dsp::Stft<float>({.window = {.length = 2048}, .hop = 512, .scaling = dsp::StftScaling::kScipySpectrum});
 }
 
-void count_samples(benchmark::State& state) {
-  state.SetItemsProcessed(static_cast<std::int64_t>(2 * kFrames) * state.iterations());
-}
+void count_samples(benchmark::State& state) { state.SetItemsProcessed(static_cast<std::int64_t>(2 * kFrames) * state.iterations()); }
 
 /// As scipy does it: every transform returns new memory.
 void round_trip(benchmark::State& state) {

@@ -52,7 +52,8 @@ int main(int argc, char** argv) try {
   const std::filesystem::path folder = argc > 5 ? argv[5] : "";
   if (!folder.empty()) {
     const std::vector<float> given = checkpoint::load_npy(folder / "input.npy").to_floats();
-    if (given.size() != block.samples().size()) throw Error{ErrorCode::kUsage, "is not a block of this model", (folder / "input.npy").string()};
+    if (given.size() != block.samples().size())
+      throw Error{ErrorCode::kUsage, "is not a block of this model", (folder / "input.npy").string()};
     std::ranges::copy(given, block.samples().begin());
   }
 
@@ -72,7 +73,8 @@ int main(int argc, char** argv) try {
     std::size_t at = 0;
     for (std::size_t s = 0; s < stems.size(); ++s)
       for (std::size_t c = 0; c < info.channels; ++c)
-        for (const float sample : stems[s].audio.channel(c)) error = std::max(error, static_cast<double>(std::abs(sample - expected.at(at++))));
+        for (const float sample : stems[s].audio.channel(c))
+          error = std::max(error, static_cast<double>(std::abs(sample - expected.at(at++))));
     compared = fmt::format(", \"max_abs_error\": {:.3g}", at == expected.size() ? error : std::numeric_limits<double>::infinity());
   }
   fmt::print("{{\"block_s\": {:.3f}, \"seconds\": {:.4f}, \"loaded_mb\": {}, \"peak_mb\": {}, \"planned_mb\": {}{}}}\n",

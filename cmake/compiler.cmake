@@ -5,6 +5,9 @@ target_include_directories(unbraid_options INTERFACE
 target_compile_options(unbraid_options INTERFACE
   -Wall -Wextra -Wshadow -Wno-missing-field-initializers
   -fno-math-errno -fno-trapping-math)  # sqrt and comparisons vectorise; IEEE results stay as they are
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(unbraid_options INTERFACE -Wno-restrict)  # GCC 12 warns of "text" + std::string (its bug 105651)
+endif()
 if(UNBRAID_NATIVE)
   target_compile_options(unbraid_options INTERFACE -march=native)
 endif()

@@ -63,8 +63,7 @@ Contender contender_of(const std::string& text, const std::string& device) {
 std::vector<Contender> contenders_of(const Arguments& arguments) {
   std::vector<Contender> contenders{Contender::mixture()};
   const auto add = [&](Contender contender) {
-    if (std::ranges::find(contenders, contender.name, &Contender::name) == contenders.end())
-      contenders.push_back(std::move(contender));
+    if (std::ranges::find(contenders, contender.name, &Contender::name) == contenders.end()) contenders.push_back(std::move(contender));
   };
   for (const std::string& text : arguments.methods) {
     if (text == "oracle" || text == "all")
@@ -116,16 +115,13 @@ void benchmark_all(Arguments arguments, const Session& session) {
     write_file_atomically(arguments.output / "report.html", report::benchmark_page(result, arguments.report));
   }
   fmt::print("{}", session.json ? json : report::benchmark_text(result, arguments.report));
-  if (!session.quiet && result.resumed > 0)
-    fmt::print(stderr, "unbraid: {} results taken over from an earlier run\n", result.resumed);
+  if (!session.quiet && result.resumed > 0) fmt::print(stderr, "unbraid: {} results taken over from an earlier run\n", result.resumed);
   if (!session.quiet && !arguments.output.empty())
     fmt::print(stderr, "unbraid: report in {}\n", (arguments.output / "report.html").string());
   for (const auto& failure : result.failures)
-    fmt::print(stderr, "unbraid: {} on {}: {}\n", result.contenders[failure.contender].name, result.tracks[failure.track],
-               failure.reason);
-  const auto wrong = std::ranges::count_if(result.failures, [](const auto& failure) {
-    return failure.code != ErrorCode::kUnsupported && failure.code != ErrorCode::kUsage;
-  });
+    fmt::print(stderr, "unbraid: {} on {}: {}\n", result.contenders[failure.contender].name, result.tracks[failure.track], failure.reason);
+  const auto wrong = std::ranges::count_if(
+      result.failures, [](const auto& failure) { return failure.code != ErrorCode::kUnsupported && failure.code != ErrorCode::kUsage; });
   if (wrong > 0)
     throw Error{ErrorCode::kFormat,
                 fmt::format("{} of {} results could not be measured", wrong, result.failures.size() + result.entries.size())};
@@ -134,8 +130,7 @@ void benchmark_all(Arguments arguments, const Session& session) {
 }  // namespace
 
 void add_benchmark(CLI::App& program, Session& session) {
-  CLI::App* const verb =
-      program.add_subcommand("benchmark", "separate and score every track with every method, in one report");
+  CLI::App* const verb = program.add_subcommand("benchmark", "separate and score every track with every method, in one report");
   const auto arguments = std::make_shared<Arguments>();
   auto& scores = arguments->options.scores;
   verb->add_option("dataset", arguments->dataset, "tracks with their true stems")->type_name("DIR")->required();
@@ -146,8 +141,7 @@ void add_benchmark(CLI::App& program, Session& session) {
       ->type_name("METHOD")
       ->delimiter(',')
       ->required();
-  verb->add_option("-o,--output", arguments->output, "folder for report.html, benchmark.json, .csv, .md and all results")
-      ->type_name("DIR");
+  verb->add_option("-o,--output", arguments->output, "folder for report.html, benchmark.json, .csv, .md and all results")->type_name("DIR");
   verb->add_option("--split", arguments->split, "only this split")->type_name("NAME");
   verb->add_option("--tracks", arguments->tracks, "only the first so many tracks")->type_name("N");
   std::vector<std::string> names;
@@ -162,8 +156,7 @@ void add_benchmark(CLI::App& program, Session& session) {
   verb->add_option("--window", scores.window_s, "BSS Eval's window in s (0: the whole track)")->capture_default_str();
   verb->add_option("--seed", arguments->options.seed, "of everything random")->type_name("N")->capture_default_str();
   verb->add_option("--device", arguments->device, "of models: auto, cpu, cuda or cuda:N")->capture_default_str();
-  verb->add_option("--max-memory", arguments->options.max_memory_bytes,
-                   "of all jobs at a time: 500M, 2G (default: half of the machine's)")
+  verb->add_option("--max-memory", arguments->options.max_memory_bytes, "of all jobs at a time: 500M, 2G (default: half of the machine's)")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(true));
   verb->add_flag("--resume", arguments->options.resume, "take over what an earlier run has finished");

@@ -19,20 +19,28 @@ std::string shown(double value) { return std::isfinite(value) ? fmt::format("{:.
 
 void print_table(const std::vector<evaluate::Comparison>& comparisons) {
   using report::Align;
-  report::TextTable table({{"target"}, {"metric"}, {"tracks", Align::kRight}, {"A", Align::kRight}, {"B", Align::kRight},
-                           {"B − A", Align::kRight}, {"95 %", Align::kRight}, {"p", Align::kRight}, {"best"}, {"worst"}});
+  report::TextTable table({{"target"},
+                           {"metric"},
+                           {"tracks", Align::kRight},
+                           {"A", Align::kRight},
+                           {"B", Align::kRight},
+                           {"B − A", Align::kRight},
+                           {"95 %", Align::kRight},
+                           {"p", Align::kRight},
+                           {"best"},
+                           {"worst"}});
   const auto pair = [](const evaluate::Comparison::Pair& p) { return fmt::format("{} {:+.2f}", p.track, p.difference()); };
   for (const evaluate::Comparison& c : comparisons) {
     const bool interval = std::isfinite(c.mean_interval.low);
     table.add_row({c.target, c.metric, fmt::to_string(c.pairs.size()), shown(c.median_a), shown(c.median_b),
                    fmt::format("{:+.2f}", c.mean_difference),
                    interval ? fmt::format("{:+.2f} … {:+.2f}", c.mean_interval.low, c.mean_interval.high) : "—",
-                   std::isfinite(c.p_value) ? fmt::format("{:.3g}", c.p_value) : "—", pair(c.pairs.front()),
-                   pair(c.pairs.back())});
+                   std::isfinite(c.p_value) ? fmt::format("{:.3g}", c.p_value) : "—", pair(c.pairs.front()), pair(c.pairs.back())});
   }
-  fmt::print("{}\nA and B: medians. B − A: mean of the paired differences with its bootstrap interval; p: Wilcoxon's "
-             "signed-rank test.\n",
-             table.to_string());
+  fmt::print(
+      "{}\nA and B: medians. B − A: mean of the paired differences with its bootstrap interval; p: Wilcoxon's "
+      "signed-rank test.\n",
+      table.to_string());
 }
 
 }  // namespace

@@ -113,10 +113,8 @@ Position walk(const CLI::App& program, const std::vector<std::string>& words) {
       const std::size_t equals = word.find('=');
       const CLI::Option* option = find_option(at.verb, word.substr(0, equals));
       if (!option) continue;
-      if (equals != std::string::npos)
-        at.given[option->get_name()] = word.substr(equals + 1);
-      else if (takes_value(*option))
-        at.awaiting = option;
+      if (equals != std::string::npos) at.given[option->get_name()] = word.substr(equals + 1);
+      else if (takes_value(*option)) at.awaiting = option;
     } else if (const CLI::App* sub = find_verb(*at.verb, word)) {
       at.verb = sub;
       at.positionals = 0;
@@ -166,14 +164,11 @@ class Offer {
     }
     const std::string before = typed_.substr(0, start);
     const auto method = at.given.find("--method");
-    for (const auto& [value, description] :
-         values_of(option, method == at.given.end() ? "" : method->second)) {
+    for (const auto& [value, description] : values_of(option, method == at.given.end() ? "" : method->second)) {
       word(before + value, description);
     }
-    if (type.find("DIR") != std::string::npos)
-      extra_ = ":folders";
-    else if (names_file(type))
-      extra_ = ":files";
+    if (type.find("DIR") != std::string::npos) extra_ = ":folders";
+    else if (names_file(type)) extra_ = ":files";
   }
 
   void finish() const { fmt::print("{}\n", extra_); }
@@ -199,8 +194,7 @@ void complete(const CLI::App& program, std::vector<std::string> words) {
     offer.options(at.verb);
   } else {
     offer.verbs(*at.verb);
-    if (const CLI::Option* positional = positional_at(*at.verb, at.positionals))
-      offer.values(*positional, at);
+    if (const CLI::Option* positional = positional_at(*at.verb, at.positionals)) offer.values(*positional, at);
   }
   offer.finish();
 }
@@ -210,9 +204,7 @@ void complete(const CLI::App& program, std::vector<std::string> words) {
 void add_completion(CLI::App& program, Session&) {
   CLI::App* script = program.add_subcommand("completion", "print the completion script of a shell");
   auto shell = std::make_shared<std::string>();
-  script->add_option("shell", *shell, "the shell")
-      ->required()
-      ->check(CLI::IsMember(std::vector<std::string>{"bash", "fish", "zsh"}));
+  script->add_option("shell", *shell, "the shell")->required()->check(CLI::IsMember(std::vector<std::string>{"bash", "fish", "zsh"}));
   script->callback([shell] { fmt::print("{}", *shell == "bash" ? kBash : *shell == "zsh" ? kZsh : kFish); });
 
   CLI::App* ask = program.add_subcommand("complete", "print what may come next")->group("");

@@ -29,8 +29,7 @@ using Values = std::vector<std::pair<std::string, std::string>>;
 
 void add_stems(const Method& method, Values& values) {
   for (const std::string& stem : method.stems) {
-    const bool known =
-        std::any_of(values.begin(), values.end(), [&](const auto& v) { return v.first == stem; });
+    const bool known = std::any_of(values.begin(), values.end(), [&](const auto& v) { return v.first == stem; });
     if (!known) values.emplace_back(stem, "");
   }
 }
@@ -41,16 +40,14 @@ void add_parameters(const Method& method, Values& values) {
     std::vector<std::string> settings = parameter.choices;
     if (std::holds_alternative<bool>(parameter.value)) settings = {"true", "false"};
     if (settings.empty()) settings.emplace_back();
-    for (const std::string& setting : settings)
-      values.emplace_back(parameter.name + "=" + setting, parameter.help);
+    for (const std::string& setting : settings) values.emplace_back(parameter.name + "=" + setting, parameter.help);
   }
 }
 
 }  // namespace
 
 std::vector<const CLI::App*> shown_verbs(const CLI::App& verb) {
-  return verb.get_subcommands(
-      [](const CLI::App* a) { return !a->get_name().empty() && !a->get_group().empty(); });
+  return verb.get_subcommands([](const CLI::App* a) { return !a->get_name().empty() && !a->get_group().empty(); });
 }
 
 const CLI::App* find_verb(const CLI::App& verb, const std::string& name) {
@@ -87,9 +84,7 @@ const CLI::Option* positional_at(const CLI::App& verb, std::size_t count) {
   return nullptr;
 }
 
-bool takes_value(const CLI::Option& option) {
-  return option.get_items_expected_max() > 0;
-}
+bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
 
 bool names_file(const std::string& type_name) {
   return type_name.find("FILE") != std::string::npos || type_name.find("PATH") != std::string::npos;

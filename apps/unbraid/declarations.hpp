@@ -35,7 +35,6 @@ std::string value_label(const CLI::Option& option);
 
 /// The known values of an option, with descriptions. `method` narrows the stems and parameters to those of
 /// one method.
-std::vector<std::pair<std::string, std::string>> values_of(const CLI::Option& option,
-                                                           const std::string& method);
+std::vector<std::pair<std::string, std::string>> values_of(const CLI::Option& option, const std::string& method);
 
 }  // namespace unbraid::app

@@ -51,8 +51,7 @@ void print_track(const evaluate::TrackResult& track, const evaluate::EvaluateOpt
   report::TextTable table = table_of({"  target"}, options, results);
   for (const auto& target : track.targets) {
     std::vector<std::string> row{"  " + target.name};
-    for (const auto& name : results)
-      row.push_back(target.metrics.contains(name) ? report::score_text(target.metrics.at(name)) : "—");
+    for (const auto& name : results) row.push_back(target.metrics.contains(name) ? report::score_text(target.metrics.at(name)) : "—");
     table.add_row(row);
   }
   fmt::print("{}\n{}", track.name, table.to_string());
@@ -63,10 +62,8 @@ void print_notes(const evaluate::TrackResult& track, bool quiet) {
   for (const auto& target : track.targets)
     if (!quiet && !target.not_applicable.empty())
       fmt::print(stderr, "unbraid: {}: {} not applicable: {}\n", track.name, target.name, target.not_applicable);
-  if (!track.missing.empty())
-    fmt::print(stderr, "unbraid: warning: {}: no estimate of {}\n", track.name, fmt::join(track.missing, ", "));
-  if (!track.extra.empty())
-    fmt::print(stderr, "unbraid: warning: {}: no reference for {}\n", track.name, fmt::join(track.extra, ", "));
+  if (!track.missing.empty()) fmt::print(stderr, "unbraid: warning: {}: no estimate of {}\n", track.name, fmt::join(track.missing, ", "));
+  if (!track.extra.empty()) fmt::print(stderr, "unbraid: warning: {}: no reference for {}\n", track.name, fmt::join(track.extra, ", "));
 }
 
 void print_summary(std::span<const evaluate::TrackResult> tracks, const evaluate::EvaluateOptions& options) {
@@ -76,8 +73,7 @@ void print_summary(std::span<const evaluate::TrackResult> tracks, const evaluate
     std::size_t count = 0;
     for (const auto& [name, summary] : summaries) count = std::max(count, summary.tracks);
     std::vector<std::string> row{target, fmt::to_string(count)};
-    for (const auto& name : results)
-      row.push_back(summaries.contains(name) ? report::score_text(summaries.at(name).median) : "—");
+    for (const auto& name : results) row.push_back(summaries.contains(name) ? report::score_text(summaries.at(name).median) : "—");
     table.add_row(row);
   };
   const evaluate::Summaries targets = evaluate::aggregate(tracks);
@@ -87,8 +83,7 @@ void print_summary(std::span<const evaluate::TrackResult> tracks, const evaluate
 }
 
 /// The estimate's file relative to the report, for its player; empty when it is not found.
-std::string link_to(const fs::path& estimates, const std::string& track, const std::string& target,
-                    const fs::path& output) {
+std::string link_to(const fs::path& estimates, const std::string& track, const std::string& target, const fs::path& output) {
   for (const fs::path& folder : {estimates / track, estimates})
     for (const char* extension : {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"})
       if (const fs::path file = folder / (target + extension); fs::exists(file)) {
@@ -106,8 +101,7 @@ std::string file_name_of(std::string track) {
 void write_results(std::vector<evaluate::TrackResult>& tracks, const EvaluateArguments& arguments) {
   fs::create_directories(arguments.output);
   for (auto& track : tracks)
-    for (auto& target : track.targets)
-      target.estimate_file = link_to(arguments.estimate, track.name, target.name, arguments.output);
+    for (auto& target : track.targets) target.estimate_file = link_to(arguments.estimate, track.name, target.name, arguments.output);
   write_file_atomically(arguments.output / "evaluate.json", report::evaluation_json(tracks) + "\n");
   write_file_atomically(arguments.output / "scores.csv", report::scores_csv(tracks));
   write_file_atomically(arguments.output / "summary.md", report::summary_markdown(tracks));
@@ -121,7 +115,8 @@ void write_results(std::vector<evaluate::TrackResult>& tracks, const EvaluateArg
 void evaluate_all(EvaluateArguments& arguments, const Session& session) {
   arguments.options.pictures = !arguments.output.empty();
   arguments.options.validate();
-  const auto references = data::open_dataset(arguments.reference, {.format = arguments.reference_format}), estimates = data::open_dataset(arguments.estimate);
+  const auto references = data::open_dataset(arguments.reference, {.format = arguments.reference_format}),
+             estimates = data::open_dataset(arguments.estimate);
   ThreadPool pool(session.threads);
   ProgressBar bar(!session.quiet);
   RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
@@ -135,17 +130,15 @@ void evaluate_all(EvaluateArguments& arguments, const Session& session) {
   if (session.json) fmt::print("{}\n", report::evaluation_json(result.tracks));
   else if (result.tracks.size() > 1) print_summary(result.tracks, arguments.options);
   if (!result.missing.empty())
-    fmt::print(stderr, "unbraid: warning: no estimates of {} tracks: {}\n", result.missing.size(),
-               fmt::join(result.missing, ", "));
+    fmt::print(stderr, "unbraid: warning: no estimates of {} tracks: {}\n", result.missing.size(), fmt::join(result.missing, ", "));
   if (!result.extra.empty())
-    fmt::print(stderr, "unbraid: warning: no references for {} tracks: {}\n", result.extra.size(),
-               fmt::join(result.extra, ", "));
+    fmt::print(stderr, "unbraid: warning: no references for {} tracks: {}\n", result.extra.size(), fmt::join(result.extra, ", "));
   if (!session.quiet && !arguments.output.empty())
     fmt::print(stderr, "unbraid: report in {}\n", (arguments.output / "report.html").string());
   for (const auto& failure : result.failures) fmt::print(stderr, "unbraid: {}: {}\n", failure.track, failure.reason);
   if (!result.failures.empty())
-    throw Error{ErrorCode::kFormat, fmt::format("{} of {} tracks could not be scored", result.failures.size(),
-                                                result.failures.size() + result.tracks.size())};
+    throw Error{ErrorCode::kFormat,
+                fmt::format("{} of {} tracks could not be scored", result.failures.size(), result.failures.size() + result.tracks.size())};
 }
 
 void print_metrics() {
@@ -160,12 +153,9 @@ void add_evaluate(CLI::App& program, Session& session) {
   CLI::App* const verb = program.add_subcommand("evaluate", "score estimated stems against the true ones");
   const auto arguments = std::make_shared<EvaluateArguments>();
   auto& options = arguments->options;
-  verb->add_option("-r,--reference", arguments->reference, "true stems: a dataset, or folders of stems")
-      ->type_name("DIR");
-  verb->add_option("-e,--estimate", arguments->estimate, "estimated stems, in folders named like the tracks")
-      ->type_name("DIR");
-  verb->add_option("-o,--output", arguments->output, "folder for evaluate.json, tables, museval's JSON and report.html")
-      ->type_name("DIR");
+  verb->add_option("-r,--reference", arguments->reference, "true stems: a dataset, or folders of stems")->type_name("DIR");
+  verb->add_option("-e,--estimate", arguments->estimate, "estimated stems, in folders named like the tracks")->type_name("DIR");
+  verb->add_option("-o,--output", arguments->output, "folder for evaluate.json, tables, museval's JSON and report.html")->type_name("DIR");
   std::vector<std::string> names;
   for (const auto& metric : evaluate::known_metrics()) names.push_back(metric.name);
   verb->add_option("--metrics", options.metrics, "which scores, separated by commas (--list-metrics explains them)")

@@ -78,10 +78,8 @@ void inspect_stems(const InspectArguments& arguments, const Session& session) {
   RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
   const evaluate::Inspection inspection = evaluate::inspect(stems, mixture, run);
   bar.clear();
-  if (session.json)
-    print_json(inspection);
-  else
-    print_table(inspection);
+  if (session.json) print_json(inspection);
+  else print_table(inspection);
   std::size_t faults = 0;
   const auto count = [&](const evaluate::Check& check) { faults += check.verdict == evaluate::Verdict::kBad; };
   for (const auto& stem : inspection.stems) std::ranges::for_each(stem.checks, count);

@@ -61,9 +61,7 @@ int main(int argc, char** argv) {
   session.cancel = interrupted.token();
   program.add_flag("--json", session.json, "print one JSON document on standard output");
   program.add_flag("-q,--quiet", session.quiet, "no progress bars, no notes; warnings stay");
-  program.add_option("--threads", session.threads, "threads to use (default: all processors)")
-      ->type_name("N")
-      ->check(CLI::Range(0, 4096));
+  program.add_option("--threads", session.threads, "threads to use (default: all processors)")->type_name("N")->check(CLI::Range(0, 4096));
   unbraid::app::add_separate(program, session);
   unbraid::app::add_models(program, session);
   unbraid::app::add_dataset(program, session);
@@ -85,10 +83,8 @@ int main(int argc, char** argv) {
   try {
     program.parse(argc, argv);
     if (program.get_subcommands().empty()) {
-      if (isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0)
-        unbraid::app::run_menu();
-      else
-        fmt::print("{}", program.help());
+      if (isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0) unbraid::app::run_menu();
+      else fmt::print("{}", program.help());
     }
     return flush_output();
   } catch (const CLI::Success& success) {
@@ -96,8 +92,7 @@ int main(int argc, char** argv) {
     return status == 0 ? flush_output() : status;
   } catch (const CLI::ParseError& error) {
     const auto verbs = program.get_subcommands();
-    fmt::print(stderr, "unbraid: {} (see unbraid {}--help)\n", error.what(),
-               verbs.empty() ? "" : verbs.front()->get_name() + " ");
+    fmt::print(stderr, "unbraid: {} (see unbraid {}--help)\n", error.what(), verbs.empty() ? "" : verbs.front()->get_name() + " ");
     return kWrongUsage;
   } catch (const unbraid::Error& error) {
     fmt::print(stderr, "unbraid: {}\n", error.what());

@@ -22,14 +22,10 @@ std::string plain(std::string_view text) {
   bool line_start = true;
   for (const char c : text) {
     if (line_start && (c == '.' || c == '\'')) safe += "\\&";
-    if (c == '\\')
-      safe += "\\e";
-    else if (c == '-')
-      safe += "\\-";
-    else if (c == '|')
-      safe += "|\\:";  // a long list of choices may break here
-    else
-      safe += c;
+    if (c == '\\') safe += "\\e";
+    else if (c == '-') safe += "\\-";
+    else if (c == '|') safe += "|\\:";  // a long list of choices may break here
+    else safe += c;
     line_start = c == '\n';
   }
   return safe;
@@ -43,18 +39,13 @@ std::string sentence(const std::string& text) {
   return safe.ends_with('.') ? safe : safe + ".";
 }
 
-std::string bold(std::string_view text) {
-  return "\\fB" + plain(text) + "\\fR";
-}
-std::string italic(std::string_view text) {
-  return "\\fI" + plain(text) + "\\fR";
-}
+std::string bold(std::string_view text) { return "\\fB" + plain(text) + "\\fR"; }
+std::string italic(std::string_view text) { return "\\fI" + plain(text) + "\\fR"; }
 
 void print_option(const CLI::Option& option) {
   std::string names;
   for (const std::string& name : option.get_snames()) names += (names.empty() ? "" : ", ") + bold("-" + name);
-  for (const std::string& name : option.get_lnames())
-    names += (names.empty() ? "" : ", ") + bold("--" + name);
+  for (const std::string& name : option.get_lnames()) names += (names.empty() ? "" : ", ") + bold("--" + name);
   if (takes_value(option)) names += " " + italic(value_label(option));
   fmt::print(".TP\n{}\n{}\n", names, sentence(option.get_description()));
   if (!option.get_default_str().empty()) fmt::print("Default: {}.\n", bold(option.get_default_str()));
@@ -63,8 +54,7 @@ void print_option(const CLI::Option& option) {
 void print_verb(const CLI::App& verb, const std::string& path) {
   std::string usage = bold(path);
   for (const CLI::Option* positional : positionals(verb)) {
-    const std::string name =
-        positional->get_name(true) + (positional->get_items_expected_max() > 1 ? "..." : "");
+    const std::string name = positional->get_name(true) + (positional->get_items_expected_max() > 1 ? "..." : "");
     usage += positional->get_required() ? " " + italic(name) : " [" + italic(name) + "]";
   }
   if (shown_options(verb).size() > 1) usage += " [" + italic("options") + "]";
@@ -84,10 +74,8 @@ void print_method(const Method& method) {
   fmt::print(".br\nStems: {}.\n", plain(fmt::format("{}", fmt::join(method.stems, ", "))));
   for (const Parameter& parameter : method.parameters) {
     const std::string unit = parameter.unit.empty() ? "" : " " + plain(parameter.unit);
-    fmt::print(".TP\n{}{}{}\n{}\n", bold(parameter.name + "="), italic(to_string(parameter.value)), unit,
-               sentence(parameter.help));
-    if (!parameter.choices.empty())
-      fmt::print("One of {}.\n", plain(fmt::format("{}", fmt::join(parameter.choices, ", "))));
+    fmt::print(".TP\n{}{}{}\n{}\n", bold(parameter.name + "="), italic(to_string(parameter.value)), unit, sentence(parameter.help));
+    if (!parameter.choices.empty()) fmt::print("One of {}.\n", plain(fmt::format("{}", fmt::join(parameter.choices, ", "))));
   }
 }
 
@@ -100,8 +88,7 @@ void print_page(const CLI::App& program) {
   for (const CLI::Option* option : shown_options(program)) print_option(*option);
   fmt::print(".SH VERBS\n");
   for (const CLI::App* verb : shown_verbs(program)) print_verb(*verb, "unbraid " + verb->get_name());
-  fmt::print(".SH METHODS\nWhat separates, and the parameters of each with their defaults, for {}.\n",
-             bold("--param"));
+  fmt::print(".SH METHODS\nWhat separates, and the parameters of each with their defaults, for {}.\n", bold("--param"));
   for (const Method& method : catalog::methods()) print_method(method);
   fmt::print(
       ".SH EXIT STATUS\n"

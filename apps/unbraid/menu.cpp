@@ -33,7 +33,8 @@ std::optional<std::string> ask(const std::string& question, const std::string& p
   while (!line.empty() && is_space(line.back())) line.pop_back();
   while (!line.empty() && is_space(line.front())) line.erase(line.begin());
   // What terminals put around a file that is dropped on them.
-  if (line.size() > 1 && (line.front() == '\'' || line.front() == '"') && line.back() == line.front()) line = line.substr(1, line.size() - 2);
+  if (line.size() > 1 && (line.front() == '\'' || line.front() == '"') && line.back() == line.front())
+    line = line.substr(1, line.size() - 2);
   return line.empty() ? preset : line;
 }
 
@@ -51,23 +52,33 @@ struct Choice {
 const std::vector<Choice>& choices() {
   using Answers = std::vector<std::string>;
   static const std::vector<Choice> list{
-      {"separate a file", {{"audio file", ""}, {"method or model", "classic4"}, {"output folder", "stems"}},
+      {"separate a file",
+       {{"audio file", ""}, {"method or model", "classic4"}, {"output folder", "stems"}},
        [](const Answers& a) { return Command{"separate", a[0], "-m", a[1], "-o", a[2]}; }},
-      {"train a model", {{"configuration", "configs/mask_inference_small.yaml"}, {"output folder", "runs/model"}},
-       [](const Answers& a) { return Command{"train", a[0], "-o", a[1], "--resume"}; }},
-      {"evaluate with a test set", {{"dataset", ""}, {"methods and models, with commas", "classic4"}, {"output folder", "benchmark"}},
+      {"train a model",
+       {{"configuration", "configs/mask_inference_small.yaml"}, {"output folder", "runs/model"}},
+       [](const Answers& a) {
+         return Command{"train", a[0], "-o", a[1], "--resume"};
+       }},
+      {"evaluate with a test set",
+       {{"dataset", ""}, {"methods and models, with commas", "classic4"}, {"output folder", "benchmark"}},
        [](const Answers& a) { return Command{"benchmark", a[0], "-m", a[1], "-o", a[2]}; }},
-      {"evaluate a pretrained model", {{"model file", "runs/model/best.safetensors"}, {"dataset", ""}, {"output folder", "benchmark"}},
+      {"evaluate a pretrained model",
+       {{"model file", "runs/model/best.safetensors"}, {"dataset", ""}, {"output folder", "benchmark"}},
        [](const Answers& a) { return Command{"benchmark", a[1], "-m", a[0], "-o", a[2]}; }},
-      {"oracle: the best that masks could do", {{"dataset or track", ""}},
-       [](const Answers& a) { return Command{"oracle", a[0]}; }},
+      {"oracle: the best that masks could do",
+       {{"dataset or track", ""}},
+       [](const Answers& a) {
+         return Command{"oracle", a[0]};
+       }},
   };
   return list;
 }
 
 /// As a shell would want it.
 std::string quoted(const std::string& word) {
-  const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,=:+@%") == std::string::npos;
+  const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,=:+@%") ==
+                                          std::string::npos;
   if (plain) return word;
   std::string out = "'";
   for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -85,7 +96,8 @@ void run(const Command& command) {
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  struct sigaction ignore {}, before {};
+  struct sigaction ignore {
+  }, before{};
   ignore.sa_handler = SIG_IGN;
   sigaction(SIGINT, &ignore, &before);
   const pid_t child = fork();

@@ -40,8 +40,7 @@ std::vector<std::size_t> parse_items(const std::string& text) {
     const std::size_t dash = part.find('-');
     const std::size_t first = number(part.substr(0, dash));
     const std::size_t last = dash == std::string_view::npos ? first : number(part.substr(dash + 1));
-    if (last < first || last - first > 100'000'000)
-      throw Error{ErrorCode::kUsage, fmt::format("'{}' is no range", part), "--items"};
+    if (last < first || last - first > 100'000'000) throw Error{ErrorCode::kUsage, fmt::format("'{}' is no range", part), "--items"};
     for (std::size_t i = first; i <= last; ++i) items.push_back(i);
     start = comma + 1;
   }
@@ -80,18 +79,12 @@ void add_mix(CLI::App& program, Session& session) {
   auto* verb = program.add_subcommand("mix", "make training mixtures from a dataset's stems, by a recipe");
   auto arguments = std::make_shared<MixArguments>();
   verb->add_option("recipe", arguments->recipe, "recipe in YAML")->required()->type_name("FILE");
-  verb->add_option("-o,--output", arguments->output, "folder for one folder per mixture")
-      ->required()
-      ->type_name("DIR");
+  verb->add_option("-o,--output", arguments->output, "folder for one folder per mixture")->required()->type_name("DIR");
   verb->add_option("--items", arguments->items, "only these mixtures, as 0-9,12")->type_name("LIST");
   verb->add_option("--seed", arguments->seed, "instead of the recipe's");
   verb->add_option("--count", arguments->count, "instead of the recipe's");
-  verb->add_option("--bit-depth", arguments->bit_depth, "16, 24 or 32f")
-      ->check(CLI::IsMember({"16", "24", "32f"}))
-      ->capture_default_str();
-  verb->add_option("--format", arguments->format, "wav or flac")
-      ->check(CLI::IsMember({"wav", "flac"}))
-      ->capture_default_str();
+  verb->add_option("--bit-depth", arguments->bit_depth, "16, 24 or 32f")->check(CLI::IsMember({"16", "24", "32f"}))->capture_default_str();
+  verb->add_option("--format", arguments->format, "wav or flac")->check(CLI::IsMember({"wav", "flac"}))->capture_default_str();
   verb->add_flag("--overwrite", arguments->overwrite, "make mixtures again that are there already");
   verb->callback([arguments, &session] { run_mix(*arguments, session); });
 }

@@ -39,7 +39,9 @@ Json card_json(const catalog::ModelCard& card, bool installed) {
     scores.push_back({{"metric", score.metric}, {"dataset", score.dataset}, {"values", values}});
   }
   for (const catalog::CardFile& file : card.files)
-    files.push_back({{"name", file.name}, {"urls", file.urls}, {"sha256", file.sha256.empty() ? Json(nullptr) : Json(file.sha256)},
+    files.push_back({{"name", file.name},
+                     {"urls", file.urls},
+                     {"sha256", file.sha256.empty() ? Json(nullptr) : Json(file.sha256)},
                      {"bytes", optional(file.bytes)}});
   return {{"name", card.name},
           {"family", card.family},
@@ -60,12 +62,8 @@ Json card_json(const catalog::ModelCard& card, bool installed) {
 Json method_json(const Method& method) {
   Json parameters = Json::array();
   for (const Parameter& parameter : method.parameters) parameters.push_back(parameter_json(parameter));
-  return {{"name", method.name},
-          {"summary", method.summary},
-          {"paper", method.paper},
-          {"stems", method.stems},
-          {"whole_track", method.whole_track},
-          {"default", method.name == catalog::usual_method()},
+  return {{"name", method.name},     {"summary", method.summary},         {"paper", method.paper},
+          {"stems", method.stems},   {"whole_track", method.whole_track}, {"default", method.name == catalog::usual_method()},
           {"parameters", parameters}};
 }
 
@@ -86,9 +84,10 @@ bool contains_text(std::string_view text, std::string_view part) {
 bool shows(const Filter& filter, const catalog::ModelCard& card, bool installed) {
   const bool stem = filter.stem.empty() || std::ranges::find(card.stems, filter.stem) != card.stems.end();
   const bool family = filter.family.empty() || card.family == filter.family;
-  const bool licence = filter.licence.empty() || (filter.licence == "commercial" ? card.commercial_use == true
-                                                  : filter.licence == "stated"   ? card.licence.has_value()
-                                                                                 : contains_text(card.licence.value_or("not stated"), filter.licence));
+  const bool licence =
+      filter.licence.empty() || (filter.licence == "commercial" ? card.commercial_use == true
+                                 : filter.licence == "stated"   ? card.licence.has_value()
+                                                                : contains_text(card.licence.value_or("not stated"), filter.licence));
   return stem && family && licence && (installed || !filter.installed);
 }
 

@@ -34,7 +34,9 @@ struct Arguments {
 };
 
 void add_files(CLI::App& verb, Arguments& arguments) {
-  verb.add_option("model", arguments.files.weights, "a model file, published weights, a folder of Open-Unmix, or a recipe (YAML)")->type_name("FILE")->required();
+  verb.add_option("model", arguments.files.weights, "a model file, published weights, a folder of Open-Unmix, or a recipe (YAML)")
+      ->type_name("FILE")
+      ->required();
   verb.add_option("--config", arguments.files.config, "configuration that published weights may need")->type_name("FILE");
   verb.add_option("--lora", arguments.files.adapters, "low-rank adapters to merge into the weights")->type_name("FILE");
 }
@@ -50,12 +52,15 @@ void report(const Session& session, const char* key, const fs::path& path, const
 
 void add_import(CLI::App& models, Session& session) {
   const auto arguments = std::make_shared<Arguments>();
-  CLI::App* const verb = models.add_subcommand("import", "take a model among those on this machine, or with -o write it as one file of ours");
+  CLI::App* const verb =
+      models.add_subcommand("import", "take a model among those on this machine, or with -o write it as one file of ours");
   add_files(*verb, *arguments);
   verb->add_option("-o,--output", arguments->output, "the file to write: NAME.safetensors")->type_name("FILE");
   for (const char* key : {"name", "description", "author", "licence", "source", "training"})
     verb->add_option(fmt::format("--{}", key), arguments->card[key], fmt::format("the model's {}, for its card", key))->type_name("TEXT");
-  verb->add_option("--precision", arguments->precision, "of the stored weights")->check(CLI::IsMember({"fp32", "fp16"}))->capture_default_str();
+  verb->add_option("--precision", arguments->precision, "of the stored weights")
+      ->check(CLI::IsMember({"fp32", "fp16"}))
+      ->capture_default_str();
   verb->add_flag("--overwrite", arguments->overwrite, "replace the file if it is there");
   verb->callback([arguments, &session] {
     if (arguments->output.empty() && !arguments->files.adapters.empty())

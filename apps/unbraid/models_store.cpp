@@ -29,8 +29,7 @@ void print_done(const Session& session, const char* verb, const std::string& nam
   const catalog::ModelStore store;
   if (session.json)
     fmt::print("{}\n", Json{{"schema", "unbraid.models/1"}, {verb, name}, {"folder", (store.folder() / name).string()}}.dump());
-  else
-    fmt::print("{} {}\n", verb, name);
+  else fmt::print("{} {}\n", verb, name);
 }
 
 std::string terms(const catalog::ModelCard& card) {

@@ -41,8 +41,7 @@ struct Arguments {
 };
 
 evaluate::OracleOptions options_of(const Arguments& arguments) {
-  evaluate::OracleOptions options =
-      arguments.compat == "seed" ? evaluate::OracleOptions::seed() : evaluate::OracleOptions{};
+  evaluate::OracleOptions options = arguments.compat == "seed" ? evaluate::OracleOptions::seed() : evaluate::OracleOptions{};
   if (!arguments.masks.empty()) options.masks = arguments.masks;
   if (arguments.trim_s) options.trim_s = *arguments.trim_s;
   if (arguments.window > 0) options.window = arguments.window;
@@ -67,18 +66,15 @@ data::DatasetPtr choose(const Arguments& arguments, RunContext& run) {
   return dataset;
 }
 
-void draw_pictures(const Arguments& arguments, const data::Dataset& dataset,
-                   const evaluate::OracleOptions& options, RunContext& run) {
+void draw_pictures(const Arguments& arguments, const data::Dataset& dataset, const evaluate::OracleOptions& options, RunContext& run) {
   for (std::size_t i = 0; i < dataset.size(); ++i) {
     const fs::path folder = evaluate::oracle_track_folder(arguments.output, dataset, i) / "plots";
     fs::create_directories(folder);
-    evaluate::oracle_pictures(
-        dataset.track(i), options, kPlotSeconds, run, [&](const evaluate::OraclePicture& picture) {
-          const report::Image image = report::heat_map(picture.values, picture.frames, picture.bins,
-                                                       {.low = picture.low, .high = picture.high});
-          write_file_atomically(folder / (evaluate::path_component(picture.name) + ".png"),
-                                report::encode_png(image));
-        });
+    evaluate::oracle_pictures(dataset.track(i), options, kPlotSeconds, run, [&](const evaluate::OraclePicture& picture) {
+      const report::Image image =
+          report::heat_map(picture.values, picture.frames, picture.bins, {.low = picture.low, .high = picture.high});
+      write_file_atomically(folder / (evaluate::path_component(picture.name) + ".png"), report::encode_png(image));
+    });
   }
 }
 
@@ -91,83 +87,63 @@ void run_oracle(const Arguments& arguments, const Session& session) {
   ProgressBar bar(!session.quiet);
   RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
   const data::DatasetPtr dataset = choose(arguments, run);
-  const evaluate::OracleRun done = evaluate::oracle_run(
-      *dataset, options,
-      {.folder = arguments.output, .resume = arguments.resume, .save_stems = arguments.save}, run);
+  const evaluate::OracleRun done =
+      evaluate::oracle_run(*dataset, options, {.folder = arguments.output, .resume = arguments.resume, .save_stems = arguments.save}, run);
   if (arguments.plots) draw_pictures(arguments, *dataset, options, run);
   bar.clear();
 
-  const std::string json =
-      evaluate::to_json(done).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  const std::string json = evaluate::to_json(done).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   if (!arguments.output.empty()) {
     fs::create_directories(arguments.output);
     write_file_atomically(arguments.output / "oracle.json", json);
     write_file_atomically(arguments.output / "oracle.csv", report::oracle_csv(done));
     write_file_atomically(arguments.output / "oracle.html", report::oracle_html(done));
-    if (!session.quiet)
-      fmt::print(stderr, "unbraid: wrote oracle.json, .csv and .html to {}\n", arguments.output.string());
+    if (!session.quiet) fmt::print(stderr, "unbraid: wrote oracle.json, .csv and .html to {}\n", arguments.output.string());
   }
-  if (!session.quiet && done.resumed > 0)
-    fmt::print(stderr, "unbraid: {} tracks were done already\n", done.resumed);
-  if (session.json)
-    fmt::print("{}", json);
-  else if (done.results.size() == 1)
-    fmt::print("{}", report::oracle_text(done.results.front()));
-  else if (!done.results.empty())
-    fmt::print("{}", report::oracle_summary_text(done));
+  if (!session.quiet && done.resumed > 0) fmt::print(stderr, "unbraid: {} tracks were done already\n", done.resumed);
+  if (session.json) fmt::print("{}", json);
+  else if (done.results.size() == 1) fmt::print("{}", report::oracle_text(done.results.front()));
+  else if (!done.results.empty()) fmt::print("{}", report::oracle_summary_text(done));
   if (done.failed.empty()) return;
   const auto& [track, error] = done.failed.front();
   if (dataset->size() == 1) throw Error{ErrorCode::kFormat, error};
-  throw Error{
-      ErrorCode::kFormat,
-      fmt::format("{} of {} tracks failed, {} first: {}", done.failed.size(), dataset->size(), track, error),
-      arguments.path.string()};
+  throw Error{ErrorCode::kFormat, fmt::format("{} of {} tracks failed, {} first: {}", done.failed.size(), dataset->size(), track, error),
+              arguments.path.string()};
 }
 
 }  // namespace
 
 void add_oracle(CLI::App& program, Session& session) {
-  CLI::App* const verb =
-      program.add_subcommand("oracle", "what ideal masks would reach on a track or a dataset");
+  CLI::App* const verb = program.add_subcommand("oracle", "what ideal masks would reach on a track or a dataset");
   const auto arguments = std::make_shared<Arguments>();
-  verb->add_option("path", arguments->path, "a track, a dataset, or a CSV manifest")
-      ->required()
-      ->type_name("DIR");
+  verb->add_option("path", arguments->path, "a track, a dataset, or a CSV manifest")->required()->type_name("DIR");
   verb->add_option("--masks", arguments->masks,
                    "ibm, ibm_threshold, irm, irm_root, wiener<p>, psm, psm_unclipped, psa, cirm, mwf (default "
                    "ibm,irm,wiener1,wiener2,psm)")
       ->delimiter(',')
       ->type_name("LIST");
-  verb->add_option("--trim", arguments->trim_s,
-                   "only so many seconds from the start; 0 is the whole track, the default");
-  verb->add_option("--window", arguments->window,
-                   "samples of the Hann window (default: the power of two within 64 ms)")
+  verb->add_option("--trim", arguments->trim_s, "only so many seconds from the start; 0 is the whole track, the default");
+  verb->add_option("--window", arguments->window, "samples of the Hann window (default: the power of two within 64 ms)")
       ->check(CLI::Range(4, 1 << 20));
   verb->add_option("--hop", arguments->hop, "samples from frame to frame (default: a quarter of the window)")
       ->check(CLI::Range(1, 1 << 19));
-  verb->add_option("--compat", arguments->compat,
-                   "seed: the oracle notebook's masks, transform, epsilons and ten seconds")
+  verb->add_option("--compat", arguments->compat, "seed: the oracle notebook's masks, transform, epsilons and ten seconds")
       ->check(CLI::IsMember({"seed"}));
   CLI::Option* const track = verb->add_option("--track", arguments->track, "this track of the dataset");
   CLI::Option* const random = verb->add_flag("--random", arguments->random, "one track at random");
   verb->add_option("--seed", arguments->seed, "the same seed picks the same track (default 0)");
   CLI::Option* const fewest =
-      verb->add_flag("--fewest", arguments->fewest,
-                     "the track with the fewest stems; with --compat seed the second, as the notebook");
+      verb->add_flag("--fewest", arguments->fewest, "the track with the fewest stems; with --compat seed the second, as the notebook");
   track->excludes(random)->excludes(fewest);
   random->excludes(fewest);
   verb->add_option("--split", arguments->split, "only the tracks of this split");
-  verb->add_option("--split-file", arguments->open.split_file,
-                   "JSON that moves or omits tracks (Slakh's split2 and redux)")
+  verb->add_option("--split-file", arguments->open.split_file, "JSON that moves or omits tracks (Slakh's split2 and redux)")
       ->type_name("FILE");
-  verb->add_option("-o,--output", arguments->output,
-                   "folder for oracle.json, oracle.csv, oracle.html and a file per track")
+  verb->add_option("-o,--output", arguments->output, "folder for oracle.json, oracle.csv, oracle.html and a file per track")
       ->type_name("DIR");
   verb->add_flag("--save", arguments->save, "also write every estimate to DIR/<track>/<mask>/<stem>.wav");
-  verb->add_flag("--plots", arguments->plots,
-                 "also draw spectrograms and masks of the first 30 s to DIR/<track>/plots");
-  verb->add_flag("--resume", arguments->resume,
-                 "keep the tracks in DIR that were done with the same options");
+  verb->add_flag("--plots", arguments->plots, "also draw spectrograms and masks of the first 30 s to DIR/<track>/plots");
+  verb->add_flag("--resume", arguments->resume, "keep the tracks in DIR that were done with the same options");
   verb->callback([arguments, &session] { run_oracle(*arguments, session); });
 }
 

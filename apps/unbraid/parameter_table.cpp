@@ -41,8 +41,7 @@ nlohmann::ordered_json parameter_json(const Parameter& parameter) {
 void print_parameters(const std::vector<Parameter>& parameters) {
   if (parameters.empty()) return;
   report::TextTable table({{"parameter"}, {"default"}, {"unit"}, {"range"}, {"what it is"}, {"from"}});
-  for (const Parameter& p : parameters)
-    table.add_row({p.name, to_string(p.value), p.unit, range_of(p), p.help, p.source});
+  for (const Parameter& p : parameters) table.add_row({p.name, to_string(p.value), p.unit, range_of(p), p.help, p.source});
   fmt::print("\n{}", table.to_string());
 }
 

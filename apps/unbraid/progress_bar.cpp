@@ -40,13 +40,9 @@ std::string shortened(const std::string& text, std::size_t characters) {
 
 ProgressBar::ProgressBar(bool shown) : shown_(shown && isatty(STDERR_FILENO) != 0) {}
 
-ProgressBar::~ProgressBar() {
-  clear();
-}
+ProgressBar::~ProgressBar() { clear(); }
 
-void ProgressBar::set_title(std::string title) {
-  title_ = std::move(title);
-}
+void ProgressBar::set_title(std::string title) { title_ = std::move(title); }
 
 Progress ProgressBar::progress() {
   if (!shown_) return {};
@@ -79,12 +75,10 @@ void ProgressBar::draw(const Progress::Update& update) {
     for (std::size_t i = 0; i < kBarCells; ++i) line += i < cells ? "█" : "░";
     line += fmt::format(" {:3.0f} %", 100.0 * share);
   }
-  if (share > 0.0 && elapsed > 0.5)
-    line += fmt::format("  {} left", clock_time(elapsed * (1.0 - share) / share));
+  if (share > 0.0 && elapsed > 0.5) line += fmt::format("  {} left", clock_time(elapsed * (1.0 - share) / share));
   if (elapsed > 0.5 && done > 0.0) {
     const double rate = done / elapsed;
-    line += update.unit == "ms" ? fmt::format("  {:.1f} × real time", rate / 1000.0)
-                                : fmt::format("  {:.1f} {}/s", rate, update.unit);
+    line += update.unit == "ms" ? fmt::format("  {:.1f} × real time", rate / 1000.0) : fmt::format("  {:.1f} {}/s", rate, update.unit);
   }
   fmt::print(stderr, "\r{}\033[K", shortened(line, terminal_columns() - 1));
   std::fflush(stderr);

@@ -53,12 +53,10 @@ const std::map<std::string, io::SampleFormat> kBitDepths{
 
 SeparateOptions options_of(const Arguments& arguments) {
   SeparateOptions options = arguments.options;
-  for (const std::string& rule : arguments.derive)
-    options.selection.derived.push_back(DerivedStem::parse(rule));
+  for (const std::string& rule : arguments.derive) options.selection.derived.push_back(DerivedStem::parse(rule));
   for (const std::string& setting : arguments.parameters) {
     const std::size_t equals = setting.find('=');
-    if (equals == std::string::npos)
-      throw Error{ErrorCode::kUsage, "a parameter is given as name=value", setting};
+    if (equals == std::string::npos) throw Error{ErrorCode::kUsage, "a parameter is given as name=value", setting};
     options.parameters[setting.substr(0, equals)] = setting.substr(equals + 1);
   }
   if (!arguments.condition.empty()) options.parameters["condition"] = arguments.condition;
@@ -69,9 +67,7 @@ SeparateOptions options_of(const Arguments& arguments) {
   return options;
 }
 
-std::string db(double level) {
-  return std::isfinite(level) ? fmt::format("{:.1f} dB", level) : "silent";
-}
+std::string db(double level) { return std::isfinite(level) ? fmt::format("{:.1f} dB", level) : "silent"; }
 
 std::string duration(double seconds) {
   const auto whole = static_cast<long>(std::lround(seconds));
@@ -83,17 +79,13 @@ void print_summary(const SeparationReport& report, std::FILE* out) {
     fmt::print(out, "{}: was done already, in {}\n", report.input.string(), report.output.string());
     return;
   }
-  fmt::print(out, "{} → {}: {}, {} in {} ({:.1f} × real time), {} MB\n", report.input.string(),
-             report.output.string(), report.method, duration(report.duration_s), duration(report.wall_s),
-             report.realtime_factor, report.peak_memory_bytes / 1'000'000);
-  report::TextTable table(
-      {{"  stem"}, {"level", Align::kRight}, {"peak", Align::kRight}, {"energy", Align::kRight}});
+  fmt::print(out, "{} → {}: {}, {} in {} ({:.1f} × real time), {} MB\n", report.input.string(), report.output.string(), report.method,
+             duration(report.duration_s), duration(report.wall_s), report.realtime_factor, report.peak_memory_bytes / 1'000'000);
+  report::TextTable table({{"  stem"}, {"level", Align::kRight}, {"peak", Align::kRight}, {"energy", Align::kRight}});
   for (const StemReport& stem : report.stems)
-    table.add_row({"  " + stem.name, db(stem.rms_db), db(stem.peak_db),
-                   fmt::format("{:.1f} %", 100.0 * stem.energy_share)});
+    table.add_row({"  " + stem.name, db(stem.rms_db), db(stem.peak_db), fmt::format("{:.1f} %", 100.0 * stem.energy_share)});
   fmt::print(out, "{}", table.to_string());
-  if (report.residual_db <= kExactDb)
-    fmt::print(out, "  the stems add up to the mixture exactly\n");
+  if (report.residual_db <= kExactDb) fmt::print(out, "  the stems add up to the mixture exactly\n");
   else if (std::isfinite(report.residual_db))
     fmt::print(out, "  sum of the stems − mixture: {:.1f} dB against the mixture\n", report.residual_db);
 }
@@ -110,12 +102,11 @@ void warn_of_clipping(const SeparationReport& report, double gain_db) {
 void print_plans(const std::vector<std::pair<fs::path, SeparationPlan>>& plans, bool json) {
   if (!json) {
     for (const auto& [input, plan] : plans) {
-      const std::string blocks = plan.whole_track ? fmt::format("{} block{}, the whole track", plan.blocks,
-                                                                plan.blocks == 1 ? "" : "s")
-                                                  : fmt::format("{} blocks of {} frames, {} at a time",
-                                                                plan.blocks, plan.block_frames, plan.batch);
-      fmt::print("{}: {}, {}; {}; about {} MB, about {}\n", input.string(), plan.method,
-                 duration(plan.duration_s), blocks, plan.memory_bytes / 1'000'000, duration(plan.seconds));
+      const std::string blocks = plan.whole_track
+                                     ? fmt::format("{} block{}, the whole track", plan.blocks, plan.blocks == 1 ? "" : "s")
+                                     : fmt::format("{} blocks of {} frames, {} at a time", plan.blocks, plan.block_frames, plan.batch);
+      fmt::print("{}: {}, {}; {}; about {} MB, about {}\n", input.string(), plan.method, duration(plan.duration_s), blocks,
+                 plan.memory_bytes / 1'000'000, duration(plan.seconds));
     }
     return;
   }
@@ -138,12 +129,11 @@ void print_plans(const std::vector<std::pair<fs::path, SeparationPlan>>& plans, 
 /// The method of that name, or the model in that file.
 Method choose_method(const Arguments& arguments) {
   const bool file = catalog::names_model_file(arguments.method);
-  if (!file && !arguments.model.config.empty())
-    throw Error{ErrorCode::kUsage, "goes with weights: -m FILE --config FILE", "--config"};
-  if (!file && !arguments.model.adapters.empty())
-    throw Error{ErrorCode::kUsage, "goes with weights: -m FILE --lora FILE", "--lora"};
+  if (!file && !arguments.model.config.empty()) throw Error{ErrorCode::kUsage, "goes with weights: -m FILE --config FILE", "--config"};
+  if (!file && !arguments.model.adapters.empty()) throw Error{ErrorCode::kUsage, "goes with weights: -m FILE --lora FILE", "--lora"};
   if (const Method* method = file ? nullptr : catalog::find_method(arguments.method)) return *method;
-  const NeuralRuntime runtime{.device = arguments.device, .precision = arguments.precision == "bf16" ? Precision::kBfloat16 : Precision::kFloat32};
+  const NeuralRuntime runtime{.device = arguments.device,
+                              .precision = arguments.precision == "bf16" ? Precision::kBfloat16 : Precision::kFloat32};
   if (!file) return catalog::installed_method(arguments.method, runtime);
   ModelFiles files = arguments.model;
   files.weights = arguments.method;
@@ -152,26 +142,25 @@ Method choose_method(const Arguments& arguments) {
 
 void separate_all(const Arguments& arguments, const Session& session) {
   const SeparateOptions options = options_of(arguments);
-  const Method method = arguments.post.empty() ? choose_method(arguments)
-                                               : with_post(choose_method(arguments), PostStage::named(arguments.post));
+  const Method method =
+      arguments.post.empty() ? choose_method(arguments) : with_post(choose_method(arguments), PostStage::named(arguments.post));
   ParameterValues::resolve(method.parameters,
                            options.parameters);  // before any work: unknown names, values out of range
   const bool neural = !method.fingerprint.empty();
   const catalog::Backend backend = neural ? catalog::Backend{.device = catalog::neural_backend().device(arguments.device),
-                                                    .precision = arguments.precision == "bf16" ? "bf16" : "fp32"}
+                                                             .precision = arguments.precision == "bf16" ? "bf16" : "fp32"}
                                           : catalog::choose_backend(arguments.device, arguments.precision);
   const std::vector<Input> inputs = find_inputs(arguments.inputs);
   const bool to_standard_output = arguments.output == "-";
   if (to_standard_output && (inputs.size() > 1 || session.json || arguments.plan))
-    throw Error{ErrorCode::kUsage, "standard output takes the stem of one input and nothing else",
-                "--output -"};
+    throw Error{ErrorCode::kUsage, "standard output takes the stem of one input and nothing else", "--output -"};
 
   ThreadPool pool(session.threads);
   ProgressBar bar(!session.quiet);
   RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
   if (!session.quiet)
-    fmt::print(stderr, "unbraid: {} on {}, {}, {} thread{}\n", method.name, backend.device, backend.precision,
-               pool.threads(), pool.threads() == 1 ? "" : "s");
+    fmt::print(stderr, "unbraid: {} on {}, {}, {} thread{}\n", method.name, backend.device, backend.precision, pool.threads(),
+               pool.threads() == 1 ? "" : "s");
 
   std::vector<SeparationReport> reports;
   std::vector<std::pair<fs::path, SeparationPlan>> plans;
@@ -197,13 +186,10 @@ void separate_all(const Arguments& arguments, const Session& session) {
       failed.push_back(input.file.string());
     }
   }
-  if (arguments.plan)
-    print_plans(plans, session.json);
-  else if (session.json)
-    fmt::print("{}\n", to_json(reports));
+  if (arguments.plan) print_plans(plans, session.json);
+  else if (session.json) fmt::print("{}\n", to_json(reports));
   if (!failed.empty())
-    throw Error{ErrorCode::kIo, fmt::format("{} of {} inputs failed: {}", failed.size(), inputs.size(),
-                                            fmt::join(failed, ", "))};
+    throw Error{ErrorCode::kIo, fmt::format("{} of {} inputs failed: {}", failed.size(), inputs.size(), fmt::join(failed, ", "))};
 }
 
 std::string check_method(const std::string& name) try {
@@ -222,27 +208,22 @@ void add_separate(CLI::App& program, Session& session) {
   Arguments& a = *arguments;
   SeparateOptions& o = a.options;
   CLI::App* const verb = program.add_subcommand("separate", "take recordings apart into their instruments");
-  verb->add_option("input", a.inputs, "audio files, folders with audio files, or - for standard input")
-      ->type_name("FILE")
-      ->required();
+  verb->add_option("input", a.inputs, "audio files, folders with audio files, or - for standard input")->type_name("FILE")->required();
   verb->add_option("-m,--method", a.method, "how to separate (see unbraid models ls), a model's weights, or a recipe of several (YAML)")
       ->type_name("METHOD")
       ->check(check_method)
       ->capture_default_str();
   verb->add_option("--config", a.model.config, "the configuration that belongs to the weights (MSST's YAML, splifft's JSON)")
       ->type_name("FILE");
-  verb->add_option("--lora", a.model.adapters, "low-rank adapters for the weights, as unbraid train or MSST writes them")->type_name("FILE");
+  verb->add_option("--lora", a.model.adapters, "low-rank adapters for the weights, as unbraid train or MSST writes them")
+      ->type_name("FILE");
   verb->add_flag("--allow-partial", a.model.allow_partial, "accept weights with missing or surplus tensors");
-  verb->add_option("-o,--output", a.output,
-                   "folder for the stems, which go to DIR/<track>/; - for standard output")
+  verb->add_option("-o,--output", a.output, "folder for the stems, which go to DIR/<track>/; - for standard output")
       ->type_name("DIR")
       ->capture_default_str();
   verb->add_option("--stems", o.selection.stems, "write only these stems")->type_name("STEM")->delimiter(',');
-  verb->add_option("--two-stems", o.selection.two_stems,
-                   "write this stem and the mixture without it, no_<stem>")
-      ->type_name("STEM");
-  verb->add_option("--derive", a.derive,
-                   "write another stem as well: instrumental=mix-vocals, beat=drums+0.5*bass")
+  verb->add_option("--two-stems", o.selection.two_stems, "write this stem and the mixture without it, no_<stem>")->type_name("STEM");
+  verb->add_option("--derive", a.derive, "write another stem as well: instrumental=mix-vocals, beat=drums+0.5*bass")
       ->type_name("RULE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -250,8 +231,7 @@ void add_separate(CLI::App& program, Session& session) {
       ->type_name("PARAM")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  verb->add_option("--condition", a.condition,
-                   "what a conditioned model is to separate: vocals, or a mix such as vocals=1,bass=0.5")
+  verb->add_option("--condition", a.condition, "what a conditioned model is to separate: vocals, or a mix such as vocals=1,bass=0.5")
       ->type_name("MIX");
   verb->add_option("--post", a.post, "a stage behind the method: Wiener filters by where sources stand, or new phases")
       ->check(CLI::IsMember({"wiener_em", "griffin_lim"}));
@@ -265,28 +245,19 @@ void add_separate(CLI::App& program, Session& session) {
       ->type_name("DB")
       ->check(CLI::Range(-120.0, 60.0));
   verb->add_flag("--dither", o.dither, "dither when going to integers");
-  verb->add_option("--overlap", a.overlap,
-                   "share of a block that the next one repeats (default: the method's)")
+  verb->add_option("--overlap", a.overlap, "share of a block that the next one repeats (default: the method's)")
       ->type_name("RATIO")
       ->check(CLI::Range(0.0, 0.99));
   verb->add_option("--shifts", o.separation.shifts, "average this many runs at random places")
       ->type_name("N")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
-  verb->add_flag("--tta", o.separation.augment,
-                 "average with the runs on the inverted and on the channel-swapped recording");
-  verb->add_option("--seed", o.separation.seed, "of everything random")
-      ->type_name("N")
-      ->capture_default_str();
+  verb->add_flag("--tta", o.separation.augment, "average with the runs on the inverted and on the channel-swapped recording");
+  verb->add_option("--seed", o.separation.seed, "of everything random")->type_name("N")->capture_default_str();
   verb->add_flag("--consistent", o.separation.consistent, "make the stems add up to the mixture exactly");
-  verb->add_option("--device", a.device, "auto, cpu, cuda or cuda:N")
-      ->type_name("DEVICE")
-      ->capture_default_str();
-  verb->add_option("--precision", a.precision, "of the computation")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
-      ->capture_default_str();
-  verb->add_option("--max-memory", o.max_memory_bytes,
-                   "do with this much memory, or refuse: 500M, 2G, 1.5GiB")
+  verb->add_option("--device", a.device, "auto, cpu, cuda or cuda:N")->type_name("DEVICE")->capture_default_str();
+  verb->add_option("--precision", a.precision, "of the computation")->check(CLI::IsMember({"auto", "fp32", "bf16"}))->capture_default_str();
+  verb->add_option("--max-memory", o.max_memory_bytes, "do with this much memory, or refuse: 500M, 2G, 1.5GiB")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(true));
   verb->add_flag("--plan", a.plan, "only say what it would cost");

@@ -40,10 +40,9 @@ class Console : public train::Observer {
   }
 
   void validated(const train::ValidationRecord& validation) override {
-    std::string line = fmt::format("step {}: loss {:.4g}, SDR {:.2f} dB, SI-SDR {:.2f} dB{}", validation.step, smoothed_,
-                                   validation.sdr, validation.si_sdr, validation.best ? " (best)" : "");
-    for (const train::TargetScores& target : validation.targets)
-      line += fmt::format("  {} {:.2f}", target.target, target.sdr);
+    std::string line = fmt::format("step {}: loss {:.4g}, SDR {:.2f} dB, SI-SDR {:.2f} dB{}", validation.step, smoothed_, validation.sdr,
+                                   validation.si_sdr, validation.best ? " (best)" : "");
+    for (const train::TargetScores& target : validation.targets) line += fmt::format("  {} {:.2f}", target.target, target.sdr);
     print(line);
     last_ = validation;
   }
@@ -72,10 +71,8 @@ Json validation_json(const train::ValidationRecord& validation) {
                               {"si_sdr", number_json(target.si_sdr)},
                               {"mix_sdr", number_json(target.mix_sdr)},
                               {"mix_si_sdr", number_json(target.mix_si_sdr)}};
-  return {{"step", validation.step},
-          {"sdr", number_json(validation.sdr)},
-          {"si_sdr", number_json(validation.si_sdr)},
-          {"targets", targets}};
+  return {
+      {"step", validation.step}, {"sdr", number_json(validation.sdr)}, {"si_sdr", number_json(validation.si_sdr)}, {"targets", targets}};
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
@@ -95,7 +92,8 @@ void print_rehearsal(const train::Rehearsal& plan, bool json) {
                             {"data_s", plan.data_s},
                             {"step_s", plan.step_s},
                             {"peak_memory_bytes", plan.peak_memory_bytes},
-                            {"state_bytes", plan.state_bytes}}.dump());
+                            {"state_bytes", plan.state_bytes}}
+                           .dump());
     return;
   }
   constexpr double kMegabyte = 1 << 20;
@@ -129,8 +127,7 @@ void run_train(const Options& options, const Session& session) {
   RunContext run{.pool = pool, .progress = bar.progress(), .cancel = session.cancel};
   const auto write_report = [&] {
     const std::filesystem::path& folder = options.request.output;
-    if (std::filesystem::exists(folder / "log.csv"))
-      write_file_atomically(folder / "report.html", report::training_page(folder));
+    if (std::filesystem::exists(folder / "log.csv")) write_file_atomically(folder / "report.html", report::training_page(folder));
   };
   train::Summary summary;
   try {
@@ -149,10 +146,11 @@ void run_train(const Options& options, const Session& session) {
                             {"best_score", number_json(summary.best_score)},
                             {"best", summary.best.string()},
                             {"latest", summary.latest.string()},
-                            {"validation", validation_json(console.last())}}.dump());
+                            {"validation", validation_json(console.last())}}
+                           .dump());
   } else if (!session.quiet) {
-    fmt::print(stderr, "{} after step {}; the model is {}\n", summary.stopped_early ? "stopped early" : "done",
-               summary.steps, (summary.best.empty() ? summary.latest : summary.best).string());
+    fmt::print(stderr, "{} after step {}; the model is {}\n", summary.stopped_early ? "stopped early" : "done", summary.steps,
+               (summary.best.empty() ? summary.latest : summary.best).string());
   }
 }
 

@@ -37,8 +37,8 @@ void learn(const Arguments& arguments, const Session& session) {
   bar.clear();
   if (session.json) {
     const nlohmann::ordered_json document{{"schema", "unbraid.train_nmf/1"}, {"output", arguments.output.string()},
-                                          {"stems", learnt.stems}, {"components", arguments.options.components},
-                                          {"tracks", dataset->size()}, {"sample_rate", learnt.sample_rate},
+                                          {"stems", learnt.stems},           {"components", arguments.options.components},
+                                          {"tracks", dataset->size()},       {"sample_rate", learnt.sample_rate},
                                           {"window", learnt.window}};
     fmt::print("{}\n", document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   } else {
@@ -50,14 +50,13 @@ void learn(const Arguments& arguments, const Session& session) {
 }  // namespace
 
 void add_train_nmf(CLI::App& program, Session& session) {
-  CLI::App* const verb = program.get_subcommand("train")->add_subcommand("nmf", "learn spectra of instruments, for the method nmf_supervised");
+  CLI::App* const verb =
+      program.get_subcommand("train")->add_subcommand("nmf", "learn spectra of instruments, for the method nmf_supervised");
   const auto arguments = std::make_shared<Arguments>();
   auto& options = arguments->options;
   verb->add_option("dataset", arguments->dataset, "tracks with their true stems")->type_name("DIR")->required();
   verb->add_option("-o,--output", arguments->output, "the dictionary, a .safetensors file")->type_name("FILE")->required();
-  verb->add_option("--stems", options.stems, "what to learn (default: the stems of the first track)")
-      ->type_name("NAME")
-      ->delimiter(',');
+  verb->add_option("--stems", options.stems, "what to learn (default: the stems of the first track)")->type_name("NAME")->delimiter(',');
   verb->add_option("--components", options.components, "spectra per stem")->type_name("N")->capture_default_str();
   verb->add_option("--iterations", options.iterations, "of the factorisation")->type_name("N")->capture_default_str();
   verb->add_option("--window-ms", options.window_ms, "length of the analysis window")->type_name("MS")->capture_default_str();

@@ -12,10 +12,10 @@ namespace unbraid::app {
 
 /// What every verb shares.
 struct Session {
-  bool json = false;    ///< one JSON document on stdout, nothing else there
-  bool quiet = false;   ///< no progress, no notes on stderr
+  bool json = false;   ///< one JSON document on stdout, nothing else there
+  bool quiet = false;  ///< no progress, no notes on stderr
   std::size_t threads = 0;
-  CancelToken cancel;   ///< fires on Ctrl-C
+  CancelToken cancel;  ///< fires on Ctrl-C
 };
 
 // Each adds its subcommand to the program; the session must outlive it.

@@ -49,8 +49,12 @@ std::string read_text(const fs::path& path) {
 class Transfer {
  public:
   Transfer(const Download& request, const std::string& url, const fs::path& part, RunContext& run)
-      : request_(request), run_(run), start_(size_of(part)), tag_path_(with_ending(part, ".etag")),
-        curl_(curl_easy_init(), &curl_easy_cleanup), headers_(nullptr, &curl_slist_free_all),
+      : request_(request),
+        run_(run),
+        start_(size_of(part)),
+        tag_path_(with_ending(part, ".etag")),
+        curl_(curl_easy_init(), &curl_easy_cleanup),
+        headers_(nullptr, &curl_slist_free_all),
         file_(std::fopen(part.c_str(), "ab"), &std::fclose) {
     if (!curl_) throw Error{ErrorCode::kInternal, "libcurl could not be started", url};
     if (!file_) throw Error{ErrorCode::kIo, "cannot be written", part.string()};
@@ -104,7 +108,8 @@ class Transfer {
     const std::string_view line(bytes, count);
     constexpr std::string_view kName = "etag:";
     if (line.starts_with("HTTP/")) tag.clear();  // of a redirect: the answer is still to come
-    if (line.size() < kName.size() || !std::ranges::equal(line.substr(0, kName.size()), kName, {}, [](unsigned char c) { return std::tolower(c); }))
+    if (line.size() < kName.size() ||
+        !std::ranges::equal(line.substr(0, kName.size()), kName, {}, [](unsigned char c) { return std::tolower(c); }))
       return count;
     const std::size_t first = line.find('"'), last = line.rfind('"');
     const bool strong = first != std::string_view::npos && last > first && line.find("W/") == std::string_view::npos;
@@ -168,7 +173,8 @@ std::string fetch(const Download& request, const std::string& url, const fs::pat
     if (restart) fs::resize_file(part, 0);
     const bool progress = size_of(part) > longest;
     longest = std::max(longest, size_of(part));
-    const bool refused = !restart && code == CURLE_HTTP_RETURNED_ERROR && status < kFirstServerError && status != kTooManyRequests && status != kTimeout;
+    const bool refused =
+        !restart && code == CURLE_HTTP_RETURNED_ERROR && status < kFirstServerError && status != kTooManyRequests && status != kTimeout;
     const bool wrong_address = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_TOO_MANY_REDIRECTS;
     fruitless = progress ? 1 : fruitless + 1;
     if (offline(code))
@@ -211,8 +217,8 @@ void download(const Download& request, RunContext& run) {
       }
       fs::rename(part, corrupt);
       wrong_bytes = true;
-      problem = fmt::format("{}: its SHA-256 is {}, not {}; kept as {}", url, hash.substr(0, request.sha256.size()),
-                            request.sha256, corrupt.filename().string());
+      problem = fmt::format("{}: its SHA-256 is {}, not {}; kept as {}", url, hash.substr(0, request.sha256.size()), request.sha256,
+                            corrupt.filename().string());
       if (from_start) break;  // else the fault may lie in the part that was there
     }
   }

@@ -53,9 +53,8 @@ const Method& find(std::string_view name) {
     const bool begins = name.size() >= 3 && method.name.starts_with(name);
     if (begins || edit_distance(method.name, name) <= kAlike) alike.push_back(method.name);
   }
-  const std::string message = alike.empty()
-                                  ? fmt::format("no such method; there are {}", fmt::join(known, ", "))
-                                  : fmt::format("no such method; did you mean {}?", fmt::join(alike, " or "));
+  const std::string message = alike.empty() ? fmt::format("no such method; there are {}", fmt::join(known, ", "))
+                                            : fmt::format("no such method; did you mean {}?", fmt::join(alike, " or "));
   throw Error{ErrorCode::kUsage, message, std::string(name)};
 }
 

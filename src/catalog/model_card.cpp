@@ -39,9 +39,7 @@ class Reader {
     if (!value.is_string()) fail(key, "must be text");
     return value.get<std::string>();
   }
-  std::optional<std::string> optional_text(const char* key) const {
-    return absent(key) ? std::nullopt : std::optional(text(key));
-  }
+  std::optional<std::string> optional_text(const char* key) const { return absent(key) ? std::nullopt : std::optional(text(key)); }
   std::vector<std::string> texts(const char* key) const {
     const Json& value = at(key);
     if (!value.is_array() || !std::ranges::all_of(value, [](const Json& item) { return item.is_string(); }))
@@ -164,8 +162,8 @@ std::optional<std::uint64_t> ModelCard::bytes() const {
 
 std::vector<ModelCard> parse_cards(std::string_view json, const std::string& origin) {
   const Json document = Json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!document.is_object() || !document.contains("models") || !document.contains("schema") ||
-      document.at("schema") != kSchema || !document.at("models").is_array())
+  if (!document.is_object() || !document.contains("models") || !document.contains("schema") || document.at("schema") != kSchema ||
+      !document.at("models").is_array())
     throw Error{ErrorCode::kFormat, fmt::format("not a catalogue of the schema {}", kSchema), origin};
   std::vector<ModelCard> cards;
   for (const Json& entry : document.at("models")) {

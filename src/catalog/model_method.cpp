@@ -34,7 +34,8 @@ std::string fingerprint(const ModelFiles& files) {
   }
   std::string text;
   for (const fs::path& part : parts)
-    text += fmt::format("{}{}sha256:{}", text.empty() ? "" : " ", parts.size() > 1 ? part.filename().string() + " " : "", sha256_of_file(part));
+    text +=
+        fmt::format("{}{}sha256:{}", text.empty() ? "" : " ", parts.size() > 1 ? part.filename().string() + " " : "", sha256_of_file(part));
   if (!files.config.empty()) text += " config sha256:" + sha256_of_file(files.config);
   if (!files.adapters.empty()) text += " lora sha256:" + sha256_of_file(files.adapters);
   return text;
@@ -64,12 +65,21 @@ class ReblockedSeparator : public Separator {
 std::vector<Parameter> parameters_of(const SeparatorInfo& info) {
   const Chunked* const blocks = std::get_if<Chunked>(&info.blocks);
   if (!blocks) return {};
-  const Parameter segment{.name = "segment", .help = "length of a block; 0: the model's own", .unit = "s",
-                          .value = 0.0, .minimum = 0.0, .maximum = 600.0, .source = "demucs --segment"};
+  const Parameter segment{.name = "segment",
+                          .help = "length of a block; 0: the model's own",
+                          .unit = "s",
+                          .value = 0.0,
+                          .minimum = 0.0,
+                          .maximum = 600.0,
+                          .source = "demucs --segment"};
   if (blocks->policy != BlockPolicy::kDemucs) return {segment};
   return {segment,
-          {.name = "transition_power", .help = "of the triangles that weight blocks where they overlap", .value = 1.0,
-           .minimum = 1.0, .maximum = 100.0, .source = "demucs apply_model"},
+          {.name = "transition_power",
+           .help = "of the triangles that weight blocks where they overlap",
+           .value = 1.0,
+           .minimum = 1.0,
+           .maximum = 100.0,
+           .source = "demucs apply_model"},
           {.name = "split", .help = "in blocks; no: the whole track at once", .value = true, .source = "demucs --no-split"}};
 }
 
@@ -81,7 +91,8 @@ SeparatorInfo with(SeparatorInfo info, const ParameterValues& values, const std:
     const auto frames = static_cast<std::size_t>(segment * info.sample_rate);
     if (frames == 0) throw Error{ErrorCode::kUsage, "segment: shorter than a sample", name};
     if (demucs && !blocks->shorten_last && frames > blocks->length)
-      throw Error{ErrorCode::kUsage, fmt::format("segment: this model takes at most {:g} s", static_cast<double>(blocks->length) / info.sample_rate), name};
+      throw Error{ErrorCode::kUsage,
+                  fmt::format("segment: this model takes at most {:g} s", static_cast<double>(blocks->length) / info.sample_rate), name};
     blocks->length = frames;
   }
   if (!demucs) return info;
@@ -113,8 +124,8 @@ Method model_method(const ModelFiles& files, const NeuralRuntime& runtime, doubl
   method.parameters = model->parameters();
   for (Parameter& parameter : parameters_of(usual)) method.parameters.push_back(std::move(parameter));
   method.fingerprint = fingerprint(files);
-  method.make = [model, segment_s, name = method.name](const StreamFormat& format, const ParameterValues& values, std::uint64_t)
-      -> std::unique_ptr<Separator> {
+  method.make = [model, segment_s, name = method.name](const StreamFormat& format, const ParameterValues& values,
+                                                       std::uint64_t) -> std::unique_ptr<Separator> {
     auto separator = model->separator(format, values);
     SeparatorInfo info = separator->info();
     if (Chunked* const blocks = std::get_if<Chunked>(&info.blocks); blocks && blocks->shorten_last)

@@ -33,12 +33,11 @@ constexpr const char* kRecord = "installed.json";
 constexpr const char* kRoles[] = {"weights", "config", "bag"};
 
 /// What the store keeps beside a model's folder; no model can be called so.
-fs::path beside(const fs::path& folder, const char* ending) {
-  return folder.parent_path() / ("." + folder.filename().string() + ending);
-}
+fs::path beside(const fs::path& folder, const char* ending) { return folder.parent_path() / ("." + folder.filename().string() + ending); }
 
 void check_name(const std::string& name) {
-  if (!is_model_name(name)) throw Error{ErrorCode::kUsage, "a model's name must be of letters, digits, '.', '-' and '_', with no '.' in front", name};
+  if (!is_model_name(name))
+    throw Error{ErrorCode::kUsage, "a model's name must be of letters, digits, '.', '-' and '_', with no '.' in front", name};
 }
 
 /// Held by one process at a time; given back when the process ends, however it ends. The file stays: to remove it would
@@ -76,12 +75,23 @@ Json to_json(const ModelCard& card) {
     scores.push_back({{"metric", score.metric}, {"dataset", score.dataset}, {"values", values}});
   }
   for (const CardFile& file : card.files)
-    files.push_back({{"role", kRoles[static_cast<int>(file.role)]}, {"name", file.name}, {"urls", file.urls},
-                     {"sha256", file.sha256}, {"bytes", optional(file.bytes)}});
-  return {{"name", card.name}, {"family", card.family}, {"authors", card.authors}, {"stems", card.stems},
-          {"paper", card.paper}, {"scores", scores}, {"training_data", optional(card.training_data)},
-          {"licence", optional(card.licence)}, {"commercial_use", optional(card.commercial_use)},
-          {"note", optional(card.note)}, {"source", card.source}, {"files", files}};
+    files.push_back({{"role", kRoles[static_cast<int>(file.role)]},
+                     {"name", file.name},
+                     {"urls", file.urls},
+                     {"sha256", file.sha256},
+                     {"bytes", optional(file.bytes)}});
+  return {{"name", card.name},
+          {"family", card.family},
+          {"authors", card.authors},
+          {"stems", card.stems},
+          {"paper", card.paper},
+          {"scores", scores},
+          {"training_data", optional(card.training_data)},
+          {"licence", optional(card.licence)},
+          {"commercial_use", optional(card.commercial_use)},
+          {"note", optional(card.note)},
+          {"source", card.source},
+          {"files", files}};
 }
 
 void record(const fs::path& folder, ModelCard card, const CancelToken& cancel) {

@@ -40,9 +40,7 @@ struct Member {
 };
 
 /// Whether the stems are shares of the mixture's bins.
-bool shares_mixture(Ensemble::Combine combine) {
-  return combine == Ensemble::Combine::kGeometric || combine == Ensemble::Combine::kBlend;
-}
+bool shares_mixture(Ensemble::Combine combine) { return combine == Ensemble::Combine::kGeometric || combine == Ensemble::Combine::kBlend; }
 
 /// Spares a member the work for stems that have no weight in the ensemble.
 void keep_weighed(const Ensemble::Member& member, std::span<const std::string> stems) {
@@ -132,7 +130,8 @@ class RecipeReader {
           const fs::path file = path_.parent_path() / name;
           if (!fs::exists(file)) continue;  // a method's name
           if (fs::path(name).has_parent_path() || is_recipe(name) != (std::string_view(key) == "config"))
-            throw Error{ErrorCode::kUsage, fmt::format("its member {} is a recipe or lies elsewhere: put all files beside it", name), path_.string()};
+            throw Error{ErrorCode::kUsage, fmt::format("its member {} is a recipe or lies elsewhere: put all files beside it", name),
+                        path_.string()};
           add(file);
         }
     } catch (const YAML::Exception& error) {
@@ -201,12 +200,9 @@ class RecipeReader {
 
   Method ensemble(const YAML::Node& node) const {
     only(node, {"combine", "sharpness", "solo_db", "members"});
-    const std::map<std::string, Ensemble::Combine> kWays{{"average", Ensemble::Combine::kMean},
-                                                         {"median", Ensemble::Combine::kMedian},
-                                                         {"min", Ensemble::Combine::kMin},
-                                                         {"max", Ensemble::Combine::kMax},
-                                                         {"geometric", Ensemble::Combine::kGeometric},
-                                                         {"blend", Ensemble::Combine::kBlend}};
+    const std::map<std::string, Ensemble::Combine> kWays{
+        {"average", Ensemble::Combine::kMean}, {"median", Ensemble::Combine::kMedian},       {"min", Ensemble::Combine::kMin},
+        {"max", Ensemble::Combine::kMax},      {"geometric", Ensemble::Combine::kGeometric}, {"blend", Ensemble::Combine::kBlend}};
     const auto way = kWays.find(node["combine"] ? node["combine"].as<std::string>() : "average");
     if (way == kWays.end()) fail("combine must be average, median, min, max, geometric or blend");
     if (node["sharpness"] && !shares_mixture(way->second)) fail("sharpness belongs to geometric and blend");
@@ -214,7 +210,8 @@ class RecipeReader {
     if (!(sharpness > 0) || sharpness > kMostSharpness) fail(fmt::format("sharpness must lie above 0 and be at most {}", kMostSharpness));
     std::optional<double> solo_db;
     if (node["solo_db"]) solo_db = node["solo_db"].as<double>();
-    if (solo_db && !(*solo_db >= kLowestSoloDb && *solo_db < 0)) fail(fmt::format("solo_db must be at least {} and below 0", kLowestSoloDb));
+    if (solo_db && !(*solo_db >= kLowestSoloDb && *solo_db < 0))
+      fail(fmt::format("solo_db must be at least {} and below 0", kLowestSoloDb));
     std::vector<Member> members;
     for (const YAML::Node& item : node["members"]) {
       members.push_back(member(item, {"model", "config", "lora", "weights"}));
@@ -293,8 +290,8 @@ class RecipeReader {
       } else {
         if (!expected) fail(fmt::format("input: {}: write spaces around + and -", text));
         if (word != "mix" && std::ranges::find(known, word) == known.end())
-          throw Error{ErrorCode::kUsage, fmt::format("no earlier step gives it; there are mix{}{}", known.empty() ? "" : ", ",
-                                                     fmt::join(known, ", ")), word};
+          throw Error{ErrorCode::kUsage,
+                      fmt::format("no earlier step gives it; there are mix{}{}", known.empty() ? "" : ", ", fmt::join(known, ", ")), word};
         terms.emplace_back(sign, word);
       }
       expected = word == "-" || word == "+";
@@ -332,16 +329,20 @@ class RecipeReader {
     for (const auto& entry : fs::directory_iterator(folder)) {
       const std::string stem = entry.path().stem().string();
       const std::size_t dash = stem.find('-');
-      const bool named = stem == signature || stem.substr(0, dash) == signature || (dash != std::string::npos && stem.substr(dash + 1) == signature);
+      const bool named =
+          stem == signature || stem.substr(0, dash) == signature || (dash != std::string::npos && stem.substr(dash + 1) == signature);
       if (entry.path().extension() == ".th" && named) found.push_back(entry.path());
     }
     if (found.size() != 1)
-      throw Error{ErrorCode::kNotFound, fmt::format("{} file {}-<hash>.th beside {}", found.empty() ? "no" : "more than one", signature,
-                                                    path_.filename().string()), path_.string()};
+      throw Error{
+          ErrorCode::kNotFound,
+          fmt::format("{} file {}-<hash>.th beside {}", found.empty() ? "no" : "more than one", signature, path_.filename().string()),
+          path_.string()};
     const std::string stem = found[0].stem().string();
     if (const std::size_t dash = stem.find('-'); dash != std::string::npos)
       if (const std::string hash = sha256_of_file(found[0]); !hash.starts_with(stem.substr(dash + 1)))
-        throw Error{ErrorCode::kFormat, fmt::format("its SHA-256 begins with {}, not with what its name says", hash.substr(0, 8)), found[0].string()};
+        throw Error{ErrorCode::kFormat, fmt::format("its SHA-256 begins with {}, not with what its name says", hash.substr(0, 8)),
+                    found[0].string()};
     return found[0];
   }
 

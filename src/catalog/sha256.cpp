@@ -31,8 +31,7 @@ std::string sha256_of_file(const std::filesystem::path& path, const CancelToken&
     cancel.check();
     good = good && EVP_DigestUpdate(digest.get(), block.data(), got) == 1;
   }
-  if (std::ferror(file.get()))
-    throw Error{ErrorCode::kIo, std::generic_category().message(errno), path.string()};
+  if (std::ferror(file.get())) throw Error{ErrorCode::kIo, std::generic_category().message(errno), path.string()};
   std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
   unsigned size = 0;
   good = good && EVP_DigestFinal_ex(digest.get(), bytes.data(), &size) == 1;

@@ -69,7 +69,8 @@ Tensor read_array(hid_t group, const std::string& name, std::uint64_t file_size)
   for (const hsize_t size : sizes)
     if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > file_size) damaged(fmt::format("array {} is larger than the file", name));
   auto values = std::make_shared<std::vector<float>>(bytes / sizeof(float));
-  if (H5Dread(array, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values->data()) < 0) damaged(fmt::format("array {} is unreadable", name));
+  if (H5Dread(array, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values->data()) < 0)
+    damaged(fmt::format("array {} is unreadable", name));
   const std::span<const std::byte> view = std::as_bytes(std::span<const float>(*values));
   return {Dtype::kF32, {sizes.begin(), sizes.end()}, Storage{std::move(values), view}};
 }
@@ -87,8 +88,7 @@ void read_hdf5(const std::filesystem::path& path, std::uint64_t file_size, Check
   // Weights alone stand at the root, a whole Keras model keeps them in a group.
   const char* place = H5Lexists(file, "model_weights", H5P_DEFAULT) > 0 ? "model_weights" : "/";
   const Handle root(H5Gopen2(file, place, H5P_DEFAULT), H5Gclose, "no weights");
-  if (H5Aexists(root, "layer_names") <= 0)
-    throw Error{ErrorCode::kFormat, "an HDF5 file, but not of Keras weights: no layer_names"};
+  if (H5Aexists(root, "layer_names") <= 0) throw Error{ErrorCode::kFormat, "an HDF5 file, but not of Keras weights: no layer_names"};
   for (const std::string& layer : read_texts(root, "layer_names")) {
     const Handle group(H5Gopen2(root, layer.c_str(), H5P_DEFAULT), H5Gclose, fmt::format("layer {} is missing", layer));
     if (H5Aexists(group, "weight_names") <= 0) continue;

@@ -16,8 +16,7 @@ TensorMap find_state(const Value& root) {
   TensorMap tensors;
   if (const Dict* entries = state->entries())
     for (const auto& [name, value] : entries->items)
-      if (const auto *text = name->as<std::string>(); text && value->as<Tensor>())
-        tensors.add(*text, *value->as<Tensor>());
+      if (const auto* text = name->as<std::string>(); text && value->as<Tensor>()) tensors.add(*text, *value->as<Tensor>());
   return tensors;
 }
 

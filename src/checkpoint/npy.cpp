@@ -26,9 +26,9 @@ std::string_view value_of(std::string_view header, std::string_view key) {
 }
 
 Dtype dtype_of(std::string_view descr) {
-  constexpr std::pair<std::string_view, Dtype> kTypes[] = {
-      {"'|b1'", Dtype::kBool}, {"'|u1'", Dtype::kU8},  {"'|i1'", Dtype::kI8},  {"'<i2'", Dtype::kI16}, {"'<i4'", Dtype::kI32},
-      {"'<i8'", Dtype::kI64},  {"'<f2'", Dtype::kF16}, {"'<f4'", Dtype::kF32}, {"'<f8'", Dtype::kF64}};
+  constexpr std::pair<std::string_view, Dtype> kTypes[] = {{"'|b1'", Dtype::kBool}, {"'|u1'", Dtype::kU8},  {"'|i1'", Dtype::kI8},
+                                                           {"'<i2'", Dtype::kI16},  {"'<i4'", Dtype::kI32}, {"'<i8'", Dtype::kI64},
+                                                           {"'<f2'", Dtype::kF16},  {"'<f4'", Dtype::kF32}, {"'<f8'", Dtype::kF64}};
   for (const auto& [text, dtype] : kTypes)
     if (descr.starts_with(text)) return dtype;
   throw Error{ErrorCode::kUnsupported, fmt::format(".npy arrays of type {}", descr.substr(0, descr.find(',')))};

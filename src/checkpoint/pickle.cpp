@@ -16,11 +16,10 @@ namespace {
 /// One byte of a pickle may make a value, which takes far more. A checkpoint with 1000 tensors has some 20 000.
 constexpr std::size_t kMostValues = 1'000'000;
 
-[[noreturn]] void malformed(std::string_view what) {
-  throw Error{ErrorCode::kFormat, fmt::format("damaged pickle: {}", what)};
-}
+[[noreturn]] void malformed(std::string_view what) { throw Error{ErrorCode::kFormat, fmt::format("damaged pickle: {}", what)}; }
 
 /// The instructions, by the names that Python's pickletools gives them.
+// clang-format off
 enum class Op : std::uint8_t {
   kMark = '(', kStop = '.', kPop = '0', kPopMark = '1', kDup = '2', kFloat = 'F', kInt = 'I', kBinInt = 'J',
   kBinInt1 = 'K', kLong = 'L', kBinInt2 = 'M', kNone = 'N', kPersId = 'P', kBinPersId = 'Q', kReduce = 'R',
@@ -33,6 +32,7 @@ enum class Op : std::uint8_t {
   kShortBinUnicode = 0x8c, kBinUnicode8 = 0x8d, kBinBytes8 = 0x8e, kEmptySet = 0x8f, kAddItems = 0x90,
   kFrozenSet = 0x91, kNewObjEx = 0x92, kStackGlobal = 0x93, kMemoize = 0x94, kFrame = 0x95, kByteArray8 = 0x96,
 };
+// clang-format on
 
 class Machine {
  public:
@@ -160,9 +160,7 @@ class Machine {
     push_new(Object{.callable = name, .arguments = arguments, .entries = {}, .items = {}});
   }
 
-  bool has_storage(const List& arguments) const {
-    return !arguments.items.empty() && storages_.contains(arguments.items[0]);
-  }
+  bool has_storage(const List& arguments) const { return !arguments.items.empty() && storages_.contains(arguments.items[0]); }
 
   /// (storage, offset, size, stride, …)
   Tensor rebuild_tensor(const List& arguments) {
@@ -176,8 +174,7 @@ class Machine {
   std::vector<std::int64_t> integers(const Value* value) {
     const List* list = value->as<List>();
     if (const Object* object = value->as<Object>(); object && object->callable == "torch.Size" && object->arguments)
-      if (const List* inner = object->arguments->as<List>(); inner && !inner->items.empty())
-        list = inner->items[0]->as<List>();
+      if (const List* inner = object->arguments->as<List>(); inner && !inner->items.empty()) list = inner->items[0]->as<List>();
     if (!list || list->items.size() > 64) malformed("a shape that is no tuple");
     std::vector<std::int64_t> result;
     for (const Value* item : list->items) {
@@ -383,11 +380,11 @@ StorageId storage_id(const List& id) {
 }
 
 Dtype storage_dtype(std::string_view class_name) {
-  constexpr std::pair<std::string_view, Dtype> kClasses[] = {
-      {"torch.FloatStorage", Dtype::kF32},    {"torch.DoubleStorage", Dtype::kF64}, {"torch.HalfStorage", Dtype::kF16},
-      {"torch.BFloat16Storage", Dtype::kBf16}, {"torch.LongStorage", Dtype::kI64},   {"torch.IntStorage", Dtype::kI32},
-      {"torch.ShortStorage", Dtype::kI16},    {"torch.CharStorage", Dtype::kI8},    {"torch.ByteStorage", Dtype::kU8},
-      {"torch.BoolStorage", Dtype::kBool}};
+  constexpr std::pair<std::string_view, Dtype> kClasses[] = {{"torch.FloatStorage", Dtype::kF32}, {"torch.DoubleStorage", Dtype::kF64},
+                                                             {"torch.HalfStorage", Dtype::kF16},  {"torch.BFloat16Storage", Dtype::kBf16},
+                                                             {"torch.LongStorage", Dtype::kI64},  {"torch.IntStorage", Dtype::kI32},
+                                                             {"torch.ShortStorage", Dtype::kI16}, {"torch.CharStorage", Dtype::kI8},
+                                                             {"torch.ByteStorage", Dtype::kU8},   {"torch.BoolStorage", Dtype::kBool}};
   for (const auto& [name, dtype] : kClasses)
     if (name == class_name) return dtype;
   throw Error{ErrorCode::kFormat, fmt::format("tensors of type {} are not supported", class_name)};

@@ -44,14 +44,13 @@ std::uint64_t header_length(const Storage& file) {
 }  // namespace
 
 bool is_safetensors(const Storage& file) {
-  return file.bytes.size() > kLengthBytes && static_cast<char>(file.bytes[kLengthBytes]) == '{' &&
-         header_length(file) <= kLongestHeader;
+  return file.bytes.size() > kLengthBytes && static_cast<char>(file.bytes[kLengthBytes]) == '{' && header_length(file) <= kLongestHeader;
 }
 
 void read_safetensors(const Storage& file, Checkpoint& out) {
   const Storage text = part(file, kLengthBytes, header_length(file), "the safetensors header");
-  const Storage data = part(file, kLengthBytes + text.bytes.size(), file.bytes.size() - kLengthBytes - text.bytes.size(),
-                            "the tensor data");
+  const Storage data =
+      part(file, kLengthBytes + text.bytes.size(), file.bytes.size() - kLengthBytes - text.bytes.size(), "the tensor data");
   try {
     const char* first = reinterpret_cast<const char*>(text.bytes.data());
     // The order of the file is the order of the tensors.
@@ -72,8 +71,7 @@ void read_safetensors(const Storage& file, Checkpoint& out) {
   }
 }
 
-void save_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
-                      const std::map<std::string, std::string>& metadata) {
+void save_safetensors(const std::filesystem::path& path, const TensorMap& tensors, const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;

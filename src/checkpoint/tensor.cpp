@@ -61,8 +61,7 @@ std::size_t count_elements(const std::vector<std::int64_t>& shape) {
   for (const std::int64_t size : shape) {
     if (size < 0) damaged(fmt::format("a tensor of shape {}", shape_text(shape)));
     if (size == 0) empty = true;
-    else if (__builtin_mul_overflow(count, size, &count))
-      damaged(fmt::format("a tensor of shape {} is too large", shape_text(shape)));
+    else if (__builtin_mul_overflow(count, size, &count)) damaged(fmt::format("a tensor of shape {} is too large", shape_text(shape)));
   }
   return empty ? 0 : static_cast<std::size_t>(count);
 }
@@ -92,15 +91,13 @@ std::size_t size_of(Dtype dtype) {
 }
 
 std::string_view to_string(Dtype dtype) {
-  constexpr std::string_view kNames[] = {"bool",  "uint8",   "int8",     "int16",   "int32",
-                                         "int64", "float16", "bfloat16", "float32", "float64"};
+  constexpr std::string_view kNames[] = {"bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"};
   return kNames[static_cast<std::size_t>(dtype)];
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
-Tensor::Tensor(Dtype dtype, std::vector<std::int64_t> shape, std::vector<std::int64_t> strides, std::int64_t offset,
-               Storage storage)
+Tensor::Tensor(Dtype dtype, std::vector<std::int64_t> shape, std::vector<std::int64_t> strides, std::int64_t offset, Storage storage)
     : dtype_(dtype), shape_(std::move(shape)), strides_(std::move(strides)), owner_(std::move(storage.owner)) {
   if (shape_.size() != strides_.size()) damaged("a tensor whose shape and strides differ in length");
   size_ = count_elements(shape_);
@@ -108,8 +105,7 @@ Tensor::Tensor(Dtype dtype, std::vector<std::int64_t> shape, std::vector<std::in
   std::int64_t last = offset;  // the largest index that any element has
   for (std::size_t i = 0; i < shape_.size() && size_ > 0; ++i) {
     std::int64_t reach = 0;
-    if (strides_[i] < 0 || __builtin_mul_overflow(shape_[i] - 1, strides_[i], &reach) ||
-        __builtin_add_overflow(last, reach, &last))
+    if (strides_[i] < 0 || __builtin_mul_overflow(shape_[i] - 1, strides_[i], &reach) || __builtin_add_overflow(last, reach, &last))
       damaged(fmt::format("a tensor of shape {} with impossible strides", shape_text(shape_)));
   }
   const std::size_t available = storage.bytes.size() / size_of(dtype_);
@@ -123,8 +119,7 @@ Tensor::Tensor(Dtype dtype, std::vector<std::int64_t> shape, std::vector<std::in
 Tensor::Tensor(Dtype dtype, std::vector<std::int64_t> shape, Storage storage)
     : Tensor(dtype, shape, (count_elements(shape), row_major(shape)), 0, storage) {
   if (storage.bytes.size() != size_ * size_of(dtype_))
-    damaged(fmt::format("a tensor of shape {} and type {} in {} bytes", shape_text(shape_), to_string(dtype_),
-                        storage.bytes.size()));
+    damaged(fmt::format("a tensor of shape {} and type {} in {} bytes", shape_text(shape_), to_string(dtype_), storage.bytes.size()));
 }
 
 Tensor Tensor::from_floats(std::vector<std::int64_t> shape, std::span<const float> values) {
@@ -199,17 +194,15 @@ std::vector<std::byte> Tensor::to_bytes() const {
 }
 
 void TensorMap::add(std::string name, Tensor tensor) {
-  const auto place = std::ranges::lower_bound(by_name_, std::string_view(name), {},
-                                              [&](std::uint32_t i) { return std::string_view(entries_[i].first); });
-  if (place != by_name_.end() && entries_[*place].first == name)
-    throw Error{ErrorCode::kFormat, "two tensors of the same name", name};
+  const auto place =
+      std::ranges::lower_bound(by_name_, std::string_view(name), {}, [&](std::uint32_t i) { return std::string_view(entries_[i].first); });
+  if (place != by_name_.end() && entries_[*place].first == name) throw Error{ErrorCode::kFormat, "two tensors of the same name", name};
   by_name_.insert(place, static_cast<std::uint32_t>(entries_.size()));
   entries_.emplace_back(std::move(name), std::move(tensor));
 }
 
 const Tensor* TensorMap::find(std::string_view name) const {
-  const auto place = std::ranges::lower_bound(by_name_, name, {},
-                                              [&](std::uint32_t i) { return std::string_view(entries_[i].first); });
+  const auto place = std::ranges::lower_bound(by_name_, name, {}, [&](std::uint32_t i) { return std::string_view(entries_[i].first); });
   return place != by_name_.end() && entries_[*place].first == name ? &entries_[*place].second : nullptr;
 }
 

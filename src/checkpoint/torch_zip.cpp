@@ -16,9 +16,7 @@ constexpr std::string_view kPickle = "data.pkl";
 
 }  // namespace
 
-bool is_torch_zip(const Storage& file) {
-  return file.bytes.size() > 4 && std::memcmp(file.bytes.data(), "PK\x03\x04", 4) == 0;
-}
+bool is_torch_zip(const Storage& file) { return file.bytes.size() > 4 && std::memcmp(file.bytes.data(), "PK\x03\x04", 4) == 0; }
 
 // <name>/data.pkl, <name>/data/<key> per storage, <name>/byteorder since torch 1.14.
 std::shared_ptr<const Document> read_torch_zip(const Storage& file) {

@@ -20,9 +20,7 @@ constexpr std::uint64_t kLocalSize = 30, kCentralSize = 46, kEndSize = 22, kEnd6
 constexpr std::uint16_t kZip64Extra = 1;
 constexpr std::uint32_t kIn64 = 0xFFFFFFFF;
 
-[[noreturn]] void damaged(std::string_view what) {
-  throw Error{ErrorCode::kFormat, fmt::format("damaged zip archive: {}", what)};
-}
+[[noreturn]] void damaged(std::string_view what) { throw Error{ErrorCode::kFormat, fmt::format("damaged zip archive: {}", what)}; }
 
 template <class T>
 T field(const Storage& archive, std::uint64_t at) {
@@ -98,8 +96,7 @@ std::map<std::string, Storage> stored_entries(const Storage& archive) {
 
     part(archive, sizes.header_offset, kLocalSize, "a zip entry");
     if (field<std::uint32_t>(archive, sizes.header_offset) != kLocalHeader) damaged("an entry without a header");
-    const std::uint64_t data = sizes.header_offset + kLocalSize +
-                               field<std::uint16_t>(archive, sizes.header_offset + 26) +
+    const std::uint64_t data = sizes.header_offset + kLocalSize + field<std::uint16_t>(archive, sizes.header_offset + 26) +
                                field<std::uint16_t>(archive, sizes.header_offset + 28);
     entries.insert_or_assign(name, part(archive, data, sizes.stored, "a zip entry"));
     at += kCentralSize + name_size + extra_size + comment_size;

@@ -21,8 +21,13 @@ namespace unbraid::classic {
 inline std::vector<std::string> background_stems() { return {"background", "foreground"}; }
 
 inline Parameter high_pass_parameter(std::string source = {}) {
-  return {.name = "high_pass_hz", .help = "below, everything is background", .unit = "Hz", .value = 100.0,
-          .minimum = 0, .maximum = 1e6, .source = std::move(source)};
+  return {.name = "high_pass_hz",
+          .help = "below, everything is background",
+          .unit = "Hz",
+          .value = 100.0,
+          .minimum = 0,
+          .maximum = 1e6,
+          .source = std::move(source)};
 }
 
 /// The first bin above high_pass_hz.
@@ -33,16 +38,13 @@ inline std::size_t first_bin(const ParameterValues& values, double sample_rate, 
 
 using BackgroundMask = std::function<dsp::Mask<float>(const dsp::Magnitudes<float>&, RunContext&)>;
 
-inline std::unique_ptr<Separator> make_background_separator(const StreamFormat& format, const dsp::StftOptions& stft,
-                                                            BackgroundMask mask) {
-  SeparatorInfo info{.stems = background_stems(), .sample_rate = format.sample_rate, .channels = format.channels,
-                     .blocks = WholeTrack{}};
-  return make_masking_separator(std::move(info), stft,
-                                [mask = std::move(mask)](const dsp::Spectrogram<float>& mix, RunContext& run) {
-                                  std::vector<dsp::Mask<float>> masks;
-                                  masks.push_back(mask(magnitudes(mix, run.pool), run));
-                                  return masks;
-                                });
+inline std::unique_ptr<Separator> make_background_separator(const StreamFormat& format, const dsp::StftOptions& stft, BackgroundMask mask) {
+  SeparatorInfo info{.stems = background_stems(), .sample_rate = format.sample_rate, .channels = format.channels, .blocks = WholeTrack{}};
+  return make_masking_separator(std::move(info), stft, [mask = std::move(mask)](const dsp::Spectrogram<float>& mix, RunContext& run) {
+    std::vector<dsp::Mask<float>> masks;
+    masks.push_back(mask(magnitudes(mix, run.pool), run));
+    return masks;
+  });
 }
 
 }  // namespace unbraid::classic

@@ -44,18 +44,16 @@ class Classic4Separator final : public Separator {
         short_(stft_options(format.sample_rate, options.short_window_ms)),
         kick_(stft_options(format.sample_rate, options.kick_window_ms)),
         bass_{.edges_hz = {options.bass_hz}} {
-    info_ = {.stems = {"vocals", "drums", "bass", "other"}, .sample_rate = format.sample_rate,
-             .channels = format.channels};
+    info_ = {.stems = {"vocals", "drums", "bass", "other"}, .sample_rate = format.sample_rate, .channels = format.channels};
     // An output sample looks through all stages, one after another.
     const std::size_t short_reach = reach(short_, options.short_hpss) + short_.options().window.length +
                                     context_frames(bass_, format.sample_rate) + reach(kick_, options.kick_hpss) +
                                     kick_.options().window.length;
-    info_.blocks = streaming_blocks(long_.options(), format.sample_rate,
-                                    options.long_hpss.kernel_frames / 2 + 1 + short_reach / long_.hop() + 1);
+    info_.blocks =
+        streaming_blocks(long_.options(), format.sample_rate, options.long_hpss.kernel_frames / 2 + 1 + short_reach / long_.hop() + 1);
     info_.working_bytes = [channels = format.channels](std::size_t frames) {
       // A spectrogram with 75 % overlap holds 4 complex values per sample; two at a time, with masks of one channel.
-      return frames * channels * 2 * (4 * sizeof(std::complex<float>) + sizeof(float)) +
-             frames * 4 * 3 * sizeof(float);
+      return frames * channels * 2 * (4 * sizeof(std::complex<float>) + sizeof(float)) + frames * 4 * 3 * sizeof(float);
     };
   }
 
@@ -99,8 +97,7 @@ class Classic4Separator final : public Separator {
   }
 
   /// Steps 2 and 3.
-  void split_moving(const AudioBuffer& moving, AudioView mix, AudioBuffer& vocals, AudioBuffer& drums,
-                    RunContext& run) const {
+  void split_moving(const AudioBuffer& moving, AudioView mix, AudioBuffer& vocals, AudioBuffer& drums, RunContext& run) const {
     const dsp::Spectrogram<float> x = short_.forward(moving, run.pool);
     HpssMasks masks = hpss_masks(joint_magnitudes(x, run.pool), options_.short_hpss, run.pool);
     const dsp::Mask<float> voice = voice_mask(mix, run);
@@ -120,8 +117,7 @@ class Classic4Separator final : public Separator {
     const double bin_hz = info_.sample_rate / static_cast<double>(kick_.options().window.length);
     const std::size_t bins = std::min(x.bins(), static_cast<std::size_t>(3 * options_.bass_hz / bin_hz) + 1);
     dsp::Magnitudes<float> lowest(1, x.frames(), bins);
-    for (std::size_t m = 0; m < x.frames(); ++m)
-      std::ranges::copy(all.frame(0, m).first(bins), lowest.frame(0, m).begin());
+    for (std::size_t m = 0; m < x.frames(); ++m) std::ranges::copy(all.frame(0, m).first(bins), lowest.frame(0, m).begin());
     const dsp::Mask<float> struck = hpss_masks(lowest, options_.kick_hpss, run.pool).percussive;
     dsp::Mask<float> mask(1, x.frames(), x.bins());
     for (std::size_t m = 0; m < x.frames(); ++m) std::ranges::copy(struck.frame(0, m), mask.frame(0, m).begin());
@@ -152,36 +148,51 @@ Method classic4_method() {
   Method method{
       .name = "classic4",
       .summary = "vocals, drums, bass and other without training: fast, for any recording; a first listen, not a master",
-      .paper = "after Fitzgerald, Gainza, Single channel vocal separation using median filtering and factorisation "
-               "techniques, ISAST Transactions on Electronic and Signal Processing 4(1), 2010",
+      .paper =
+          "after Fitzgerald, Gainza, Single channel vocal separation using median filtering and factorisation "
+          "techniques, ISAST Transactions on Electronic and Signal Processing 4(1), 2010",
       .stems = {"vocals", "drums", "bass", "other"},
       .parameters = {
-          {.name = "long_window_ms", .help = "window that tells steady from moving sounds", .unit = "ms",
-           .value = 372.0, .minimum = 10, .maximum = 2000, .source = "Fitzgerald, Gainza 2010: 16384 samples"},
-          {.name = "short_window_ms", .help = "window that tells sung from struck sounds", .unit = "ms",
-           .value = 46.0, .minimum = 1, .maximum = 1000},
-          {.name = "kick_window_ms", .help = "window that tells kick drums from bass", .unit = "ms", .value = 93.0,
-           .minimum = 1, .maximum = 1000},
-          {.name = "width_deg", .help = "half width of the middle where vocals are sought; hard left or right is 45",
-           .unit = "degrees", .value = 20.0, .minimum = 0.1, .maximum = 44.9},
-          {.name = "voice_low_hz", .help = "lower end of the voice", .unit = "Hz", .value = 180.0, .minimum = 0,
-           .maximum = 1e6},
-          {.name = "voice_high_hz", .help = "upper end of the voice", .unit = "Hz", .value = 11000.0, .minimum = 1,
-           .maximum = 1e6},
-          {.name = "bass_hz", .help = "upper end of the bass", .unit = "Hz", .value = 200.0, .minimum = 20,
-           .maximum = 1e6}}};
-  method.make = [](const StreamFormat& format, const ParameterValues& values,
-                   std::uint64_t) -> std::unique_ptr<Separator> {
-    const Classic4Options options{
-        .long_window_ms = values.number("long_window_ms"),
-        .short_window_ms = values.number("short_window_ms"),
-        .kick_window_ms = values.number("kick_window_ms"),
-        .long_hpss = {.kernel_frames = 25, .kernel_bins = 11},
-        .short_hpss = {.kernel_frames = 23, .kernel_bins = 15},
-        .kick_hpss = {.kernel_frames = 21, .kernel_bins = 9},  // half a second, 90 Hz
-        .voice = {.width_deg = values.number("width_deg"), .power = 4, .low_hz = values.number("voice_low_hz"),
-                  .high_hz = values.number("voice_high_hz")},
-        .bass_hz = values.number("bass_hz")};
+          {.name = "long_window_ms",
+           .help = "window that tells steady from moving sounds",
+           .unit = "ms",
+           .value = 372.0,
+           .minimum = 10,
+           .maximum = 2000,
+           .source = "Fitzgerald, Gainza 2010: 16384 samples"},
+          {.name = "short_window_ms",
+           .help = "window that tells sung from struck sounds",
+           .unit = "ms",
+           .value = 46.0,
+           .minimum = 1,
+           .maximum = 1000},
+          {.name = "kick_window_ms",
+           .help = "window that tells kick drums from bass",
+           .unit = "ms",
+           .value = 93.0,
+           .minimum = 1,
+           .maximum = 1000},
+          {.name = "width_deg",
+           .help = "half width of the middle where vocals are sought; hard left or right is 45",
+           .unit = "degrees",
+           .value = 20.0,
+           .minimum = 0.1,
+           .maximum = 44.9},
+          {.name = "voice_low_hz", .help = "lower end of the voice", .unit = "Hz", .value = 180.0, .minimum = 0, .maximum = 1e6},
+          {.name = "voice_high_hz", .help = "upper end of the voice", .unit = "Hz", .value = 11000.0, .minimum = 1, .maximum = 1e6},
+          {.name = "bass_hz", .help = "upper end of the bass", .unit = "Hz", .value = 200.0, .minimum = 20, .maximum = 1e6}}};
+  method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) -> std::unique_ptr<Separator> {
+    const Classic4Options options{.long_window_ms = values.number("long_window_ms"),
+                                  .short_window_ms = values.number("short_window_ms"),
+                                  .kick_window_ms = values.number("kick_window_ms"),
+                                  .long_hpss = {.kernel_frames = 25, .kernel_bins = 11},
+                                  .short_hpss = {.kernel_frames = 23, .kernel_bins = 15},
+                                  .kick_hpss = {.kernel_frames = 21, .kernel_bins = 9},  // half a second, 90 Hz
+                                  .voice = {.width_deg = values.number("width_deg"),
+                                            .power = 4,
+                                            .low_hz = values.number("voice_low_hz"),
+                                            .high_hz = values.number("voice_high_hz")},
+                                  .bass_hz = values.number("bass_hz")};
     options.voice.validate();
     return std::make_unique<Classic4Separator>(format, options);
   };

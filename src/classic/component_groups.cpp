@@ -7,9 +7,8 @@
 
 namespace unbraid::classic {
 
-std::vector<std::size_t> group_by_timbre(std::span<const float> spectra, std::size_t bins,
-                                         std::span<const double> weights, double sample_rate,
-                                         const TimbreGrouping& options) {
+std::vector<std::size_t> group_by_timbre(std::span<const float> spectra, std::size_t bins, std::span<const double> weights,
+                                         double sample_rate, const TimbreGrouping& options) {
   const dsp::MelFilterBank bank({.sample_rate = sample_rate, .n_fft = 2 * (bins - 1), .bands = 40});
   std::vector<double> features;
   std::vector<float> power(bins), mel(bank.bands()), cepstrum(options.coefficients + 1);
@@ -38,26 +37,29 @@ std::vector<double> component_levels(const NmfFactors<float>& factors) {
   return levels;
 }
 
-std::vector<dsp::Mask<float>> group_masks(const NmfFactors<float>& factors, std::span<const std::size_t> group,
-                                          std::size_t groups, ThreadPool& pool) {
+std::vector<dsp::Mask<float>> group_masks(const NmfFactors<float>& factors, std::span<const std::size_t> group, std::size_t groups,
+                                          ThreadPool& pool) {
   std::vector<dsp::Mask<float>> masks(groups, dsp::Mask<float>(1, factors.frames, factors.bins));
-  pool.parallel_for(factors.frames, [&](std::size_t m) {
-    std::vector<float> total(factors.bins);
-    for (std::size_t c = 0; c < factors.components; ++c) {
-      const float activation = factors.activations[m * factors.components + c];
-      if (activation == 0) continue;
-      const float* spectrum = factors.dictionary.data() + c * factors.bins;
-      float* out = masks[group[c]].frame(0, m).data();
-      for (std::size_t k = 0; k < factors.bins; ++k) {
-        const float part = activation * spectrum[k];
-        out[k] += part;
-        total[k] += part;
-      }
-    }
-    for (dsp::Mask<float>& mask : masks)
-      for (std::size_t k = 0; k < factors.bins; ++k)
-        mask.at(0, m, k) = total[k] > 0 ? mask.at(0, m, k) / total[k] : 1 / static_cast<float>(groups);
-  }, 8);
+  pool.parallel_for(
+      factors.frames,
+      [&](std::size_t m) {
+        std::vector<float> total(factors.bins);
+        for (std::size_t c = 0; c < factors.components; ++c) {
+          const float activation = factors.activations[m * factors.components + c];
+          if (activation == 0) continue;
+          const float* spectrum = factors.dictionary.data() + c * factors.bins;
+          float* out = masks[group[c]].frame(0, m).data();
+          for (std::size_t k = 0; k < factors.bins; ++k) {
+            const float part = activation * spectrum[k];
+            out[k] += part;
+            total[k] += part;
+          }
+        }
+        for (dsp::Mask<float>& mask : masks)
+          for (std::size_t k = 0; k < factors.bins; ++k)
+            mask.at(0, m, k) = total[k] > 0 ? mask.at(0, m, k) / total[k] : 1 / static_cast<float>(groups);
+      },
+      8);
   return masks;
 }
 

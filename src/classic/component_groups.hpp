@@ -26,15 +26,14 @@ struct TimbreGrouping {
 };
 
 /// The group of each component. spectra: [component][bin] magnitudes; weights: how much of the recording each explains.
-std::vector<std::size_t> group_by_timbre(std::span<const float> spectra, std::size_t bins,
-                                         std::span<const double> weights, double sample_rate,
-                                         const TimbreGrouping& options);
+std::vector<std::size_t> group_by_timbre(std::span<const float> spectra, std::size_t bins, std::span<const double> weights,
+                                         double sample_rate, const TimbreGrouping& options);
 
 /// Σ dictionary row · Σ its activations: what a component contributes.
 std::vector<double> component_levels(const NmfFactors<float>& factors);
 
 /// A group's share of the model, one mask per group, one channel, summing to 1; equal shares where the model is 0.
-std::vector<dsp::Mask<float>> group_masks(const NmfFactors<float>& factors, std::span<const std::size_t> group,
-                                          std::size_t groups, ThreadPool& pool);
+std::vector<dsp::Mask<float>> group_masks(const NmfFactors<float>& factors, std::span<const std::size_t> group, std::size_t groups,
+                                          ThreadPool& pool);
 
 }  // namespace unbraid::classic

@@ -41,8 +41,8 @@ double middle_of(std::size_t index, double limit, std::size_t cells) {
 std::vector<double> smoothed(const std::vector<double>& in, std::size_t rows, std::size_t columns) {
   std::vector<double> out(in.size());
   const auto clamp = [](std::size_t i, int step, std::size_t n) {
-    return static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(i) + step, 0,
-                                                               static_cast<std::ptrdiff_t>(n) - 1));
+    return static_cast<std::size_t>(
+        std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(i) + step, 0, static_cast<std::ptrdiff_t>(n) - 1));
   };
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t c = 0; c < columns; ++c) {
@@ -84,8 +84,7 @@ DuetHistogram duet_histogram(const dsp::Spectrogram<T>& stereo, const DuetOption
       const std::size_t a = cell(attenuation, options.attenuation_limit, options.attenuation_cells);
       const std::size_t d = cell(delay, options.delay_limit_samples, options.delay_cells);
       if (a == options.attenuation_cells || d == options.delay_cells) continue;
-      histogram.raw[a * options.delay_cells + d] +=
-          std::pow(l * r, options.weight_power) * std::pow(w, options.frequency_power);
+      histogram.raw[a * options.delay_cells + d] += std::pow(l * r, options.weight_power) * std::pow(w, options.frequency_power);
     }
   }
   const double greatest = std::ranges::max(histogram.raw);
@@ -109,10 +108,8 @@ std::vector<DuetSource> duet_sources(const DuetHistogram& histogram, const DuetO
     const double symmetric = middle_of(r, options.attenuation_limit, rows);
     sources.push_back({.attenuation = (symmetric + std::sqrt(symmetric * symmetric + 4)) / 2,  // of a − 1/a
                        .delay_samples = middle_of(c, options.delay_limit_samples, columns)});
-    for (std::size_t i = r - std::min(r, options.attenuation_distance);
-         i < std::min(rows, r + options.attenuation_distance + 1); ++i)
-      for (std::size_t j = c - std::min(c, options.delay_distance);
-           j < std::min(columns, c + options.delay_distance + 1); ++j)
+    for (std::size_t i = r - std::min(r, options.attenuation_distance); i < std::min(rows, r + options.attenuation_distance + 1); ++i)
+      for (std::size_t j = c - std::min(c, options.delay_distance); j < std::min(columns, c + options.delay_distance + 1); ++j)
         left[i * columns + j] = 0;
   }
   std::ranges::sort(sources, {}, &DuetSource::attenuation);
@@ -120,8 +117,7 @@ std::vector<DuetSource> duet_sources(const DuetHistogram& histogram, const DuetO
 }
 
 template <class T>
-std::vector<dsp::Mask<T>> duet_masks(const dsp::Spectrogram<T>& stereo, const std::vector<DuetSource>& sources,
-                                     ThreadPool& pool) {
+std::vector<dsp::Mask<T>> duet_masks(const dsp::Spectrogram<T>& stereo, const std::vector<DuetSource>& sources, ThreadPool& pool) {
   require_stereo(stereo);
   std::vector<dsp::Mask<T>> masks(sources.size(), dsp::Mask<T>(1, stereo.frames(), stereo.bins()));
   if (sources.empty()) return masks;
@@ -129,33 +125,34 @@ std::vector<dsp::Mask<T>> duet_masks(const dsp::Spectrogram<T>& stereo, const st
   std::vector<std::complex<T>> gain(sources.size() * stereo.bins());
   for (std::size_t j = 0; j < sources.size(); ++j)
     for (std::size_t k = 0; k < stereo.bins(); ++k)
-      gain[j * stereo.bins() + k] = static_cast<std::complex<T>>(
-          std::polar(sources[j].attenuation, -omega(k, stereo.bins()) * sources[j].delay_samples));
-  pool.parallel_for(stereo.frames(), [&](std::size_t m) {
-    const auto left = stereo.frame(0, m), right = stereo.frame(1, m);
-    for (std::size_t k = 0; k < stereo.bins(); ++k) {
-      std::size_t best = 0;
-      T least = 0;
-      for (std::size_t j = 0; j < sources.size(); ++j) {
-        const auto a = static_cast<T>(sources[j].attenuation);
-        const T score = std::norm(gain[j * stereo.bins() + k] * left[k] - right[k]) / (1 + a * a);
-        if (j == 0 || score < least) {
-          least = score;
-          best = j;
+      gain[j * stereo.bins() + k] =
+          static_cast<std::complex<T>>(std::polar(sources[j].attenuation, -omega(k, stereo.bins()) * sources[j].delay_samples));
+  pool.parallel_for(
+      stereo.frames(),
+      [&](std::size_t m) {
+        const auto left = stereo.frame(0, m), right = stereo.frame(1, m);
+        for (std::size_t k = 0; k < stereo.bins(); ++k) {
+          std::size_t best = 0;
+          T least = 0;
+          for (std::size_t j = 0; j < sources.size(); ++j) {
+            const auto a = static_cast<T>(sources[j].attenuation);
+            const T score = std::norm(gain[j * stereo.bins() + k] * left[k] - right[k]) / (1 + a * a);
+            if (j == 0 || score < least) {
+              least = score;
+              best = j;
+            }
+          }
+          masks[best].at(0, m, k) = 1;
         }
-      }
-      masks[best].at(0, m, k) = 1;
-    }
-  }, 8);
+      },
+      8);
   return masks;
 }
 
 template DuetHistogram duet_histogram<float>(const dsp::Spectrogram<float>&, const DuetOptions&);
 template DuetHistogram duet_histogram<double>(const dsp::Spectrogram<double>&, const DuetOptions&);
-template std::vector<dsp::Mask<float>> duet_masks<float>(const dsp::Spectrogram<float>&,
-                                                         const std::vector<DuetSource>&, ThreadPool&);
-template std::vector<dsp::Mask<double>> duet_masks<double>(const dsp::Spectrogram<double>&,
-                                                           const std::vector<DuetSource>&, ThreadPool&);
+template std::vector<dsp::Mask<float>> duet_masks<float>(const dsp::Spectrogram<float>&, const std::vector<DuetSource>&, ThreadPool&);
+template std::vector<dsp::Mask<double>> duet_masks<double>(const dsp::Spectrogram<double>&, const std::vector<DuetSource>&, ThreadPool&);
 
 Method duet_method() {
   Method method{
@@ -163,33 +160,39 @@ Method duet_method() {
       .summary = "sources of a stereo recording by level and delay between the channels, from left to right",
       .paper = "Yılmaz, Rickard, Blind separation of speech mixtures via time-frequency masking, IEEE TSP 52(7), 2004",
       .stems = source_names(2),
-      .parameters = {
-          sources_parameter(2),
-          window_parameter(64.0),
-          {.name = "attenuation_limit", .help = "greatest symmetric attenuation looked for", .value = 3.0,
-           .minimum = 0.1, .maximum = 100, .source = "nussl"},
-          {.name = "delay_limit_samples", .help = "greatest delay looked for", .unit = "samples", .value = 3.0,
-           .minimum = 0.1, .maximum = 1000, .source = "nussl"},
-          {.name = "peak_threshold", .help = "lowest peak that counts, against the highest", .value = 0.0,
-           .minimum = 0, .maximum = 1}},
+      .parameters =
+          {sources_parameter(2),
+           window_parameter(64.0),
+           {.name = "attenuation_limit",
+            .help = "greatest symmetric attenuation looked for",
+            .value = 3.0,
+            .minimum = 0.1,
+            .maximum = 100,
+            .source = "nussl"},
+           {.name = "delay_limit_samples",
+            .help = "greatest delay looked for",
+            .unit = "samples",
+            .value = 3.0,
+            .minimum = 0.1,
+            .maximum = 1000,
+            .source = "nussl"},
+           {.name = "peak_threshold", .help = "lowest peak that counts, against the highest", .value = 0.0, .minimum = 0, .maximum = 1}},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
-    if (format.channels < 2)
-      throw Error{ErrorCode::kUnsupported, "needs two channels: it tells sources apart by where they stand", "duet"};
+    if (format.channels < 2) throw Error{ErrorCode::kUnsupported, "needs two channels: it tells sources apart by where they stand", "duet"};
     const DuetOptions options{.sources = number_of_sources(values),
                               .attenuation_limit = values.number("attenuation_limit"),
                               .delay_limit_samples = values.number("delay_limit_samples"),
                               .peak_threshold = values.number("peak_threshold")};
     options.validate();
-    return make_masking_separator(
-        info_of_sources(format, options.sources), stft_options(format.sample_rate, values.number("window_ms")),
-        [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
-          auto masks = duet_masks<float>(mix, duet_sources(duet_histogram(mix, options), options), run.pool);
-          masks.resize(options.sources - 1);  // sources that were not found are silent
-          for (dsp::Mask<float>& mask : masks)
-            if (mask.size() == 0) mask = dsp::Mask<float>(1, mix.frames(), mix.bins());
-          return masks;
-        });
+    return make_masking_separator(info_of_sources(format, options.sources), stft_options(format.sample_rate, values.number("window_ms")),
+                                  [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
+                                    auto masks = duet_masks<float>(mix, duet_sources(duet_histogram(mix, options), options), run.pool);
+                                    masks.resize(options.sources - 1);  // sources that were not found are silent
+                                    for (dsp::Mask<float>& mask : masks)
+                                      if (mask.size() == 0) mask = dsp::Mask<float>(1, mix.frames(), mix.bins());
+                                    return masks;
+                                  });
   };
   return method;
 }

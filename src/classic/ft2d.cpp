@@ -76,8 +76,7 @@ class Transform {
       for (std::size_t i = 0; i < last - first; ++i) {
         const auto frame = std::span(block).subspan(i * bins_, bins_);
         fft.inverse(frame);
-        for (std::size_t k = 0; k < bins_; ++k)
-          out[i * bins_ + k] = static_cast<T>(bins_) * std::sqrt(std::norm(frame[k]));
+        for (std::size_t k = 0; k < bins_; ++k) out[i * bins_ + k] = static_cast<T>(bins_) * std::sqrt(std::norm(frame[k]));
       }
       return;
     }
@@ -188,16 +187,19 @@ struct Sizes {
 template <class T>
 Sizes sizes_of(const Transform<T>& plane, ThreadPool& pool) {
   std::vector<Sizes> rows(plane.scales());
-  pool.parallel_for(rows.size(), [&](std::size_t r) {
-    Sizes sum;
-    for (const std::complex<T> value : plane.row(r)) {
-      const double square = std::norm(value);
-      sum.top = std::max(sum.top, square);
-      sum.mean += std::sqrt(square);
-      sum.deviation += square;
-    }
-    rows[r] = sum;
-  }, 8);
+  pool.parallel_for(
+      rows.size(),
+      [&](std::size_t r) {
+        Sizes sum;
+        for (const std::complex<T> value : plane.row(r)) {
+          const double square = std::norm(value);
+          sum.top = std::max(sum.top, square);
+          sum.mean += std::sqrt(square);
+          sum.deviation += square;
+        }
+        rows[r] = sum;
+      },
+      8);
   Sizes all;
   for (std::size_t r = 0; r < rows.size(); ++r) {
     all.top = std::max(all.top, std::sqrt(rows[r].top));
@@ -246,8 +248,7 @@ void keep_peaks(Transform<T>& plane, const Ft2dOptions& options, ThreadPool& poo
     Rectangles<double, decltype(sum)> sums(options, lines, sum), squares(options, lines, sum);
     std::vector<double> wide(frames);
     for (std::size_t i = 0; i < lines; ++i) {
-      size_of_scale<T>(plane, static_cast<std::ptrdiff_t>(first + i) - static_cast<std::ptrdiff_t>(window / 2), factor,
-                       size[i]);
+      size_of_scale<T>(plane, static_cast<std::ptrdiff_t>(first + i) - static_cast<std::ptrdiff_t>(window / 2), factor, size[i]);
       maxima.put(i, size[i]);
       if (!by_deviation) {
         minima.put(i, size[i]);
@@ -272,8 +273,7 @@ void keep_peaks(Transform<T>& plane, const Ft2dOptions& options, ThreadPool& poo
         }
       } else {
         const std::span<const T> minimum = minima.from(i);
-        for (std::size_t c = 0; c < frames; ++c)
-          weight[c] = here[c] == maximum[c] && maximum[c] - minimum[c] > threshold;
+        for (std::size_t c = 0; c < frames; ++c) weight[c] = here[c] == maximum[c] && maximum[c] - minimum[c] > threshold;
       }
       tops[first + i] = std::ranges::max(weight);
       const std::size_t place = plane.symmetric() ? first + i : uncentred(first + i, plane.bins());
@@ -291,8 +291,8 @@ void keep_peaks(Transform<T>& plane, const Ft2dOptions& options, ThreadPool& poo
 }
 
 template <class T>
-void mask_of_channel(std::span<const T> mix, std::size_t frames, std::size_t bins, const Ft2dOptions& options,
-                     std::span<T> mask, ThreadPool& pool) {
+void mask_of_channel(std::span<const T> mix, std::size_t frames, std::size_t bins, const Ft2dOptions& options, std::span<T> mask,
+                     ThreadPool& pool) {
   // nussl's mirror breaks the symmetry of an even number of rates: its result is complex.
   Transform<T> plane(mix, frames, bins, options.mirror == Ft2dOptions::Mirror::kBoth, pool);
   keep_peaks(plane, options, pool);
@@ -309,10 +309,13 @@ void mask_of_channel(std::span<const T> mix, std::size_t frames, std::size_t bin
     tops[first / kBlock] = top;
   });
   const T greatest = std::ranges::max(tops) + static_cast<T>(kFloor);
-  pool.parallel_for(frames, [&](std::size_t m) {
-    const auto out = mask.subspan(m * bins, bins);
-    for (std::size_t k = 0; k < bins; ++k) out[k] = k < options.first_bin ? T{1} : out[k] / greatest;
-  }, kBlock);
+  pool.parallel_for(
+      frames,
+      [&](std::size_t m) {
+        const auto out = mask.subspan(m * bins, bins);
+        for (std::size_t k = 0; k < bins; ++k) out[k] = k < options.first_bin ? T{1} : out[k] / greatest;
+      },
+      kBlock);
 }
 
 }  // namespace
@@ -338,35 +341,44 @@ template dsp::Mask<float> ft2d_mask<float>(const dsp::Magnitudes<float>&, const 
 template dsp::Mask<double> ft2d_mask<double>(const dsp::Magnitudes<double>&, const Ft2dOptions&, ThreadPool&);
 
 Method ft2d_method() {
-  Method method{
-      .name = "ft2d",
-      .summary = "repeating background (accompaniment) and varying foreground (voice), by peaks of the 2D Fourier "
-                 "transform",
-      .paper = "Seetharaman, Pishdadian, Pardo, Music/voice separation using the 2D Fourier transform, WASPAA 2017",
-      .stems = background_stems(),
-      .parameters = {
-          window_parameter(46.0),
-          {.name = "neighbourhood_bins", .help = "odd size of the neighbourhood along scale", .unit = "bins",
-           .value = std::int64_t{1}, .minimum = 1, .maximum = 1001},
-          {.name = "neighbourhood_frames", .help = "odd size of the neighbourhood along rate", .unit = "bins",
-           .value = std::int64_t{25}, .minimum = 1, .maximum = 1001, .source = "nussl"},
-          {.name = "peaks", .help = "how peaks are weighted", .value = std::string("deviation"),
-           .choices = {"deviation", "threshold"}, .source = "nussl; threshold: the paper"},
-          high_pass_parameter()},
-      .whole_track = true};
+  Method method{.name = "ft2d",
+                .summary =
+                    "repeating background (accompaniment) and varying foreground (voice), by peaks of the 2D Fourier "
+                    "transform",
+                .paper = "Seetharaman, Pishdadian, Pardo, Music/voice separation using the 2D Fourier transform, WASPAA 2017",
+                .stems = background_stems(),
+                .parameters = {window_parameter(46.0),
+                               {.name = "neighbourhood_bins",
+                                .help = "odd size of the neighbourhood along scale",
+                                .unit = "bins",
+                                .value = std::int64_t{1},
+                                .minimum = 1,
+                                .maximum = 1001},
+                               {.name = "neighbourhood_frames",
+                                .help = "odd size of the neighbourhood along rate",
+                                .unit = "bins",
+                                .value = std::int64_t{25},
+                                .minimum = 1,
+                                .maximum = 1001,
+                                .source = "nussl"},
+                               {.name = "peaks",
+                                .help = "how peaks are weighted",
+                                .value = std::string("deviation"),
+                                .choices = {"deviation", "threshold"},
+                                .source = "nussl; threshold: the paper"},
+                               high_pass_parameter()},
+                .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
     dsp::StftOptions stft = stft_options(format.sample_rate, values.number("window_ms"));
     stft.scaling = dsp::StftScaling::kScipySpectrum;
     const Ft2dOptions options{
         .neighbourhood_bins = static_cast<std::size_t>(values.integer("neighbourhood_bins")),
         .neighbourhood_frames = static_cast<std::size_t>(values.integer("neighbourhood_frames")),
-        .peaks = values.text("peaks") == "threshold" ? Ft2dOptions::Peaks::kThreshold
-                                                     : Ft2dOptions::Peaks::kLocalDeviation,
+        .peaks = values.text("peaks") == "threshold" ? Ft2dOptions::Peaks::kThreshold : Ft2dOptions::Peaks::kLocalDeviation,
         .first_bin = first_bin(values, format.sample_rate, stft)};
     options.validate();
-    return make_background_separator(format, stft, [options](const dsp::Magnitudes<float>& v, RunContext& run) {
-      return ft2d_mask(v, options, run.pool);
-    });
+    return make_background_separator(
+        format, stft, [options](const dsp::Magnitudes<float>& v, RunContext& run) { return ft2d_mask(v, options, run.pool); });
   };
   return method;
 }

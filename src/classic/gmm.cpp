@@ -32,8 +32,7 @@ double Mixture::responsibilities(std::span<const double> point, std::span<double
   return greatest + std::log(total);
 }
 
-Mixture fit_gmm(std::span<const double> points, std::size_t dimensions, std::span<const double> weights,
-                const GmmOptions& options) {
+Mixture fit_gmm(std::span<const double> points, std::size_t dimensions, std::span<const double> weights, const GmmOptions& options) {
   const std::size_t count = weights.size(), clusters = options.clusters;
   Mixture mixture{.dimensions = dimensions,
                   .shares = std::vector<double>(clusters, 1.0 / static_cast<double>(clusters)),
@@ -47,8 +46,7 @@ Mixture fit_gmm(std::span<const double> points, std::size_t dimensions, std::spa
   for (std::size_t i = 0; i < count; ++i)
     for (std::size_t d = 0; d < dimensions; ++d) mean[d] += weights[i] / total * points[i * dimensions + d];
   for (std::size_t i = 0; i < count; ++i)
-    for (std::size_t d = 0; d < dimensions; ++d)
-      floor[d] += weights[i] / total * std::pow(points[i * dimensions + d] - mean[d], 2);
+    for (std::size_t d = 0; d < dimensions; ++d) floor[d] += weights[i] / total * std::pow(points[i * dimensions + d] - mean[d], 2);
   for (std::size_t d = 0; d < dimensions; ++d) {
     for (std::size_t j = 0; j < clusters; ++j) mixture.variances[j * dimensions + d] = std::max(floor[d], 1e-12);
     floor[d] = std::max(kLeastVariance * floor[d], 1e-12);
@@ -79,8 +77,7 @@ Mixture fit_gmm(std::span<const double> points, std::size_t dimensions, std::spa
       for (std::size_t d = 0; d < dimensions; ++d) {
         const double shift = firsts[j * dimensions + d] / sums[j];
         mixture.means[j * dimensions + d] += shift;
-        mixture.variances[j * dimensions + d] =
-            std::max(seconds[j * dimensions + d] / sums[j] - shift * shift, floor[d]);
+        mixture.variances[j * dimensions + d] = std::max(seconds[j * dimensions + d] / sums[j] - shift * shift, floor[d]);
       }
     }
     if (likelihood - last < options.tolerance) break;

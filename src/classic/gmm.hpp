@@ -18,7 +18,7 @@ namespace unbraid::classic {
 struct GmmOptions {
   std::size_t clusters = 2;
   std::size_t iterations = 50;
-  double tolerance = 1e-5;   ///< stops when the mean log-likelihood rises by less
+  double tolerance = 1e-5;  ///< stops when the mean log-likelihood rises by less
   std::uint64_t seed = 0;
 };
 
@@ -33,7 +33,6 @@ struct Mixture {
 };
 
 /// points: [point][dimension]; weights ≥ 0, one per point. Without points all clusters are equal.
-Mixture fit_gmm(std::span<const double> points, std::size_t dimensions, std::span<const double> weights,
-                const GmmOptions& options);
+Mixture fit_gmm(std::span<const double> points, std::size_t dimensions, std::span<const double> weights, const GmmOptions& options);
 
 }  // namespace unbraid::classic

@@ -31,8 +31,7 @@ struct Parts {
 };
 Parts split(AudioView signal, const dsp::Stft<float>& stft, RunContext& run) {
   dsp::Spectrogram<float> x = stft.forward(signal, run.pool);
-  const HpssMasks masks =
-      hpss_masks(joint_magnitudes(x, run.pool), {.kernel_frames = kKernel, .kernel_bins = kKernel}, run.pool);
+  const HpssMasks masks = hpss_masks(joint_magnitudes(x, run.pool), {.kernel_frames = kKernel, .kernel_bins = kKernel}, run.pool);
   apply_mask(x, masks.harmonic, x, run.pool);
   Parts parts{AudioBuffer(signal.channels(), signal.frames()), AudioBuffer(signal)};
   stft.inverse(x, parts.harmonic, run.pool);
@@ -49,8 +48,7 @@ class CascadeSeparator final : public Separator {
       long_.emplace_back(stft_options(format.sample_rate, long_ms / std::exp2(static_cast<double>(pass))));
       reach += window_reach(long_.back());
     }
-    info_ = {.stems = {"harmonic", "vocals", "percussive"}, .sample_rate = format.sample_rate,
-             .channels = format.channels};
+    info_ = {.stems = {"harmonic", "vocals", "percussive"}, .sample_rate = format.sample_rate, .channels = format.channels};
     info_.blocks = streaming_blocks(long_[0].options(), format.sample_rate, reach / long_[0].hop() + 1);
     info_.working_bytes = [channels = format.channels](std::size_t frames) {
       return frames * channels * (5 * sizeof(float) + 4 * sizeof(std::complex<float>)) + frames * 4 * 3 * sizeof(float);
@@ -79,9 +77,7 @@ class CascadeSeparator final : public Separator {
   }
 
  private:
-  static std::size_t window_reach(const dsp::Stft<float>& stft) {
-    return stft.options().window.length + (kKernel / 2 + 1) * stft.hop();
-  }
+  static std::size_t window_reach(const dsp::Stft<float>& stft) { return stft.options().window.length + (kKernel / 2 + 1) * stft.hop(); }
 
   SeparatorInfo info_;
   std::vector<dsp::Stft<float>> long_;
@@ -91,21 +87,32 @@ class CascadeSeparator final : public Separator {
 }  // namespace
 
 Method hpss_cascade_method() {
-  Method method{
-      .name = "hpss_cascade",
-      .summary = "the voice between what lasts and what is struck, by median filters in long and short windows",
-      .paper = "Fitzgerald, Gainza, Single channel vocal separation using median filtering and factorisation techniques, "
-               "ISAST Transactions on Electronic and Signal Processing 4(1), 2010",
-      .stems = {"harmonic", "vocals", "percussive"},
-      .parameters = {
-          {.name = "long_window_ms", .help = "window that tells steady from sung sounds", .unit = "ms", .value = 372.0,
-           .minimum = 10, .maximum = 2000, .source = "Fitzgerald, Gainza 2010: 16384 samples"},
-          {.name = "short_window_ms", .help = "window that tells sung from struck sounds", .unit = "ms", .value = 23.0,
-           .minimum = 1, .maximum = 1000, .source = "Fitzgerald, Gainza 2010: 1024 samples"},
-          {.name = "passes", .help = "passes with long windows, each half as long as the one before",
-           .value = std::int64_t{1}, .minimum = 1, .maximum = 4}}};
-  method.make = [](const StreamFormat& format, const ParameterValues& values,
-                   std::uint64_t) -> std::unique_ptr<Separator> {
+  Method method{.name = "hpss_cascade",
+                .summary = "the voice between what lasts and what is struck, by median filters in long and short windows",
+                .paper =
+                    "Fitzgerald, Gainza, Single channel vocal separation using median filtering and factorisation techniques, "
+                    "ISAST Transactions on Electronic and Signal Processing 4(1), 2010",
+                .stems = {"harmonic", "vocals", "percussive"},
+                .parameters = {{.name = "long_window_ms",
+                                .help = "window that tells steady from sung sounds",
+                                .unit = "ms",
+                                .value = 372.0,
+                                .minimum = 10,
+                                .maximum = 2000,
+                                .source = "Fitzgerald, Gainza 2010: 16384 samples"},
+                               {.name = "short_window_ms",
+                                .help = "window that tells sung from struck sounds",
+                                .unit = "ms",
+                                .value = 23.0,
+                                .minimum = 1,
+                                .maximum = 1000,
+                                .source = "Fitzgerald, Gainza 2010: 1024 samples"},
+                               {.name = "passes",
+                                .help = "passes with long windows, each half as long as the one before",
+                                .value = std::int64_t{1},
+                                .minimum = 1,
+                                .maximum = 4}}};
+  method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) -> std::unique_ptr<Separator> {
     return std::make_unique<CascadeSeparator>(format, values.number("long_window_ms"), values.number("short_window_ms"),
                                               static_cast<std::size_t>(values.integer("passes")));
   };

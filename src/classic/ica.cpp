@@ -19,13 +19,10 @@ constexpr std::size_t kSlice = 1 << 16;  ///< frames whose sums one task makes; 
 
 /// Σ over the slices of body(first, count), in their order.
 template <class Body>
-Matrix<double> sum_slices(std::size_t frames, Eigen::Index rows, Eigen::Index columns, ThreadPool& pool,
-                          const Body& body) {
+Matrix<double> sum_slices(std::size_t frames, Eigen::Index rows, Eigen::Index columns, ThreadPool& pool, const Body& body) {
   const std::size_t slices = (frames + kSlice - 1) / kSlice;
   std::vector<Matrix<double>> parts(slices);
-  pool.parallel_for(slices, [&](std::size_t s) {
-    parts[s] = body(s * kSlice, std::min(kSlice, frames - s * kSlice));
-  });
+  pool.parallel_for(slices, [&](std::size_t s) { parts[s] = body(s * kSlice, std::min(kSlice, frames - s * kSlice)); });
   Matrix<double> total = Matrix<double>::Zero(rows, columns);
   for (const Matrix<double>& part : parts) total += part;
   return total;
@@ -35,8 +32,7 @@ Matrix<double> sum_slices(std::size_t frames, Eigen::Index rows, Eigen::Index co
 Matrix<double> slice(AudioView signal, std::size_t first, std::size_t count) {
   Matrix<double> out(signal.channels(), count);
   for (std::size_t c = 0; c < signal.channels(); ++c)
-    for (std::size_t i = 0; i < count; ++i)
-      out(static_cast<Eigen::Index>(c), static_cast<Eigen::Index>(i)) = signal.channel(c)[first + i];
+    for (std::size_t i = 0; i < count; ++i) out(static_cast<Eigen::Index>(c), static_cast<Eigen::Index>(i)) = signal.channel(c)[first + i];
   return out;
 }
 
@@ -83,18 +79,20 @@ IcaResult fast_ica(AudioView recording, const IcaOptions& options, RunContext& r
   if (recording.empty()) return result;
   const auto n = static_cast<double>(frames);
 
-  const Matrix<double> mean = sum_slices(frames, channels, 1, run.pool, [&](std::size_t first, std::size_t count) {
-    return Matrix<double>(slice(recording, first, count).rowwise().sum());
-  }) / n;
+  const Matrix<double> mean =
+      sum_slices(frames, channels, 1, run.pool,
+                 [&](std::size_t first, std::size_t count) { return Matrix<double>(slice(recording, first, count).rowwise().sum()); }) /
+      n;
   Eigen::Map<Eigen::VectorXd>(result.means.data(), channels) = mean.col(0);
   const auto centred = [&](std::size_t first, std::size_t count) {
     return Matrix<double>(slice(recording, first, count).colwise() - mean.col(0));
   };
-  const Matrix<double> covariance =
-      sum_slices(frames, channels, channels, run.pool, [&](std::size_t first, std::size_t count) {
-        const Matrix<double> x = centred(first, count);
-        return Matrix<double>(x * x.transpose());
-      }) / n;
+  const Matrix<double> covariance = sum_slices(frames, channels, channels, run.pool,
+                                               [&](std::size_t first, std::size_t count) {
+                                                 const Matrix<double> x = centred(first, count);
+                                                 return Matrix<double>(x * x.transpose());
+                                               }) /
+                                    n;
 
   const Eigenpairs pairs = greatest_eigenpairs(covariance, recording.channels());
   Eigen::Index rank = 0;
@@ -110,15 +108,16 @@ IcaResult fast_ica(AudioView recording, const IcaOptions& options, RunContext& r
   for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
     run.cancel.check();
     // E[g(Wz) zᵀ] − diag(E[g'(Wz)]) W; the slopes ride in one more column.
-    const Matrix<double> sums =
-        sum_slices(frames, rank, rank + 1, run.pool, [&](std::size_t first, std::size_t count) {
-          const Matrix<double> z = whitening * centred(first, count);
-          Matrix<double> y = unmixing * z;
-          Matrix<double> part(rank, rank + 1);
-          part.col(rank) = contrast(y, options.contrast);
-          part.leftCols(rank).noalias() = y * z.transpose();
-          return part;
-        }) / n;
+    const Matrix<double> sums = sum_slices(frames, rank, rank + 1, run.pool,
+                                           [&](std::size_t first, std::size_t count) {
+                                             const Matrix<double> z = whitening * centred(first, count);
+                                             Matrix<double> y = unmixing * z;
+                                             Matrix<double> part(rank, rank + 1);
+                                             part.col(rank) = contrast(y, options.contrast);
+                                             part.leftCols(rank).noalias() = y * z.transpose();
+                                             return part;
+                                           }) /
+                                n;
     const Eigen::VectorXd slopes = sums.col(rank);
     const Matrix<double> next = orthogonalised(sums.leftCols(rank) - slopes.asDiagonal() * unmixing);
     const double change = ((next * unmixing.transpose()).diagonal().cwiseAbs().array() - 1).abs().maxCoeff();
@@ -149,8 +148,7 @@ IcaResult fast_ica(AudioView recording, const IcaOptions& options, RunContext& r
     const Matrix<double> s = sorted * centred(first, last - first);
     for (std::size_t j = 0; j < result.sources; ++j)
       for (std::size_t i = first; i < last; ++i)
-        result.activations.channel(j)[i] =
-            static_cast<float>(s(static_cast<Eigen::Index>(j), static_cast<Eigen::Index>(i - first)));
+        result.activations.channel(j)[i] = static_cast<float>(s(static_cast<Eigen::Index>(j), static_cast<Eigen::Index>(i - first)));
   });
   return result;
 }
@@ -178,8 +176,7 @@ class IcaSeparator final : public Separator {
     for (std::size_t j = 0; j + 1 < stems.size() && j < ica.sources; ++j) {
       for (std::size_t c = 0; c < block.channels(); ++c) {
         const auto gain = static_cast<float>(ica.mixing[c * ica.sources + j]);
-        std::ranges::transform(ica.activations.channel(j), stems[j].audio.channel(c).begin(),
-                               [gain](float s) { return gain * s; });
+        std::ranges::transform(ica.activations.channel(j), stems[j].audio.channel(c).begin(), [gain](float s) { return gain * s; });
       }
       add_scaled(stems[j].audio, -1.0f, rest);
     }
@@ -197,20 +194,17 @@ Method ica_method() {
   Method method{
       .name = "ica",
       .summary = "independent sources, as many as channels, from microphones or a mix without echo or delay",
-      .paper = "Hyvärinen, Oja, Independent component analysis: algorithms and applications, Neural Networks 13(4-5), "
-               "2000",
+      .paper =
+          "Hyvärinen, Oja, Independent component analysis: algorithms and applications, Neural Networks 13(4-5), "
+          "2000",
       .stems = source_names(2),
-      .parameters = {{.name = "contrast", .help = "measure of independence", .value = std::string("logcosh"),
-                      .choices = {"logcosh", "exp", "cube"}},
-                     {.name = "iterations", .help = "most iterations", .value = std::int64_t{200}, .minimum = 1,
-                      .maximum = 100000},
-                     {.name = "tolerance", .help = "change at which to stop", .value = 1e-6, .minimum = 1e-12,
-                      .maximum = 1}},
+      .parameters =
+          {{.name = "contrast", .help = "measure of independence", .value = std::string("logcosh"), .choices = {"logcosh", "exp", "cube"}},
+           {.name = "iterations", .help = "most iterations", .value = std::int64_t{200}, .minimum = 1, .maximum = 100000},
+           {.name = "tolerance", .help = "change at which to stop", .value = 1e-6, .minimum = 1e-12, .maximum = 1}},
       .whole_track = true};
-  method.make = [](const StreamFormat& format, const ParameterValues& values,
-                   std::uint64_t) -> std::unique_ptr<Separator> {
-    if (format.channels < 2)
-      throw Error{ErrorCode::kUnsupported, "needs two channels: it finds as many sources as channels", "ica"};
+  method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) -> std::unique_ptr<Separator> {
+    if (format.channels < 2) throw Error{ErrorCode::kUnsupported, "needs two channels: it finds as many sources as channels", "ica"};
     const std::string& contrast = values.text("contrast");
     const IcaOptions options{.contrast = contrast == "exp"    ? IcaOptions::Contrast::kExp
                                          : contrast == "cube" ? IcaOptions::Contrast::kCube

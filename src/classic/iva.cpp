@@ -31,7 +31,7 @@ using Complex = std::complex<double>;
 using Square = Eigen::MatrixXcd;
 constexpr int kMostChannels = 16;
 using Vector = Eigen::Matrix<Complex, Eigen::Dynamic, 1, 0, kMostChannels, 1>;  ///< on the stack: there is one per bin and frame
-constexpr std::size_t kFrames = 128;  ///< frames that go to a thread at a time
+constexpr std::size_t kFrames = 128;                                            ///< frames that go to a thread at a time
 
 /// (W Wᴴ)^(−1/2) W
 Square orthogonalised(const Square& w) {
@@ -66,8 +66,7 @@ class FastIva {
   }
 
   std::vector<dsp::Spectrogram<float>> images() const {
-    std::vector<dsp::Spectrogram<float>> result(
-        mix_.channels(), dsp::Spectrogram<float>(mix_.channels(), mix_.frames(), mix_.bins()));
+    std::vector<dsp::Spectrogram<float>> result(mix_.channels(), dsp::Spectrogram<float>(mix_.channels(), mix_.frames(), mix_.bins()));
     run_.pool.parallel_for(mix_.bins(), [&](std::size_t k) {
       const Bin& bin = bins_[k];
       if (!bin.separable) {
@@ -146,8 +145,7 @@ class FastIva {
     for (Eigen::Index j = 0; j < sources_; ++j) next.row(j) += (slope(j) / frames) * bin.unmixing.row(j);
     next = orthogonalised(next);
     double change = 0;
-    for (Eigen::Index j = 0; j < sources_; ++j)
-      change = std::max(change, 1 - std::abs(next.row(j).dot(bin.unmixing.row(j))));
+    for (Eigen::Index j = 0; j < sources_; ++j) change = std::max(change, 1 - std::abs(next.row(j).dot(bin.unmixing.row(j))));
     bin.unmixing = next;
     return change;
   }
@@ -167,13 +165,10 @@ void IvaOptions::validate() const {
   if (!(tolerance >= 0)) throw Error{ErrorCode::kUsage, "must not be negative", "tolerance"};
 }
 
-std::vector<dsp::Spectrogram<float>> fast_iva(const dsp::Spectrogram<float>& mix, const IvaOptions& options,
-                                              RunContext& run) {
+std::vector<dsp::Spectrogram<float>> fast_iva(const dsp::Spectrogram<float>& mix, const IvaOptions& options, RunContext& run) {
   options.validate();
-  if (mix.channels() < 2)
-    throw Error{ErrorCode::kUnsupported, "needs two channels: it finds as many sources as channels", "iva"};
-  if (mix.channels() > kMostChannels)
-    throw Error{ErrorCode::kUnsupported, "takes at most 16 channels", "iva"};
+  if (mix.channels() < 2) throw Error{ErrorCode::kUnsupported, "needs two channels: it finds as many sources as channels", "iva"};
+  if (mix.channels() > kMostChannels) throw Error{ErrorCode::kUnsupported, "takes at most 16 channels", "iva"};
   if (mix.size() == 0) return std::vector<dsp::Spectrogram<float>>(mix.channels(), mix);
   FastIva iva(mix, run);
   for (std::size_t i = 0; i < options.iterations; ++i) {
@@ -222,23 +217,23 @@ Method iva_method() {
   Method method{
       .name = "iva",
       .summary = "independent sources, as many as channels, from microphones in a room",
-      .paper = "Lee, Kim, Lee, Fast fixed-point independent vector analysis algorithms for convolutive blind source "
-               "separation, Signal Processing 87(8), 2007",
+      .paper =
+          "Lee, Kim, Lee, Fast fixed-point independent vector analysis algorithms for convolutive blind source "
+          "separation, Signal Processing 87(8), 2007",
       .stems = source_names(2),
-      .parameters = {{.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples; "
-                                                   "longer than the echo", .unit = "ms", .value = 93.0, .minimum = 1,
+      .parameters = {{.name = "window_ms",
+                      .help = "length of the analysis window, rounded to a power of two samples; "
+                              "longer than the echo",
+                      .unit = "ms",
+                      .value = 93.0,
+                      .minimum = 1,
                       .maximum = 2000},
-                     {.name = "iterations", .help = "most iterations", .value = std::int64_t{60}, .minimum = 1,
-                      .maximum = 100000},
-                     {.name = "tolerance", .help = "change at which to stop", .value = 1e-6, .minimum = 0,
-                      .maximum = 1}},
+                     {.name = "iterations", .help = "most iterations", .value = std::int64_t{60}, .minimum = 1, .maximum = 100000},
+                     {.name = "tolerance", .help = "change at which to stop", .value = 1e-6, .minimum = 0, .maximum = 1}},
       .whole_track = true};
-  method.make = [](const StreamFormat& format, const ParameterValues& values,
-                   std::uint64_t) -> std::unique_ptr<Separator> {
-    if (format.channels < 2)
-      throw Error{ErrorCode::kUnsupported, "needs two channels: it finds as many sources as channels", "iva"};
-    const IvaOptions options{.iterations = static_cast<std::size_t>(values.integer("iterations")),
-                             .tolerance = values.number("tolerance")};
+  method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) -> std::unique_ptr<Separator> {
+    if (format.channels < 2) throw Error{ErrorCode::kUnsupported, "needs two channels: it finds as many sources as channels", "iva"};
+    const IvaOptions options{.iterations = static_cast<std::size_t>(values.integer("iterations")), .tolerance = values.number("tolerance")};
     return std::make_unique<IvaSeparator>(format, options, values.number("window_ms"));
   };
   return method;

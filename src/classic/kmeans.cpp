@@ -59,8 +59,7 @@ class Kmeans {
       std::size_t best = 0;
       double least = std::numeric_limits<double>::infinity();
       for (std::size_t c = 0; c < clusters_; ++c) {
-        const double d =
-            squared_distance(point(i), std::span(result.centres).subspan(c * dimensions_, dimensions_));
+        const double d = squared_distance(point(i), std::span(result.centres).subspan(c * dimensions_, dimensions_));
         if (d < least) {
           least = d;
           best = c;
@@ -83,8 +82,7 @@ class Kmeans {
     }
     for (std::size_t c = 0; c < clusters_; ++c)
       if (totals[c] > 0)
-        for (std::size_t d = 0; d < dimensions_; ++d)
-          result.centres[c * dimensions_ + d] = sums[c * dimensions_ + d] / totals[c];
+        for (std::size_t d = 0; d < dimensions_; ++d) result.centres[c * dimensions_ + d] = sums[c * dimensions_ + d] / totals[c];
   }
 
   std::span<const double> points_, weights_;
@@ -99,8 +97,7 @@ double squared_distance(std::span<const double> a, std::span<const double> b) {
   return sum;
 }
 
-Clusters kmeans(std::span<const double> points, std::size_t dimensions, std::span<const double> weights,
-                const KmeansOptions& options) {
+Clusters kmeans(std::span<const double> points, std::size_t dimensions, std::span<const double> weights, const KmeansOptions& options) {
   if (weights.empty()) return {std::vector<double>(options.clusters * dimensions), {}, 0};
   const Kmeans solver(points, dimensions, weights, options.clusters);
   Clusters best;

@@ -22,15 +22,14 @@ struct KmeansOptions {
 };
 
 struct Clusters {
-  std::vector<double> centres;         ///< [cluster][dimension]
-  std::vector<std::size_t> labels;     ///< of each point
-  double inertia = 0;                  ///< Σ weight · squared distance to the centre
+  std::vector<double> centres;      ///< [cluster][dimension]
+  std::vector<std::size_t> labels;  ///< of each point
+  double inertia = 0;               ///< Σ weight · squared distance to the centre
 };
 
 /// points: [point][dimension]; weights ≥ 0, one per point. With fewer distinct points than clusters, some centres
 /// coincide; without points they are all 0.
-Clusters kmeans(std::span<const double> points, std::size_t dimensions, std::span<const double> weights,
-                const KmeansOptions& options);
+Clusters kmeans(std::span<const double> points, std::size_t dimensions, std::span<const double> weights, const KmeansOptions& options);
 
 /// Squared distance of a point to a centre.
 double squared_distance(std::span<const double> a, std::span<const double> b);

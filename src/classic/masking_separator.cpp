@@ -48,14 +48,17 @@ class MaskingSeparator final : public Separator {
 
 }  // namespace
 
-std::unique_ptr<Separator> make_masking_separator(SeparatorInfo info, const dsp::StftOptions& stft,
-                                                  MaskFunction masks) {
+std::unique_ptr<Separator> make_masking_separator(SeparatorInfo info, const dsp::StftOptions& stft, MaskFunction masks) {
   return std::make_unique<MaskingSeparator>(std::move(info), stft, std::move(masks));
 }
 
 Parameter window_parameter(double default_ms) {
-  return {.name = "window_ms", .help = "length of the analysis window, rounded to a power of two samples", .unit = "ms",
-          .value = default_ms, .minimum = 1, .maximum = 1000};
+  return {.name = "window_ms",
+          .help = "length of the analysis window, rounded to a power of two samples",
+          .unit = "ms",
+          .value = default_ms,
+          .minimum = 1,
+          .maximum = 1000};
 }
 
 dsp::StftOptions stft_options(double sample_rate, double window_ms) {
@@ -64,8 +67,7 @@ dsp::StftOptions stft_options(double sample_rate, double window_ms) {
   return {.window = {.kind = dsp::WindowKind::kHann, .length = length}, .hop = length / 4};
 }
 
-Chunked streaming_blocks(const dsp::StftOptions& stft, double sample_rate, std::size_t context_frames,
-                         double core_s) {
+Chunked streaming_blocks(const dsp::StftOptions& stft, double sample_rate, std::size_t context_frames, double core_s) {
   const std::size_t hop = stft.hop;
   const std::size_t window_hops = (stft.window.length + hop - 1) / hop;
   const std::size_t context = (context_frames + window_hops) * hop;

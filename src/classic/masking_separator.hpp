@@ -20,8 +20,7 @@ namespace unbraid::classic {
 
 using MaskFunction = std::function<std::vector<dsp::Mask<float>>(const dsp::Spectrogram<float>&, RunContext&)>;
 
-std::unique_ptr<Separator> make_masking_separator(SeparatorInfo info, const dsp::StftOptions& stft,
-                                                  MaskFunction masks);
+std::unique_ptr<Separator> make_masking_separator(SeparatorInfo info, const dsp::StftOptions& stft, MaskFunction masks);
 
 /// The parameter "window_ms" of stft_options().
 Parameter window_parameter(double default_ms);
@@ -32,7 +31,6 @@ dsp::StftOptions stft_options(double sample_rate, double window_ms);
 
 /// Blocks whose cores are about `core_s` seconds and join exactly: all lengths are multiples of the hop, and the
 /// context is the window and `context_frames` STFT frames, which is as far as an output sample looks.
-Chunked streaming_blocks(const dsp::StftOptions& stft, double sample_rate, std::size_t context_frames,
-                         double core_s = 10);
+Chunked streaming_blocks(const dsp::StftOptions& stft, double sample_rate, std::size_t context_frames, double core_s = 10);
 
 }  // namespace unbraid::classic

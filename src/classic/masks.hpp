@@ -17,7 +17,6 @@ dsp::Magnitudes<float> joint_magnitudes(const dsp::Spectrogram<float>& spectrogr
 
 /// target = source · mask. The mask has the channels of the source, or one for all of them. target has the shape of
 /// the source, and may be the source.
-void apply_mask(const dsp::Spectrogram<float>& source, const dsp::Mask<float>& mask, dsp::Spectrogram<float>& target,
-                ThreadPool& pool);
+void apply_mask(const dsp::Spectrogram<float>& source, const dsp::Mask<float>& mask, dsp::Spectrogram<float>& target, ThreadPool& pool);
 
 }  // namespace unbraid::classic

@@ -60,8 +60,8 @@ void replace(Lanes* window, std::size_t kernel, const Lanes& leaving, const Lane
 }
 
 /// The sliding median of `width` ≤ kLanes columns of `count` rows. `window` is scratch of kernel + 1.
-void slide(const float* in, std::size_t in_stride, float* out, std::size_t out_stride, std::size_t count,
-           std::size_t width, std::size_t kernel, std::vector<Lanes>& window) {
+void slide(const float* in, std::size_t in_stride, float* out, std::size_t out_stride, std::size_t count, std::size_t width,
+           std::size_t kernel, std::vector<Lanes>& window) {
   Lanes leaving{}, entering{};
   std::ranges::fill(leaving.value, kAboveAll);
   std::ranges::fill(window, leaving);
@@ -82,14 +82,12 @@ void slide(const float* in, std::size_t in_stride, float* out, std::size_t out_s
 }
 
 /// out[j][i] = in[i][j] for `rows` × `columns` values.
-void transpose(const float* in, std::size_t in_stride, std::size_t rows, std::size_t columns, float* out,
-               std::size_t out_stride) {
+void transpose(const float* in, std::size_t in_stride, std::size_t rows, std::size_t columns, float* out, std::size_t out_stride) {
   constexpr std::size_t kTile = 16;
   for (std::size_t i0 = 0; i0 < rows; i0 += kTile)
     for (std::size_t j0 = 0; j0 < columns; j0 += kTile)
       for (std::size_t j = j0; j < std::min(j0 + kTile, columns); ++j)
-        for (std::size_t i = i0; i < std::min(i0 + kTile, rows); ++i)
-          out[j * out_stride + i] = in[i * in_stride + j];
+        for (std::size_t i = i0; i < std::min(i0 + kTile, rows); ++i) out[j * out_stride + i] = in[i * in_stride + j];
 }
 
 void check_kernel(std::size_t kernel) {
@@ -119,8 +117,7 @@ void sort_columns(std::vector<std::array<Integer, Width>>& rows, std::size_t cou
 
 }  // namespace
 
-dsp::Magnitudes<float> median_across_frames(const dsp::Magnitudes<float>& values, std::size_t kernel,
-                                            ThreadPool& pool) {
+dsp::Magnitudes<float> median_across_frames(const dsp::Magnitudes<float>& values, std::size_t kernel, ThreadPool& pool) {
   check_kernel(kernel);
   dsp::Magnitudes<float> out(values.channels(), values.frames(), values.bins());
   if (out.size() == 0) return out;
@@ -131,15 +128,14 @@ dsp::Magnitudes<float> median_across_frames(const dsp::Magnitudes<float>& values
     for (std::size_t task = begin; task < end; ++task) {
       const std::size_t channel = task / strips;
       const std::size_t bin = task % strips * kLanes;
-      slide(values.frame(channel, 0).data() + bin, bins, out.frame(channel, 0).data() + bin, bins,
-            values.frames(), std::min(kLanes, bins - bin), kernel, window);
+      slide(values.frame(channel, 0).data() + bin, bins, out.frame(channel, 0).data() + bin, bins, values.frames(),
+            std::min(kLanes, bins - bin), kernel, window);
     }
   });
   return out;
 }
 
-dsp::Magnitudes<float> median_across_bins(const dsp::Magnitudes<float>& values, std::size_t kernel,
-                                          ThreadPool& pool) {
+dsp::Magnitudes<float> median_across_bins(const dsp::Magnitudes<float>& values, std::size_t kernel, ThreadPool& pool) {
   check_kernel(kernel);
   dsp::Magnitudes<float> out(values.channels(), values.frames(), values.bins());
   if (out.size() == 0) return out;

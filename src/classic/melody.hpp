@@ -25,15 +25,14 @@ struct MelodyOptions {
   double low_hz = 110;         ///< the lowest fundamental
   double high_hz = 1000;       ///< the highest
   std::size_t harmonics = 10;
-  double jump_cost = 0.1;      ///< per semitone from frame to frame, as a share of the usual greatest salience
-  double voicing = 0.6;        ///< frames whose salience lies below this share of the usual one have no melody
+  double jump_cost = 0.1;  ///< per semitone from frame to frame, as a share of the usual greatest salience
+  double voicing = 0.6;    ///< frames whose salience lies below this share of the usual one have no melody
 
   /// kUsage when a value is out of its range.
   void validate() const;
 };
 
 /// The fundamental of every frame of a one-channel magnitude spectrogram, Hz; 0 where there is none.
-std::vector<double> track_melody(const dsp::Magnitudes<float>& magnitudes, const MelodyOptions& options,
-                                 RunContext& run);
+std::vector<double> track_melody(const dsp::Magnitudes<float>& magnitudes, const MelodyOptions& options, RunContext& run);
 
 }  // namespace unbraid::classic

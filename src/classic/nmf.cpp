@@ -18,11 +18,11 @@ using dsp::AlignedVector;
 
 namespace {
 
-constexpr double kSmall = std::numeric_limits<float>::epsilon();   ///< scikit-learn's guard of divisors
-constexpr double kZero = std::numeric_limits<double>::epsilon();   ///< and what it takes for 0
-constexpr std::size_t kBlock = 64;         ///< frames whose product is made at a time for the divergence
-constexpr std::size_t kSlices = 16;        ///< partial sums of the divergence
-constexpr std::size_t kTileFrames = 48;    ///< a tile of 48 × 64 floats is 12 KiB: it stays in the first-level cache
+constexpr double kSmall = std::numeric_limits<float>::epsilon();  ///< scikit-learn's guard of divisors
+constexpr double kZero = std::numeric_limits<double>::epsilon();  ///< and what it takes for 0
+constexpr std::size_t kBlock = 64;                                ///< frames whose product is made at a time for the divergence
+constexpr std::size_t kSlices = 16;                               ///< partial sums of the divergence
+constexpr std::size_t kTileFrames = 48;  ///< a tile of 48 × 64 floats is 12 KiB: it stays in the first-level cache
 constexpr std::size_t kTileBins = 64;
 
 template <class T>
@@ -49,10 +49,13 @@ class TiledSpectrogram {
 
   TiledSpectrogram(std::span<const T> v, std::size_t frames, std::size_t bins, ThreadPool& pool)
       : across_((bins + kTileBins - 1) / kTileBins), values_((frames + kTileFrames - 1) / kTileFrames * across_ * kSize) {
-    pool.parallel_for(frames, [&](std::size_t m) {
-      for (std::size_t k = 0; k < bins; k += kTileBins)
-        std::copy_n(&v[m * bins + k], std::min(kTileBins, bins - k), &values_[place(m, k)]);
-    }, kTileFrames);
+    pool.parallel_for(
+        frames,
+        [&](std::size_t m) {
+          for (std::size_t k = 0; k < bins; k += kTileBins)
+            std::copy_n(&v[m * bins + k], std::min(kTileBins, bins - k), &values_[place(m, k)]);
+        },
+        kTileFrames);
   }
 
   /// From this frame on, the bins from this one on that lie in the same tile; kTileBins values per frame.
@@ -91,16 +94,14 @@ class Updates {
         run_(run) {
     for (std::size_t m = 0; m < frames_; ++m)
       std::copy_n(&factors.activations[m * components_], components_, &activations_[m * wide_components_]);
-    for (std::size_t c = 0; c < components_; ++c)
-      std::copy_n(&factors.dictionary[c * bins_], bins_, &dictionary_[c * wide_bins_]);
+    for (std::size_t c = 0; c < components_; ++c) std::copy_n(&factors.dictionary[c * bins_], bins_, &dictionary_[c * wide_bins_]);
     for (std::size_t k = 0; k < bins_; k += kTileBins) turn(k, std::min(kTileBins, bins_ - k));
   }
 
   void store(NmfFactors<T>& factors) const {
     for (std::size_t m = 0; m < frames_; ++m)
       std::copy_n(&activations_[m * wide_components_], components_, &factors.activations[m * components_]);
-    for (std::size_t c = 0; c < components_; ++c)
-      std::copy_n(&dictionary_[c * wide_bins_], bins_, &factors.dictionary[c * bins_]);
+    for (std::size_t c = 0; c < components_; ++c) std::copy_n(&dictionary_[c * wide_bins_], bins_, &factors.dictionary[c * bins_]);
   }
 
   void update_dictionary() {
@@ -129,14 +130,13 @@ class Updates {
           add_product<T>(free, width, rows, starts, weights->denominator, kTileBins, denominator.data(), kTileBins);
       }
       if (beta == 2)
-        add_product<T>(free, width, components_, {&gram[fixed * wide_components_], wide_components_, 1}, spectra,
-                       wide_bins_, denominator.data(), kTileBins);
+        add_product<T>(free, width, components_, {&gram[fixed * wide_components_], wide_components_, 1}, spectra, wide_bins_,
+                       denominator.data(), kTileBins);
       if (beta == 1)
-        for (std::size_t c = 0; c < free; ++c)
-          std::fill_n(&denominator[c * kTileBins], valid, sums[fixed + c]);
+        for (std::size_t c = 0; c < free; ++c) std::fill_n(&denominator[c * kTileBins], valid, sums[fixed + c]);
       for (std::size_t c = 0; c < free; ++c)
-        multiply(spectra + (fixed + c) * wide_bins_, &numerator[c * kTileBins], &denominator[c * kTileBins], valid,
-                 options_.l1_dictionary, options_.l2_dictionary, beta < 1);
+        multiply(spectra + (fixed + c) * wide_bins_, &numerator[c * kTileBins], &denominator[c * kTileBins], valid, options_.l1_dictionary,
+                 options_.l2_dictionary, beta < 1);
       turn(first, valid);
     });
   }
@@ -149,8 +149,8 @@ class Updates {
         for (std::size_t c = 0; c < wide_components_; ++c) sums[c] += turned_[k * wide_components_ + c];
     AlignedVector<T> gram(beta == 2 ? components_ * wide_components_ : 0);
     if (beta == 2)
-      add_product<T>(components_, wide_components_, bins_, {dictionary_.data(), wide_bins_, 1}, turned_.data(),
-                     wide_components_, gram.data(), wide_components_);
+      add_product<T>(components_, wide_components_, bins_, {dictionary_.data(), wide_bins_, 1}, turned_.data(), wide_components_,
+                     gram.data(), wide_components_);
 
     run_.pool.parallel_for((frames_ + kTileFrames - 1) / kTileFrames, [&](std::size_t b) {
       const std::size_t m = b * kTileFrames, rows = std::min(kTileFrames, frames_ - m);
@@ -160,21 +160,21 @@ class Updates {
         const std::size_t valid = std::min(kTileBins, bins_ - first);
         const T* const weighed = weigh(m, rows, first, padded<T>(valid), *weights);
         const T* const spectra = &turned_[first * wide_components_];
-        add_product<T>(rows, wide_components_, valid, {weighed, kTileBins, 1}, spectra, wide_components_,
-                       numerator.data(), wide_components_);
+        add_product<T>(rows, wide_components_, valid, {weighed, kTileBins, 1}, spectra, wide_components_, numerator.data(),
+                       wide_components_);
         if (beta != 1 && beta != 2)
-          add_product<T>(rows, wide_components_, valid, {weights->denominator, kTileBins, 1}, spectra,
-                         wide_components_, denominator.data(), wide_components_);
+          add_product<T>(rows, wide_components_, valid, {weights->denominator, kTileBins, 1}, spectra, wide_components_, denominator.data(),
+                         wide_components_);
       }
       T* const starts = &activations_[m * wide_components_];
       if (beta == 2)
-        add_product<T>(rows, wide_components_, components_, {starts, wide_components_, 1}, gram.data(),
-                       wide_components_, denominator.data(), wide_components_);
+        add_product<T>(rows, wide_components_, components_, {starts, wide_components_, 1}, gram.data(), wide_components_,
+                       denominator.data(), wide_components_);
       for (std::size_t r = 0; r < rows; ++r) {
         T* const below = &denominator[r * wide_components_];
         if (beta == 1) std::ranges::copy(sums, below);
-        multiply(starts + r * wide_components_, &numerator[r * wide_components_], below, components_,
-                 options_.l1_activations, options_.l2_activations, beta <= 1);
+        multiply(starts + r * wide_components_, &numerator[r * wide_components_], below, components_, options_.l1_activations,
+                 options_.l2_activations, beta <= 1);
       }
     });
   }
@@ -189,14 +189,11 @@ class Updates {
     T* const denominator = weights.denominator;
     const T small = static_cast<T>(kSmall);
     const auto product = [&](auto finish) {
-      for_product<T>(rows, width, components_, {&activations_[m * wide_components_], wide_components_, 1},
-                     &dictionary_[first], wide_bins_,
+      for_product<T>(rows, width, components_, {&activations_[m * wide_components_], wide_components_, 1}, &dictionary_[first], wide_bins_,
                      [finish](std::size_t r, std::size_t k, Lanes<T> p) { finish(r * kTileBins + k, p); });
     };
     if (beta == 1) {
-      product([=](std::size_t i, Lanes<T> p) {
-        put(numerator + i, quotient<T>(get(v + i), p > small ? p : Lanes<T>{} + small));
-      });
+      product([=](std::size_t i, Lanes<T> p) { put(numerator + i, quotient<T>(get(v + i), p > small ? p : Lanes<T>{} + small)); });
     } else if (beta == 0) {
       product([=](std::size_t i, Lanes<T> p) {
         const Lanes<T> inverse = quotient<T>(Lanes<T>{} + 1, p > small ? p : Lanes<T>{} + small);
@@ -218,8 +215,7 @@ class Updates {
   /// Copies some bins of the dictionary to its transposition.
   void turn(std::size_t first, std::size_t count) {
     for (std::size_t k = first; k < first + count; ++k)
-      for (std::size_t c = 0; c < components_; ++c)
-        turned_[k * wide_components_ + c] = dictionary_[c * wide_bins_ + k];
+      for (std::size_t c = 0; c < components_; ++c) turned_[k * wide_components_ + c] = dictionary_[c * wide_bins_ + k];
   }
 
   AlignedVector<T> gram_of_activations() const {
@@ -227,16 +223,14 @@ class Updates {
     AlignedVector<T> gram(components_ * wide_components_);
     run_.pool.parallel_for((components_ + kRows - 1) / kRows, [&](std::size_t b) {
       const std::size_t c = b * kRows;
-      add_product<T>(std::min(kRows, components_ - c), wide_components_, frames_,
-                     {&activations_[c], 1, wide_components_}, activations_.data(), wide_components_,
-                     &gram[c * wide_components_], wide_components_);
+      add_product<T>(std::min(kRows, components_ - c), wide_components_, frames_, {&activations_[c], 1, wide_components_},
+                     activations_.data(), wide_components_, &gram[c * wide_components_], wide_components_);
     });
     return gram;
   }
 
   /// factor *= (numerator / denominator)^γ, with the penalties and guards.
-  void multiply(T* factor, const T* numerator, T* denominator, std::size_t count, double l1, double l2,
-                bool zeroes) const {
+  void multiply(T* factor, const T* numerator, T* denominator, std::size_t count, double l1, double l2, bool zeroes) const {
     const double beta = options_.beta;
     const double gamma = beta < 1 ? 1 / (2 - beta) : beta > 2 ? 1 / (beta - 1) : 1;
     if (l1 > 0 || l2 > 0)
@@ -248,18 +242,16 @@ class Updates {
         factor[i] = updated < least ? T{0} : updated;
       }
     };
-    if (gamma == 1)
-      update([](T ratio) { return ratio; });
-    else
-      update([&](T ratio) { return std::pow(ratio, static_cast<T>(gamma)); });
+    if (gamma == 1) update([](T ratio) { return ratio; });
+    else update([&](T ratio) { return std::pow(ratio, static_cast<T>(gamma)); });
   }
 
   std::size_t frames_, bins_, components_;
   std::size_t wide_components_, wide_bins_;  ///< rounded up to whole vectors; what is beyond stays 0
   TiledSpectrogram<T> v_;
-  AlignedVector<T> activations_;             ///< [frame][wide component]
-  AlignedVector<T> dictionary_;              ///< [component][wide bin]
-  AlignedVector<T> turned_;                  ///< [wide bin][wide component]: the dictionary, transposed
+  AlignedVector<T> activations_;  ///< [frame][wide component]
+  AlignedVector<T> dictionary_;   ///< [component][wide bin]
+  AlignedVector<T> turned_;       ///< [wide bin][wide component]: the dictionary, transposed
   const NmfOptions& options_;
   RunContext& run_;
 };
@@ -276,21 +268,16 @@ double divergence(const Eigen::Ref<const Matrix<T>>& v, const Matrix<T>& product
         continue;
       }
       const double guarded = std::max(p, kSmall);
-      if (beta == 1)
-        sum += (x > kSmall ? x * std::log(x / guarded) : 0) - x + p;
-      else if (beta == 0)
-        sum += x / guarded - std::log(x / guarded) - 1;
-      else
-        sum += (std::pow(x, beta) - beta * x * std::pow(guarded, beta - 1) + (beta - 1) * std::pow(guarded, beta)) /
-               (beta * (beta - 1));
+      if (beta == 1) sum += (x > kSmall ? x * std::log(x / guarded) : 0) - x + p;
+      else if (beta == 0) sum += x / guarded - std::log(x / guarded) - 1;
+      else sum += (std::pow(x, beta) - beta * x * std::pow(guarded, beta - 1) + (beta - 1) * std::pow(guarded, beta)) / (beta * (beta - 1));
     }
   return sum;
 }
 
 template <class T>
 void check_shapes(std::span<const T> v, const NmfFactors<T>& factors) {
-  if (v.size() != factors.frames * factors.bins ||
-      factors.activations.size() != factors.frames * factors.components ||
+  if (v.size() != factors.frames * factors.bins || factors.activations.size() != factors.frames * factors.components ||
       factors.dictionary.size() != factors.components * factors.bins)
     throw Error{ErrorCode::kUsage, "the spectrogram and its factors have different shapes", "nmf"};
 }
@@ -311,8 +298,8 @@ void NmfOptions::validate() const {
   require(components >= 1, "must be at least 1", "components");
   require(std::isfinite(beta), "must be finite", "beta");
   require(tolerance >= 0, "must not be negative", "tolerance");
-  require(l1_dictionary >= 0 && l2_dictionary >= 0 && l1_activations >= 0 && l2_activations >= 0,
-          "a penalty must not be negative", "l1, l2");
+  require(l1_dictionary >= 0 && l2_dictionary >= 0 && l1_activations >= 0 && l2_activations >= 0, "a penalty must not be negative",
+          "l1, l2");
 }
 
 template <class T>
@@ -361,8 +348,7 @@ double nmf_divergence(std::span<const T> v, const NmfFactors<T>& factors, double
 }
 
 template <class T>
-NmfFactors<T> nmf_random_start(std::span<const T> v, std::size_t frames, std::size_t bins, std::size_t components,
-                               std::uint64_t seed) {
+NmfFactors<T> nmf_random_start(std::span<const T> v, std::size_t frames, std::size_t bins, std::size_t components, std::uint64_t seed) {
   NmfFactors<T> factors{frames, bins, components, std::vector<T>(frames * components), std::vector<T>(components * bins)};
   const double scale = std::sqrt(mean(v) / static_cast<double>(components));
   Rng activations(seed, 0), dictionary(seed, 1);
@@ -390,8 +376,7 @@ NmfFactors<T> nmf_nndsvd_start(std::span<const T> v, std::size_t frames, std::si
     // Of the positive and the negative parts, the pair with the greater product; the first vectors have one sign.
     const Eigen::VectorXd left_parts[] = {left.cwiseMax(0), (-left).cwiseMax(0)};
     const Eigen::VectorXd right_parts[] = {right.cwiseMax(0), (-right).cwiseMax(0)};
-    const double products[] = {left_parts[0].norm() * right_parts[0].norm(),
-                               left_parts[1].norm() * right_parts[1].norm()};
+    const double products[] = {left_parts[0].norm() * right_parts[0].norm(), left_parts[1].norm() * right_parts[1].norm()};
     const int sign = products[0] > products[1] ? 0 : 1;
     if (products[sign] == 0) continue;
     const double scale = std::sqrt(value * products[sign]);
@@ -405,11 +390,10 @@ NmfFactors<T> nmf_nndsvd_start(std::span<const T> v, std::size_t frames, std::si
   return factors;
 }
 
-#define UNBRAID_NMF(T)                                                                                       \
-  template std::size_t nmf<T>(std::span<const T>, NmfFactors<T>&, const NmfOptions&, RunContext&);           \
-  template double nmf_divergence<T>(std::span<const T>, const NmfFactors<T>&, double, ThreadPool&);          \
-  template NmfFactors<T> nmf_random_start<T>(std::span<const T>, std::size_t, std::size_t, std::size_t,      \
-                                             std::uint64_t);                                                 \
+#define UNBRAID_NMF(T)                                                                                                  \
+  template std::size_t nmf<T>(std::span<const T>, NmfFactors<T>&, const NmfOptions&, RunContext&);                      \
+  template double nmf_divergence<T>(std::span<const T>, const NmfFactors<T>&, double, ThreadPool&);                     \
+  template NmfFactors<T> nmf_random_start<T>(std::span<const T>, std::size_t, std::size_t, std::size_t, std::uint64_t); \
   template NmfFactors<T> nmf_nndsvd_start<T>(std::span<const T>, std::size_t, std::size_t, std::size_t);
 UNBRAID_NMF(float)
 UNBRAID_NMF(double)

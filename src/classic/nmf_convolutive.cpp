@@ -43,8 +43,7 @@ class Updates {
         run_(run) {
     const std::size_t size = start.components * start.bins;
     for (std::size_t t = 0; t < start.span; ++t)
-      patterns_.push_back(
-          Eigen::Map<const Matrix<T>>(start.patterns.data() + t * size, index(start.components), index(start.bins)));
+      patterns_.push_back(Eigen::Map<const Matrix<T>>(start.patterns.data() + t * size, index(start.components), index(start.bins)));
   }
 
   void iterate() {
@@ -69,8 +68,7 @@ class Updates {
         numerator.topRows(index(there)).noalias() += ratio_.middleRows(index(first + t), index(there)) * patterns_[t].transpose();
         denominator.topRows(index(there)).rowwise() += patterns_[t].rowwise().sum().transpose();
       }
-      activations_.middleRows(index(first), index(count)).array() *=
-          numerator.array() / denominator.array().max(static_cast<T>(kSmall));
+      activations_.middleRows(index(first), index(count)).array() *= numerator.array() / denominator.array().max(static_cast<T>(kSmall));
     });
   }
 
@@ -84,9 +82,7 @@ class Updates {
   template <class Body>
   void for_blocks(const Body& body) {
     const auto frames = static_cast<std::size_t>(v_.rows());
-    run_.pool.parallel_for((frames + kBlock - 1) / kBlock, [&](std::size_t b) {
-      body(b * kBlock, std::min(kBlock, frames - b * kBlock));
-    });
+    run_.pool.parallel_for((frames + kBlock - 1) / kBlock, [&](std::size_t b) { body(b * kBlock, std::min(kBlock, frames - b * kBlock)); });
   }
 
   /// ratio_ = v / model.
@@ -116,10 +112,13 @@ void ConvolutiveOptions::validate() const {
 }
 
 template <class T>
-ConvolutiveFactors<T> convolutive_start(std::span<const T> v, std::size_t frames, std::size_t bins,
-                                        const ConvolutiveOptions& options, std::uint64_t seed) {
+ConvolutiveFactors<T> convolutive_start(std::span<const T> v, std::size_t frames, std::size_t bins, const ConvolutiveOptions& options,
+                                        std::uint64_t seed) {
   options.validate();
-  ConvolutiveFactors<T> factors{frames, bins, options.components, options.span_frames,
+  ConvolutiveFactors<T> factors{frames,
+                                bins,
+                                options.components,
+                                options.span_frames,
                                 std::vector<T>(frames * options.components),
                                 std::vector<T>(options.span_frames * options.components * bins)};
   double sum = 0;
@@ -133,8 +132,7 @@ ConvolutiveFactors<T> convolutive_start(std::span<const T> v, std::size_t frames
 }
 
 template <class T>
-void nmf_convolutive(std::span<const T> v, ConvolutiveFactors<T>& factors, const ConvolutiveOptions& options,
-                     RunContext& run) {
+void nmf_convolutive(std::span<const T> v, ConvolutiveFactors<T>& factors, const ConvolutiveOptions& options, RunContext& run) {
   options.validate();
   if (v.size() != factors.frames * factors.bins || factors.activations.size() != factors.frames * factors.components ||
       factors.patterns.size() != factors.span * factors.components * factors.bins)
@@ -149,26 +147,27 @@ void nmf_convolutive(std::span<const T> v, ConvolutiveFactors<T>& factors, const
 }
 
 template <class T>
-void convolutive_model(const ConvolutiveFactors<T>& factors, std::span<const bool> chosen, std::span<T> out,
-                       ThreadPool& pool) {
-  pool.parallel_for(factors.frames, [&](std::size_t m) {
-    const auto row = out.subspan(m * factors.bins, factors.bins);
-    std::ranges::fill(row, T{0});
-    for (std::size_t t = 0; t < std::min(factors.span, m + 1); ++t)
-      for (std::size_t c = 0; c < factors.components; ++c) {
-        const T activation = factors.activations[(m - t) * factors.components + c];
-        if (!chosen[c] || activation == 0) continue;
-        const T* pattern = factors.patterns.data() + (t * factors.components + c) * factors.bins;
-        for (std::size_t k = 0; k < factors.bins; ++k) row[k] += activation * pattern[k];
-      }
-  }, 8);
+void convolutive_model(const ConvolutiveFactors<T>& factors, std::span<const bool> chosen, std::span<T> out, ThreadPool& pool) {
+  pool.parallel_for(
+      factors.frames,
+      [&](std::size_t m) {
+        const auto row = out.subspan(m * factors.bins, factors.bins);
+        std::ranges::fill(row, T{0});
+        for (std::size_t t = 0; t < std::min(factors.span, m + 1); ++t)
+          for (std::size_t c = 0; c < factors.components; ++c) {
+            const T activation = factors.activations[(m - t) * factors.components + c];
+            if (!chosen[c] || activation == 0) continue;
+            const T* pattern = factors.patterns.data() + (t * factors.components + c) * factors.bins;
+            for (std::size_t k = 0; k < factors.bins; ++k) row[k] += activation * pattern[k];
+          }
+      },
+      8);
 }
 
-#define UNBRAID_CONVOLUTIVE(T)                                                                                     \
-  template ConvolutiveFactors<T> convolutive_start<T>(std::span<const T>, std::size_t, std::size_t,                \
-                                                      const ConvolutiveOptions&, std::uint64_t);                   \
-  template void nmf_convolutive<T>(std::span<const T>, ConvolutiveFactors<T>&, const ConvolutiveOptions&,          \
-                                   RunContext&);                                                                   \
+#define UNBRAID_CONVOLUTIVE(T)                                                                                                 \
+  template ConvolutiveFactors<T> convolutive_start<T>(std::span<const T>, std::size_t, std::size_t, const ConvolutiveOptions&, \
+                                                      std::uint64_t);                                                          \
+  template void nmf_convolutive<T>(std::span<const T>, ConvolutiveFactors<T>&, const ConvolutiveOptions&, RunContext&);        \
   template void convolutive_model<T>(const ConvolutiveFactors<T>&, std::span<const bool>, std::span<T>, ThreadPool&);
 UNBRAID_CONVOLUTIVE(float)
 UNBRAID_CONVOLUTIVE(double)
@@ -191,21 +190,22 @@ std::vector<dsp::Mask<float>> masks_of(const dsp::Spectrogram<float>& mix, doubl
   for (std::size_t t = 0; t < factors.span; ++t)
     for (std::size_t i = 0; i < spectra.size(); ++i) spectra[i] += factors.patterns[t * spectra.size() + i];
   const NmfFactors<float> summed{factors.frames, factors.bins, factors.components, factors.activations, spectra};
-  const auto group = group_by_timbre(spectra, factors.bins, component_levels(summed), sample_rate,
-                                     {.groups = sources, .seed = seed});
+  const auto group = group_by_timbre(spectra, factors.bins, component_levels(summed), sample_rate, {.groups = sources, .seed = seed});
   const auto chosen = std::make_unique<bool[]>(factors.components);
   for (std::size_t s = 0; s < sources; ++s) {
     for (std::size_t c = 0; c < factors.components; ++c) chosen[c] = group[c] == s;
     convolutive_model<float>(factors, {chosen.get(), factors.components}, masks[s].values(), run.pool);
   }
-  run.pool.parallel_for(mix.frames(), [&](std::size_t m) {
-    for (std::size_t k = 0; k < mix.bins(); ++k) {
-      float total = 0;
-      for (const auto& mask : masks) total += mask.at(0, m, k);
-      for (auto& mask : masks)
-        mask.at(0, m, k) = total > 0 ? mask.at(0, m, k) / total : 1 / static_cast<float>(sources);
-    }
-  }, 8);
+  run.pool.parallel_for(
+      mix.frames(),
+      [&](std::size_t m) {
+        for (std::size_t k = 0; k < mix.bins(); ++k) {
+          float total = 0;
+          for (const auto& mask : masks) total += mask.at(0, m, k);
+          for (auto& mask : masks) mask.at(0, m, k) = total > 0 ? mask.at(0, m, k) / total : 1 / static_cast<float>(sources);
+        }
+      },
+      8);
   return masks;
 }
 
@@ -215,16 +215,16 @@ Method nmf_convolutive_method() {
   Method method{
       .name = "nmf_convolutive",
       .summary = "sources of different colour, by components that are short patterns in time",
-      .paper = "Smaragdis, Non-negative matrix factor deconvolution; extraction of multiple sound sources from "
-               "monophonic inputs, ICA 2004",
+      .paper =
+          "Smaragdis, Non-negative matrix factor deconvolution; extraction of multiple sound sources from "
+          "monophonic inputs, ICA 2004",
       .stems = source_names(4),
-      .parameters = {
-          sources_parameter(4),
-          window_parameter(46.0),
-          {.name = "components", .help = "patterns", .value = std::int64_t{12}, .minimum = 2, .maximum = 1000},
-          {.name = "span_frames", .help = "length of a pattern", .unit = "frames", .value = std::int64_t{8},
-           .minimum = 1, .maximum = 200},
-          {.name = "iterations", .help = "iterations", .value = std::int64_t{40}, .minimum = 1, .maximum = 100000}},
+      .parameters =
+          {sources_parameter(4),
+           window_parameter(46.0),
+           {.name = "components", .help = "patterns", .value = std::int64_t{12}, .minimum = 2, .maximum = 1000},
+           {.name = "span_frames", .help = "length of a pattern", .unit = "frames", .value = std::int64_t{8}, .minimum = 1, .maximum = 200},
+           {.name = "iterations", .help = "iterations", .value = std::int64_t{40}, .minimum = 1, .maximum = 100000}},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t seed) {
     const auto sources = number_of_sources(values);
@@ -232,11 +232,10 @@ Method nmf_convolutive_method() {
                                      .span_frames = static_cast<std::size_t>(values.integer("span_frames")),
                                      .iterations = static_cast<std::size_t>(values.integer("iterations"))};
     options.validate();
-    return make_masking_separator(
-        info_of_sources(format, sources), stft_options(format.sample_rate, values.number("window_ms")),
-        [=, rate = format.sample_rate](const dsp::Spectrogram<float>& mix, RunContext& run) {
-          return masks_of(mix, rate, sources, options, seed, run);
-        });
+    return make_masking_separator(info_of_sources(format, sources), stft_options(format.sample_rate, values.number("window_ms")),
+                                  [=, rate = format.sample_rate](const dsp::Spectrogram<float>& mix, RunContext& run) {
+                                    return masks_of(mix, rate, sources, options, seed, run);
+                                  });
   };
   return method;
 }

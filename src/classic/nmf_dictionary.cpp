@@ -19,9 +19,7 @@ namespace {
 
 constexpr const char* kFormat = "unbraid.nmf/1";
 
-const std::string& name_of(const data::TrackStem& stem) {
-  return stem.instrument.empty() ? stem.name : stem.instrument;
-}
+const std::string& name_of(const data::TrackStem& stem) { return stem.instrument.empty() ? stem.name : stem.instrument; }
 
 std::vector<std::string> names_in(const data::Track& track) {
   std::vector<std::string> names;
@@ -52,8 +50,7 @@ std::vector<float> factor(std::vector<float> frames, std::size_t bins, const Dic
   for (float& v : frames) v /= peak;
   const std::size_t count = frames.size() / bins;
   NmfFactors<float> factors = nmf_random_start<float>(frames, count, bins, options.components, options.seed);
-  nmf<float>(frames, factors,
-             {.components = options.components, .beta = 1, .iterations = options.iterations, .tolerance = 1e-6}, run);
+  nmf<float>(frames, factors, {.components = options.components, .beta = 1, .iterations = options.iterations, .tolerance = 1e-6}, run);
   for (std::size_t c = 0; c < options.components; ++c) {
     const auto row = std::span(factors.dictionary).subspan(c * bins, bins);
     double sum = 0;
@@ -78,8 +75,7 @@ NmfDictionary learn_dictionary(const data::Dataset& dataset, const DictionaryOpt
   options.validate();
   if (dataset.size() == 0) throw Error{ErrorCode::kNotFound, "there are no tracks to learn from"};
   const data::Track first = dataset.track(0);
-  NmfDictionary dictionary{.sample_rate = first.sample_rate,
-                           .stems = options.stems.empty() ? names_in(first) : options.stems};
+  NmfDictionary dictionary{.sample_rate = first.sample_rate, .stems = options.stems.empty() ? names_in(first) : options.stems};
   const dsp::StftOptions stft_of = stft_options(first.sample_rate, options.window_ms);
   dictionary.window = stft_of.window.length;
   dictionary.hop = stft_of.hop;
@@ -91,8 +87,7 @@ NmfDictionary learn_dictionary(const data::Dataset& dataset, const DictionaryOpt
   for (std::size_t t = 0; t < dataset.size(); ++t) {
     const data::Track track = dataset.track(t);
     if (track.sample_rate != dictionary.sample_rate)
-      throw Error{ErrorCode::kFormat,
-                  fmt::format("is at {:g} Hz, the first track at {:g} Hz", track.sample_rate, dictionary.sample_rate),
+      throw Error{ErrorCode::kFormat, fmt::format("is at {:g} Hz, the first track at {:g} Hz", track.sample_rate, dictionary.sample_rate),
                   track.name};
     for (std::size_t s = 0; s < dictionary.stems.size(); ++s) {
       run.cancel.check();
@@ -104,15 +99,14 @@ NmfDictionary learn_dictionary(const data::Dataset& dataset, const DictionaryOpt
       if (audio.empty()) continue;
       if (!std::ranges::all_of(audio.samples(), [](float x) { return std::isfinite(x); }))
         throw Error{ErrorCode::kFormat, fmt::format("{} has samples that are no numbers", dictionary.stems[s]), track.name};
-      append_frames(joint_magnitudes(stft.forward(audio, run.pool), run.pool), options.silence_db, frames_per_track,
-                    frames[s]);
+      append_frames(joint_magnitudes(stft.forward(audio, run.pool), run.pool), options.silence_db, frames_per_track, frames[s]);
     }
     run.progress.advance(1);
   }
   for (std::size_t s = 0; s < frames.size(); ++s) {
     if (frames[s].empty())
-      throw Error{ErrorCode::kNotFound, fmt::format("is heard in none of the tracks; the first has {}",
-                                                    fmt::join(names_in(first), ", ")), dictionary.stems[s]};
+      throw Error{ErrorCode::kNotFound, fmt::format("is heard in none of the tracks; the first has {}", fmt::join(names_in(first), ", ")),
+                  dictionary.stems[s]};
     dictionary.spectra.push_back(factor(std::move(frames[s]), dictionary.bins(), options, run));
     run.progress.advance(1);
   }
@@ -122,10 +116,9 @@ NmfDictionary learn_dictionary(const data::Dataset& dataset, const DictionaryOpt
 void save_dictionary(const std::filesystem::path& path, const NmfDictionary& dictionary) {
   checkpoint::TensorMap tensors;
   for (std::size_t s = 0; s < dictionary.stems.size(); ++s)
-    tensors.add(dictionary.stems[s],
-                checkpoint::Tensor::from_floats({static_cast<std::int64_t>(dictionary.components(s)),
-                                                 static_cast<std::int64_t>(dictionary.bins())},
-                                                dictionary.spectra[s]));
+    tensors.add(dictionary.stems[s], checkpoint::Tensor::from_floats({static_cast<std::int64_t>(dictionary.components(s)),
+                                                                      static_cast<std::int64_t>(dictionary.bins())},
+                                                                     dictionary.spectra[s]));
   checkpoint::save_safetensors(path, tensors,
                                {{"format", kFormat},
                                 {"sample_rate", fmt::format("{:g}", dictionary.sample_rate)},

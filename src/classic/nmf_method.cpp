@@ -28,8 +28,7 @@ struct Options {
   std::uint64_t seed;
 };
 
-std::vector<dsp::Mask<float>> masks_of(const dsp::Spectrogram<float>& mix, double sample_rate, const Options& options,
-                                       RunContext& run) {
+std::vector<dsp::Mask<float>> masks_of(const dsp::Spectrogram<float>& mix, double sample_rate, const Options& options, RunContext& run) {
   dsp::Magnitudes<float> level = joint_magnitudes(mix, run.pool);
   const float peak = std::ranges::max(level.values());
   if (!(peak > 0)) return std::vector(options.sources, dsp::Mask<float>(1, mix.frames(), mix.bins()));
@@ -43,15 +42,15 @@ std::vector<dsp::Mask<float>> masks_of(const dsp::Spectrogram<float>& mix, doubl
   }
   NmfOptions nmf_options = options.nmf;
   nmf_options.components = std::min(nmf_options.components, options.nndsvd ? std::min(mix.frames(), mix.bins()) : nmf_options.components);
-  NmfFactors<float> factors =
-      options.nndsvd ? nmf_nndsvd_start<float>(level.values(), mix.frames(), mix.bins(), nmf_options.components)
-                     : nmf_random_start<float>(level.values(), mix.frames(), mix.bins(), nmf_options.components, options.seed);
+  NmfFactors<float> factors = options.nndsvd
+                                  ? nmf_nndsvd_start<float>(level.values(), mix.frames(), mix.bins(), nmf_options.components)
+                                  : nmf_random_start<float>(level.values(), mix.frames(), mix.bins(), nmf_options.components, options.seed);
   nmf<float>(level.values(), factors, nmf_options, run);
   std::vector<float> spectra = factors.dictionary;
   if (options.power)
     for (float& s : spectra) s = std::sqrt(s);
-  const auto group = group_by_timbre(spectra, factors.bins, component_levels(factors), sample_rate,
-                                     {.groups = options.sources, .seed = options.seed});
+  const auto group =
+      group_by_timbre(spectra, factors.bins, component_levels(factors), sample_rate, {.groups = options.sources, .seed = options.seed});
   return group_masks(factors, group, options.sources, run.pool);
 }
 
@@ -61,24 +60,30 @@ Method nmf_method() {
   Method method{
       .name = "nmf",
       .summary = "sources of different colour, by non-negative matrix factorisation with all its choices",
-      .paper = "Virtanen, Monaural sound source separation by nonnegative matrix factorization with temporal continuity "
-               "and sparseness criteria, IEEE TASLP 15(3), 2007",
+      .paper =
+          "Virtanen, Monaural sound source separation by nonnegative matrix factorization with temporal continuity "
+          "and sparseness criteria, IEEE TASLP 15(3), 2007",
       .stems = source_names(4),
-      .parameters = {
-          sources_parameter(4),
-          window_parameter(46.0),
-          {.name = "components", .help = "components of the factorisation", .value = std::int64_t{40}, .minimum = 2,
-           .maximum = 1000},
-          {.name = "beta", .help = "divergence: 2 Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito", .value = 1.0,
-           .minimum = -1, .maximum = 5},
-          {.name = "spectrum", .help = "what is factored", .value = std::string("magnitude"),
-           .choices = {"magnitude", "power"}},
-          {.name = "start", .help = "random (by the seed), or from the singular vectors (NNDSVD)",
-           .value = std::string("random"), .choices = {"random", "nndsvd"}},
-          {.name = "iterations", .help = "most iterations", .value = std::int64_t{100}, .minimum = 1,
-           .maximum = 100000},
-          {.name = "sparsity", .help = "penalty on the sum of the activations, at a spectrogram's peak of 1",
-           .value = 0.0, .minimum = 0, .maximum = 1000}},
+      .parameters =
+          {sources_parameter(4),
+           window_parameter(46.0),
+           {.name = "components", .help = "components of the factorisation", .value = std::int64_t{40}, .minimum = 2, .maximum = 1000},
+           {.name = "beta",
+            .help = "divergence: 2 Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito",
+            .value = 1.0,
+            .minimum = -1,
+            .maximum = 5},
+           {.name = "spectrum", .help = "what is factored", .value = std::string("magnitude"), .choices = {"magnitude", "power"}},
+           {.name = "start",
+            .help = "random (by the seed), or from the singular vectors (NNDSVD)",
+            .value = std::string("random"),
+            .choices = {"random", "nndsvd"}},
+           {.name = "iterations", .help = "most iterations", .value = std::int64_t{100}, .minimum = 1, .maximum = 100000},
+           {.name = "sparsity",
+            .help = "penalty on the sum of the activations, at a spectrogram's peak of 1",
+            .value = 0.0,
+            .minimum = 0,
+            .maximum = 1000}},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t seed) {
     const Options options{.sources = number_of_sources(values),
@@ -90,11 +95,10 @@ Method nmf_method() {
                           .nndsvd = values.text("start") == "nndsvd",
                           .power = values.text("spectrum") == "power",
                           .seed = seed};
-    return make_masking_separator(
-        info_of_sources(format, options.sources), stft_options(format.sample_rate, values.number("window_ms")),
-        [options, rate = format.sample_rate](const dsp::Spectrogram<float>& mix, RunContext& run) {
-          return masks_of(mix, rate, options, run);
-        });
+    return make_masking_separator(info_of_sources(format, options.sources), stft_options(format.sample_rate, values.number("window_ms")),
+                                  [options, rate = format.sample_rate](const dsp::Spectrogram<float>& mix, RunContext& run) {
+                                    return masks_of(mix, rate, options, run);
+                                  });
   };
   return method;
 }

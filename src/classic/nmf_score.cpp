@@ -26,9 +26,7 @@ double hz_of(double key) { return 440 * std::exp2((key - 69) / 12); }
 /// 1/h in bands around the harmonics of a key, 0 elsewhere. A band has at least the bin nearest to its middle.
 void fill_harmonics(int key, double hz_per_bin, const ScoreOptions& options, std::span<float> spectrum) {
   for (std::size_t h = 1; h <= options.harmonics; ++h) {
-    const auto bin_at = [&](double semitones) {
-      return static_cast<double>(h) * hz_of(key + semitones) / hz_per_bin;
-    };
+    const auto bin_at = [&](double semitones) { return static_cast<double>(h) * hz_of(key + semitones) / hz_per_bin; };
     const auto first = static_cast<std::size_t>(std::max(0.0, std::floor(bin_at(-options.width_semitones / 2))));
     const auto last = static_cast<std::size_t>(std::ceil(bin_at(options.width_semitones / 2)));
     for (std::size_t k = first; k <= std::min(last, spectrum.size() - 1); ++k)
@@ -42,8 +40,7 @@ void fill_harmonics(int key, double hz_per_bin, const ScoreOptions& options, std
 void ScoreOptions::validate() const {
   if (iterations == 0) throw Error{ErrorCode::kUsage, "must be at least 1", "iterations"};
   if (harmonics == 0) throw Error{ErrorCode::kUsage, "must be at least 1", "harmonics"};
-  if (!(width_semitones > 0 && width_semitones <= 12))
-    throw Error{ErrorCode::kUsage, "must lie above 0 and up to 12", "width_semitones"};
+  if (!(width_semitones > 0 && width_semitones <= 12)) throw Error{ErrorCode::kUsage, "must lie above 0 and up to 12", "width_semitones"};
   if (!(early_s >= 0 && late_s >= 0)) throw Error{ErrorCode::kUsage, "must not be negative", "early_s, late_s"};
 }
 
@@ -72,8 +69,8 @@ Score read_score(const std::filesystem::path& midi) {
   return score;
 }
 
-std::vector<dsp::Mask<float>> score_masks(const dsp::Magnitudes<float>& magnitudes, double sample_rate, std::size_t hop,
-                                          const Score& score, const ScoreOptions& options, RunContext& run) {
+std::vector<dsp::Mask<float>> score_masks(const dsp::Magnitudes<float>& magnitudes, double sample_rate, std::size_t hop, const Score& score,
+                                          const ScoreOptions& options, RunContext& run) {
   options.validate();
   const std::size_t frames = magnitudes.frames(), bins = magnitudes.bins();
   std::map<Voice, std::size_t> voices;  // → component
@@ -97,8 +94,7 @@ std::vector<dsp::Mask<float>> score_masks(const dsp::Magnitudes<float>& magnitud
     for (auto m = static_cast<std::size_t>(first); m < frames && static_cast<double>(m) <= last; ++m)
       factors.activations[m * voices.size() + component] = 1;
   }
-  nmf<float>(magnitudes.values(), factors,
-             {.components = voices.size(), .beta = 1, .iterations = options.iterations}, run);
+  nmf<float>(magnitudes.values(), factors, {.components = voices.size(), .beta = 1, .iterations = options.iterations}, run);
   return group_masks(factors, stem_of, score.stems.size(), run.pool);
 }
 
@@ -107,19 +103,32 @@ Method nmf_score_method() {
       .name = "nmf_score",
       .summary = "the instruments of a MIDI file, by a factorisation that follows its notes",
       .paper = "Ewert, Müller, Using score-informed constraints for NMF-based source separation, ICASSP 2012",
-      .parameters = {
-          {.name = "score", .help = "a MIDI file that is aligned with the recording", .value = std::string(),
-           .required = true},
-          window_parameter(93.0),
-          {.name = "iterations", .help = "iterations", .value = std::int64_t{30}, .minimum = 1, .maximum = 100000},
-          {.name = "harmonics", .help = "harmonics of a pitch that are looked for", .value = std::int64_t{20},
-           .minimum = 1, .maximum = 200},
-          {.name = "width_semitones", .help = "width of the band around a harmonic", .unit = "semitones",
-           .value = 1.0, .minimum = 0.01, .maximum = 12},
-          {.name = "early_s", .help = "how long before its written start a note may sound", .unit = "s", .value = 0.1,
-           .minimum = 0, .maximum = 10},
-          {.name = "late_s", .help = "how long after its written end a note may sound", .unit = "s", .value = 0.3,
-           .minimum = 0, .maximum = 10}},
+      .parameters = {{.name = "score", .help = "a MIDI file that is aligned with the recording", .value = std::string(), .required = true},
+                     window_parameter(93.0),
+                     {.name = "iterations", .help = "iterations", .value = std::int64_t{30}, .minimum = 1, .maximum = 100000},
+                     {.name = "harmonics",
+                      .help = "harmonics of a pitch that are looked for",
+                      .value = std::int64_t{20},
+                      .minimum = 1,
+                      .maximum = 200},
+                     {.name = "width_semitones",
+                      .help = "width of the band around a harmonic",
+                      .unit = "semitones",
+                      .value = 1.0,
+                      .minimum = 0.01,
+                      .maximum = 12},
+                     {.name = "early_s",
+                      .help = "how long before its written start a note may sound",
+                      .unit = "s",
+                      .value = 0.1,
+                      .minimum = 0,
+                      .maximum = 10},
+                     {.name = "late_s",
+                      .help = "how long after its written end a note may sound",
+                      .unit = "s",
+                      .value = 0.3,
+                      .minimum = 0,
+                      .maximum = 10}},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
     const ScoreOptions options{.iterations = static_cast<std::size_t>(values.integer("iterations")),
@@ -129,12 +138,11 @@ Method nmf_score_method() {
                                .late_s = values.number("late_s")};
     const Score score = read_score(values.text("score"));
     const dsp::StftOptions stft = stft_options(format.sample_rate, values.number("window_ms"));
-    SeparatorInfo info{.stems = score.stems, .sample_rate = format.sample_rate, .channels = format.channels,
-                       .blocks = WholeTrack{}};
-    return make_masking_separator(
-        info, stft, [=, rate = format.sample_rate, hop = stft.hop](const dsp::Spectrogram<float>& mix, RunContext& run) {
-          return score_masks(joint_magnitudes(mix, run.pool), rate, hop, score, options, run);
-        });
+    SeparatorInfo info{.stems = score.stems, .sample_rate = format.sample_rate, .channels = format.channels, .blocks = WholeTrack{}};
+    return make_masking_separator(info, stft,
+                                  [=, rate = format.sample_rate, hop = stft.hop](const dsp::Spectrogram<float>& mix, RunContext& run) {
+                                    return score_masks(joint_magnitudes(mix, run.pool), rate, hop, score, options, run);
+                                  });
   };
   return method;
 }

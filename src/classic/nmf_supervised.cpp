@@ -42,12 +42,14 @@ std::vector<dsp::Mask<float>> masks_of(const dsp::Spectrogram<float>& mix, const
   }
   const std::size_t fixed = group.size(), components = fixed + options.free_components;
   group.insert(group.end(), options.free_components, options.stems() - 1);
-  NmfFactors<float> factors =
-      nmf_random_start<float>(level.values(), mix.frames(), mix.bins(), components, options.seed);
+  NmfFactors<float> factors = nmf_random_start<float>(level.values(), mix.frames(), mix.bins(), components, options.seed);
   std::ranges::copy(known, factors.dictionary.begin());
   nmf<float>(level.values(), factors,
-             {.components = components, .beta = 1, .iterations = options.iterations,
-              .l1_activations = options.sparsity, .fixed_components = fixed},
+             {.components = components,
+              .beta = 1,
+              .iterations = options.iterations,
+              .l1_activations = options.sparsity,
+              .fixed_components = fixed},
              run);
   return group_masks(factors, group, options.stems(), run.pool);
 }
@@ -55,35 +57,38 @@ std::vector<dsp::Mask<float>> masks_of(const dsp::Spectrogram<float>& mix, const
 }  // namespace
 
 Method nmf_supervised_method() {
-  Method method{
-      .name = "nmf_supervised",
-      .summary = "the instruments of a dictionary that unbraid train nmf has learnt",
-      .paper = "Smaragdis, Raj, Shashanka, Supervised and semi-supervised separation of sounds from single-channel "
-               "mixtures, ICA 2007",
-      .parameters = {
-          {.name = "dictionary", .help = "file of unbraid train nmf", .value = std::string(), .required = true},
-          {.name = "iterations", .help = "iterations", .value = std::int64_t{50}, .minimum = 1, .maximum = 100000},
-          {.name = "sparsity", .help = "penalty on the sum of the activations, at a spectrogram's peak of 1",
-           .value = 0.0, .minimum = 0, .maximum = 1000},
-          {.name = "free_components", .help = "components learnt from the mixture itself, which give the stem rest",
-           .value = std::int64_t{0}, .minimum = 0, .maximum = 1000}},
-      .whole_track = true};
+  Method method{.name = "nmf_supervised",
+                .summary = "the instruments of a dictionary that unbraid train nmf has learnt",
+                .paper =
+                    "Smaragdis, Raj, Shashanka, Supervised and semi-supervised separation of sounds from single-channel "
+                    "mixtures, ICA 2007",
+                .parameters = {{.name = "dictionary", .help = "file of unbraid train nmf", .value = std::string(), .required = true},
+                               {.name = "iterations", .help = "iterations", .value = std::int64_t{50}, .minimum = 1, .maximum = 100000},
+                               {.name = "sparsity",
+                                .help = "penalty on the sum of the activations, at a spectrogram's peak of 1",
+                                .value = 0.0,
+                                .minimum = 0,
+                                .maximum = 1000},
+                               {.name = "free_components",
+                                .help = "components learnt from the mixture itself, which give the stem rest",
+                                .value = std::int64_t{0},
+                                .minimum = 0,
+                                .maximum = 1000}},
+                .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t seed) {
-    const auto options = std::make_shared<const Options>(
-        Options{.dictionary = load_dictionary(values.text("dictionary")),
-                .iterations = static_cast<std::size_t>(values.integer("iterations")),
-                .free_components = static_cast<std::size_t>(values.integer("free_components")),
-                .sparsity = values.number("sparsity"),
-                .seed = seed});
+    const auto options =
+        std::make_shared<const Options>(Options{.dictionary = load_dictionary(values.text("dictionary")),
+                                                .iterations = static_cast<std::size_t>(values.integer("iterations")),
+                                                .free_components = static_cast<std::size_t>(values.integer("free_components")),
+                                                .sparsity = values.number("sparsity"),
+                                                .seed = seed});
     const NmfDictionary& dictionary = options->dictionary;
-    SeparatorInfo info{.stems = dictionary.stems, .sample_rate = dictionary.sample_rate, .channels = format.channels,
-                       .blocks = WholeTrack{}};
+    SeparatorInfo info{
+        .stems = dictionary.stems, .sample_rate = dictionary.sample_rate, .channels = format.channels, .blocks = WholeTrack{}};
     if (options->free_components > 0) info.stems.push_back("rest");
-    const dsp::StftOptions stft{.window = {.kind = dsp::WindowKind::kHann, .length = dictionary.window},
-                                .hop = dictionary.hop};
-    return make_masking_separator(info, stft, [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
-      return masks_of(mix, *options, run);
-    });
+    const dsp::StftOptions stft{.window = {.kind = dsp::WindowKind::kHann, .length = dictionary.window}, .hop = dictionary.hop};
+    return make_masking_separator(info, stft,
+                                  [options](const dsp::Spectrogram<float>& mix, RunContext& run) { return masks_of(mix, *options, run); });
   };
   return method;
 }

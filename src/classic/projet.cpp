@@ -32,8 +32,7 @@ double spaced(std::size_t i, std::size_t n, double low, double high) {
 
 /// (cos θ, sin θ·exp(−2πi·f·δ)) for all pannings θ and delays δ, f in cycles per sample.
 template <class T>
-Complex<T> directions(std::size_t pannings, std::size_t delays, double low, double high, double max_delay,
-                      double frequency) {
+Complex<T> directions(std::size_t pannings, std::size_t delays, double low, double high, double max_delay, double frequency) {
   Complex<T> out(index(pannings * delays), 2);
   for (std::size_t p = 0; p < pannings; ++p)
     for (std::size_t d = 0; d < delays; ++d) {
@@ -54,8 +53,7 @@ struct Bin {
 
   Bin(std::size_t bin, std::size_t bins, const ProjetOptions& o) {
     const double frequency = bins > 1 ? 0.5 * static_cast<double>(bin) / static_cast<double>(bins - 1) : 0.0;
-    projections = directions<T>(o.projection_pannings, o.projection_delays, -std::numbers::pi / 2, 0,
-                                o.max_delay_samples, frequency);
+    projections = directions<T>(o.projection_pannings, o.projection_delays, -std::numbers::pi / 2, 0, o.max_delay_samples, frequency);
     const Complex<T> locations =
         directions<T>(o.location_pannings, o.location_delays, 0, std::numbers::pi / 2, o.max_delay_samples, frequency);
     passed = raised((projections * locations.transpose()).cwiseAbs2().cwiseSqrt(), o.alpha);
@@ -95,8 +93,7 @@ void check(const dsp::Spectrogram<T>& stereo, const ProjetModel<T>& model, const
   if (stereo.channels() < 2) throw Error{ErrorCode::kUnsupported, "needs two channels", "projet"};
   if (model.bins != stereo.bins() || model.frames != stereo.frames() || model.sources != options.sources ||
       model.locations != options.location_pannings * options.location_delays ||
-      model.spectra.size() != model.bins * model.frames * model.sources ||
-      model.panorama.size() != model.locations * model.sources)
+      model.spectra.size() != model.bins * model.frames * model.sources || model.panorama.size() != model.locations * model.sources)
     throw Error{ErrorCode::kUsage, "the model has another shape than the spectrogram and the options", "projet"};
 }
 
@@ -115,8 +112,7 @@ void ProjetOptions::validate() const {
 }
 
 template <class T>
-ProjetModel<T> projet_random_start(std::size_t bins, std::size_t frames, const ProjetOptions& options,
-                                   std::uint64_t seed) {
+ProjetModel<T> projet_random_start(std::size_t bins, std::size_t frames, const ProjetOptions& options, std::uint64_t seed) {
   ProjetModel<T> model{bins, frames, options.location_pannings * options.location_delays, options.sources};
   model.spectra.resize(bins * frames * model.sources);
   model.panorama.resize(model.locations * model.sources);
@@ -146,8 +142,8 @@ void projet(const dsp::Spectrogram<T>& stereo, ProjetModel<T>& model, const Proj
         const Matrix<T> gains = bin.passed * panorama;  // [projection][source]
         Matrix<T> sigma = gains * spectra.transpose();
         Matrix<T> ratio = weighted(v, sigma, options.beta);
-        spectra.array() *= ((ratio.transpose() * gains).array() + static_cast<T>(kSmall)) /
-                           ((sigma.transpose() * gains).array() + static_cast<T>(kSmall));
+        spectra.array() *=
+            ((ratio.transpose() * gains).array() + static_cast<T>(kSmall)) / ((sigma.transpose() * gains).array() + static_cast<T>(kSmall));
         sigma.noalias() = gains * spectra.transpose();
         ratio = weighted(v, sigma, options.beta);
         const Matrix<T> above = ratio * spectra, below = sigma * spectra;
@@ -174,34 +170,36 @@ dsp::Spectrogram<T> projet_source(const dsp::Spectrogram<T>& stereo, const Proje
   check(stereo, model, options);
   dsp::Spectrogram<T> out(2, stereo.frames(), stereo.bins());
   const Eigen::Map<const Matrix<T>> panorama(model.panorama.data(), index(model.locations), index(model.sources));
-  pool.parallel_for(model.bins, [&](std::size_t k) {
-    const Bin<T> bin(k, model.bins, options);
-    const Eigen::Map<const Matrix<T>> spectra(model.spectra.data() + k * model.frames * model.sources,
-                                              index(model.frames), index(model.sources));
-    const Matrix<T> gains = bin.passed * panorama;
-    const Matrix<T> total = gains * spectra.transpose();
-    const Matrix<T> part = gains.col(index(source)) * spectra.col(index(source)).transpose();
-    const auto even = static_cast<T>(1) / static_cast<T>(model.sources);
-    const Matrix<T> share = (total.array() > 0).select(part.array() / total.array(), even);
-    const Complex<T> projected =
-        (bin.projections * channels_of(stereo, k)).array() * share.array().template cast<std::complex<T>>();
-    // The pseudo-inverse (AᴴA)⁻¹Aᴴ of the projections, whose two columns are independent.
-    const Eigen::Matrix<std::complex<T>, 2, 2> gram = bin.projections.adjoint() * bin.projections;
-    const std::complex<T> determinant = gram(0, 0) * gram(1, 1) - gram(0, 1) * gram(1, 0);
-    Eigen::Matrix<std::complex<T>, 2, 2> inverse;
-    inverse << gram(1, 1), -gram(0, 1), -gram(1, 0), gram(0, 0);
-    const Complex<T> back = (inverse / determinant) * (bin.projections.adjoint() * projected);
-    for (std::size_t c = 0; c < 2; ++c)
-      for (std::size_t m = 0; m < stereo.frames(); ++m) out.at(c, m, k) = back(index(c), index(m));
-  }, 8);
+  pool.parallel_for(
+      model.bins,
+      [&](std::size_t k) {
+        const Bin<T> bin(k, model.bins, options);
+        const Eigen::Map<const Matrix<T>> spectra(model.spectra.data() + k * model.frames * model.sources, index(model.frames),
+                                                  index(model.sources));
+        const Matrix<T> gains = bin.passed * panorama;
+        const Matrix<T> total = gains * spectra.transpose();
+        const Matrix<T> part = gains.col(index(source)) * spectra.col(index(source)).transpose();
+        const auto even = static_cast<T>(1) / static_cast<T>(model.sources);
+        const Matrix<T> share = (total.array() > 0).select(part.array() / total.array(), even);
+        const Complex<T> projected = (bin.projections * channels_of(stereo, k)).array() * share.array().template cast<std::complex<T>>();
+        // The pseudo-inverse (AᴴA)⁻¹Aᴴ of the projections, whose two columns are independent.
+        const Eigen::Matrix<std::complex<T>, 2, 2> gram = bin.projections.adjoint() * bin.projections;
+        const std::complex<T> determinant = gram(0, 0) * gram(1, 1) - gram(0, 1) * gram(1, 0);
+        Eigen::Matrix<std::complex<T>, 2, 2> inverse;
+        inverse << gram(1, 1), -gram(0, 1), -gram(1, 0), gram(0, 0);
+        const Complex<T> back = (inverse / determinant) * (bin.projections.adjoint() * projected);
+        for (std::size_t c = 0; c < 2; ++c)
+          for (std::size_t m = 0; m < stereo.frames(); ++m) out.at(c, m, k) = back(index(c), index(m));
+      },
+      8);
   return out;
 }
 
-#define UNBRAID_PROJET(T)                                                                                        \
-  template ProjetModel<T> projet_random_start<T>(std::size_t, std::size_t, const ProjetOptions&, std::uint64_t); \
-  template void projet<T>(const dsp::Spectrogram<T>&, ProjetModel<T>&, const ProjetOptions&, RunContext&);       \
-  template dsp::Spectrogram<T> projet_source<T>(const dsp::Spectrogram<T>&, const ProjetModel<T>&, std::size_t,  \
-                                                const ProjetOptions&, ThreadPool&);
+#define UNBRAID_PROJET(T)                                                                                                             \
+  template ProjetModel<T> projet_random_start<T>(std::size_t, std::size_t, const ProjetOptions&, std::uint64_t);                      \
+  template void projet<T>(const dsp::Spectrogram<T>&, ProjetModel<T>&, const ProjetOptions&, RunContext&);                            \
+  template dsp::Spectrogram<T> projet_source<T>(const dsp::Spectrogram<T>&, const ProjetModel<T>&, std::size_t, const ProjetOptions&, \
+                                                ThreadPool&);
 UNBRAID_PROJET(float)
 UNBRAID_PROJET(double)
 #undef UNBRAID_PROJET
@@ -211,8 +209,7 @@ namespace {
 /// Channels beyond the first two belong to the last source, as does what rounding leaves.
 class ProjetSeparator final : public Separator {
  public:
-  ProjetSeparator(const StreamFormat& format, const dsp::StftOptions& stft, const ProjetOptions& options,
-                  std::uint64_t seed)
+  ProjetSeparator(const StreamFormat& format, const dsp::StftOptions& stft, const ProjetOptions& options, std::uint64_t seed)
       : options_(options), stft_(stft), seed_(seed) {
     info_ = info_of_sources(format, options.sources);
     info_.working_bytes = [bins = stft_.bins(), hop = stft_.hop(), sources = options.sources](std::size_t frames) {
@@ -255,33 +252,41 @@ Method projet_method() {
       .summary = "sources of a stereo recording by projections that cancel them one by one",
       .paper = "Fitzgerald, Liutkus, Badeau, Projection-based demixing of spatial audio, IEEE TASLP 24(9), 2016",
       .stems = source_names(2),
-      .parameters = {
-          sources_parameter(2),
-          window_parameter(46.0),
-          {.name = "iterations", .help = "number of updates", .value = std::int64_t{50}, .minimum = 1,
-           .maximum = 10000, .source = "nussl"},
-          {.name = "pannings", .help = "positions from left to right", .value = std::int64_t{30}, .minimum = 2,
-           .maximum = 500, .source = "nussl"},
-          {.name = "delays", .help = "delays at each position; 1: none", .value = std::int64_t{1}, .minimum = 1,
-           .maximum = 100},
-          {.name = "max_delay_samples", .help = "greatest delay, when there are delays", .unit = "samples",
-           .value = 20.0, .minimum = 0, .maximum = 1000, .source = "nussl"}},
+      .parameters = {sources_parameter(2),
+                     window_parameter(46.0),
+                     {.name = "iterations",
+                      .help = "number of updates",
+                      .value = std::int64_t{50},
+                      .minimum = 1,
+                      .maximum = 10000,
+                      .source = "nussl"},
+                     {.name = "pannings",
+                      .help = "positions from left to right",
+                      .value = std::int64_t{30},
+                      .minimum = 2,
+                      .maximum = 500,
+                      .source = "nussl"},
+                     {.name = "delays", .help = "delays at each position; 1: none", .value = std::int64_t{1}, .minimum = 1, .maximum = 100},
+                     {.name = "max_delay_samples",
+                      .help = "greatest delay, when there are delays",
+                      .unit = "samples",
+                      .value = 20.0,
+                      .minimum = 0,
+                      .maximum = 1000,
+                      .source = "nussl"}},
       .whole_track = true};
-  method.make = [](const StreamFormat& format, const ParameterValues& values,
-                   std::uint64_t seed) -> std::unique_ptr<Separator> {
+  method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t seed) -> std::unique_ptr<Separator> {
     if (format.channels < 2)
       throw Error{ErrorCode::kUnsupported, "needs two channels: it tells sources apart by where they stand", "projet"};
     const auto delays = static_cast<std::size_t>(values.integer("delays"));
-    const ProjetOptions options{
-        .sources = number_of_sources(values),
-        .iterations = static_cast<std::size_t>(values.integer("iterations")),
-        .max_delay_samples = values.number("max_delay_samples"),
-        .location_pannings = static_cast<std::size_t>(values.integer("pannings")),
-        .location_delays = delays,
-        .projection_delays = delays == 1 ? 1 : (delays + 1) / 2};  // nussl: 17 locations, 9 projections
+    const ProjetOptions options{.sources = number_of_sources(values),
+                                .iterations = static_cast<std::size_t>(values.integer("iterations")),
+                                .max_delay_samples = values.number("max_delay_samples"),
+                                .location_pannings = static_cast<std::size_t>(values.integer("pannings")),
+                                .location_delays = delays,
+                                .projection_delays = delays == 1 ? 1 : (delays + 1) / 2};  // nussl: 17 locations, 9 projections
     options.validate();
-    return std::make_unique<ProjetSeparator>(format, stft_options(format.sample_rate, values.number("window_ms")),
-                                             options, seed);
+    return std::make_unique<ProjetSeparator>(format, stft_options(format.sample_rate, values.number("window_ms")), options, seed);
   };
   return method;
 }

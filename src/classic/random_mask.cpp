@@ -23,16 +23,19 @@ Method random_method() {
     return make_masking_separator(info, stft, [seed, count = stems.size()](const dsp::Spectrogram<float>& mix, RunContext& run) {
       std::vector<dsp::Mask<float>> masks;
       for (std::size_t i = 0; i + 1 < count; ++i) masks.emplace_back(mix.channels(), mix.frames(), mix.bins());
-      run.pool.parallel_for(mix.frames(), [&](std::size_t frame) {
-        Rng rng(seed, frame);
-        std::vector<double> shares(count);
-        for (std::size_t bin = 0; bin < mix.bins(); ++bin) {
-          double sum = 0;
-          for (double& share : shares) sum += share = 1.0 - rng.uniform();  // above 0
-          for (std::size_t i = 0; i < masks.size(); ++i)
-            for (std::size_t c = 0; c < mix.channels(); ++c) masks[i].frame(c, frame)[bin] = static_cast<float>(shares[i] / sum);
-        }
-      }, 16);
+      run.pool.parallel_for(
+          mix.frames(),
+          [&](std::size_t frame) {
+            Rng rng(seed, frame);
+            std::vector<double> shares(count);
+            for (std::size_t bin = 0; bin < mix.bins(); ++bin) {
+              double sum = 0;
+              for (double& share : shares) sum += share = 1.0 - rng.uniform();  // above 0
+              for (std::size_t i = 0; i < masks.size(); ++i)
+                for (std::size_t c = 0; c < mix.channels(); ++c) masks[i].frame(c, frame)[bin] = static_cast<float>(shares[i] / sum);
+            }
+          },
+          16);
       return masks;
     });
   };

@@ -17,8 +17,7 @@ namespace {
 
 /// The beat spectrum of the frames [first, first + count).
 template <class T>
-std::vector<double> beat_spectrum_of(const dsp::Magnitudes<T>& magnitudes, std::size_t first, std::size_t count,
-                                     ThreadPool& pool) {
+std::vector<double> beat_spectrum_of(const dsp::Magnitudes<T>& magnitudes, std::size_t first, std::size_t count, ThreadPool& pool) {
   if (count == 0) return {};
   // The mean over the bins of the autocorrelations is the transform of the mean of the power spectra along time
   // (Wiener, Khinchin): one inverse transform for all bins. Zeros keep the circular correlation from wrapping.
@@ -50,16 +49,14 @@ std::vector<double> beat_spectrum_of(const dsp::Magnitudes<T>& magnitudes, std::
   std::vector<double> correlation(fft.size());
   fft.inverse(total, correlation);
   correlation.resize(count);
-  for (std::size_t lag = 0; lag < count; ++lag)
-    correlation[lag] /= static_cast<double>(count - lag) * static_cast<double>(bins);
+  for (std::size_t lag = 0; lag < count; ++lag) correlation[lag] /= static_cast<double>(count - lag) * static_cast<double>(bins);
   return correlation;
 }
 
 /// out = min(model, mix) / mix, in place of the model; background where the mix is silent or the bin low.
 template <class T>
 void to_mask(std::span<T> model, std::span<const T> mix, std::size_t first_bin) {
-  for (std::size_t k = 0; k < model.size(); ++k)
-    model[k] = k < first_bin || !(mix[k] > 0) ? T{1} : std::min(model[k], mix[k]) / mix[k];
+  for (std::size_t k = 0; k < model.size(); ++k) model[k] = k < first_bin || !(mix[k] > 0) ? T{1} : std::min(model[k], mix[k]) / mix[k];
 }
 
 }  // namespace
@@ -79,8 +76,7 @@ std::size_t repeating_period(std::span<const double> beats, std::size_t shortest
 }
 
 template <class T>
-dsp::Mask<T> repet_mask(const dsp::Magnitudes<T>& magnitudes, std::size_t period, std::size_t first_bin,
-                        ThreadPool& pool) {
+dsp::Mask<T> repet_mask(const dsp::Magnitudes<T>& magnitudes, std::size_t period, std::size_t first_bin, ThreadPool& pool) {
   const std::size_t frames = magnitudes.frames();
   dsp::Mask<T> mask(magnitudes.channels(), frames, magnitudes.bins());
   if (period == 0) {
@@ -88,17 +84,20 @@ dsp::Mask<T> repet_mask(const dsp::Magnitudes<T>& magnitudes, std::size_t period
     return mask;
   }
   const std::size_t phases = std::min(period, frames);
-  pool.parallel_for(magnitudes.channels() * phases, [&](std::size_t task) {
-    const std::size_t channel = task / phases, phase = task % phases;
-    std::vector<const T*> repetitions;
-    for (std::size_t m = phase; m < frames; m += period) repetitions.push_back(magnitudes.frame(channel, m).data());
-    std::vector<T> model(magnitudes.bins());
-    median_of_rows<T>(repetitions, model);
-    for (std::size_t m = phase; m < frames; m += period) {
-      std::ranges::copy(model, mask.frame(channel, m).begin());
-      to_mask<T>(mask.frame(channel, m), magnitudes.frame(channel, m), first_bin);
-    }
-  }, 4);
+  pool.parallel_for(
+      magnitudes.channels() * phases,
+      [&](std::size_t task) {
+        const std::size_t channel = task / phases, phase = task % phases;
+        std::vector<const T*> repetitions;
+        for (std::size_t m = phase; m < frames; m += period) repetitions.push_back(magnitudes.frame(channel, m).data());
+        std::vector<T> model(magnitudes.bins());
+        median_of_rows<T>(repetitions, model);
+        for (std::size_t m = phase; m < frames; m += period) {
+          std::ranges::copy(model, mask.frame(channel, m).begin());
+          to_mask<T>(mask.frame(channel, m), magnitudes.frame(channel, m), first_bin);
+        }
+      },
+      4);
   return mask;
 }
 
@@ -114,8 +113,7 @@ void AdaptiveRepetOptions::validate() const {
 }
 
 template <class T>
-dsp::Mask<T> adaptive_repet_mask(const dsp::Magnitudes<T>& magnitudes, const AdaptiveRepetOptions& options,
-                                 RunContext& run) {
+dsp::Mask<T> adaptive_repet_mask(const dsp::Magnitudes<T>& magnitudes, const AdaptiveRepetOptions& options, RunContext& run) {
   options.validate();
   const std::size_t frames = magnitudes.frames();
   // The period of a frame is that of the window whose middle is nearest.
@@ -125,24 +123,27 @@ dsp::Mask<T> adaptive_repet_mask(const dsp::Magnitudes<T>& magnitudes, const Ada
     const std::size_t half = options.window_frames / 2;
     const std::size_t first = center > half ? center - half : 0;
     const std::size_t last = std::min(frames, center + options.window_frames - half);
-    periods.push_back(repeating_period(beat_spectrum_of(magnitudes, first, last - first, run.pool),
-                                       options.shortest_period, options.longest_period));
+    periods.push_back(
+        repeating_period(beat_spectrum_of(magnitudes, first, last - first, run.pool), options.shortest_period, options.longest_period));
   }
   dsp::Mask<T> mask(magnitudes.channels(), frames, magnitudes.bins());
-  run.pool.parallel_for(magnitudes.channels() * frames, [&](std::size_t task) {
-    const std::size_t channel = task / frames, m = task % frames;
-    const std::size_t nearest = std::min((m + options.step_frames / 2) / options.step_frames, periods.size() - 1);
-    const auto period = static_cast<std::ptrdiff_t>(periods[nearest]);
-    std::vector<const T*> repetitions;
-    const auto reach = period == 0 ? 0 : static_cast<std::ptrdiff_t>(options.repetitions / 2);
-    for (std::ptrdiff_t r = -reach; r <= reach; ++r) {
-      const std::ptrdiff_t other = static_cast<std::ptrdiff_t>(m) + r * period;
-      if (other >= 0 && other < static_cast<std::ptrdiff_t>(frames))
-        repetitions.push_back(magnitudes.frame(channel, static_cast<std::size_t>(other)).data());
-    }
-    median_of_rows<T>(repetitions, mask.frame(channel, m));
-    to_mask<T>(mask.frame(channel, m), magnitudes.frame(channel, m), options.first_bin);
-  }, 16);
+  run.pool.parallel_for(
+      magnitudes.channels() * frames,
+      [&](std::size_t task) {
+        const std::size_t channel = task / frames, m = task % frames;
+        const std::size_t nearest = std::min((m + options.step_frames / 2) / options.step_frames, periods.size() - 1);
+        const auto period = static_cast<std::ptrdiff_t>(periods[nearest]);
+        std::vector<const T*> repetitions;
+        const auto reach = period == 0 ? 0 : static_cast<std::ptrdiff_t>(options.repetitions / 2);
+        for (std::ptrdiff_t r = -reach; r <= reach; ++r) {
+          const std::ptrdiff_t other = static_cast<std::ptrdiff_t>(m) + r * period;
+          if (other >= 0 && other < static_cast<std::ptrdiff_t>(frames))
+            repetitions.push_back(magnitudes.frame(channel, static_cast<std::size_t>(other)).data());
+        }
+        median_of_rows<T>(repetitions, mask.frame(channel, m));
+        to_mask<T>(mask.frame(channel, m), magnitudes.frame(channel, m), options.first_bin);
+      },
+      16);
   return mask;
 }
 
@@ -150,54 +151,65 @@ template std::vector<double> beat_spectrum<float>(const dsp::Magnitudes<float>&,
 template std::vector<double> beat_spectrum<double>(const dsp::Magnitudes<double>&, ThreadPool&);
 template dsp::Mask<float> repet_mask<float>(const dsp::Magnitudes<float>&, std::size_t, std::size_t, ThreadPool&);
 template dsp::Mask<double> repet_mask<double>(const dsp::Magnitudes<double>&, std::size_t, std::size_t, ThreadPool&);
-template dsp::Mask<float> adaptive_repet_mask<float>(const dsp::Magnitudes<float>&, const AdaptiveRepetOptions&,
-                                                     RunContext&);
-template dsp::Mask<double> adaptive_repet_mask<double>(const dsp::Magnitudes<double>&, const AdaptiveRepetOptions&,
-                                                       RunContext&);
+template dsp::Mask<float> adaptive_repet_mask<float>(const dsp::Magnitudes<float>&, const AdaptiveRepetOptions&, RunContext&);
+template dsp::Mask<double> adaptive_repet_mask<double>(const dsp::Magnitudes<double>&, const AdaptiveRepetOptions&, RunContext&);
 
 Method repet_method() {
   Method method{
       .name = "repet",
       .summary = "repeating background (accompaniment) and varying foreground (voice), by the period of the beat",
-      .paper = "Rafii, Pardo, REpeating Pattern Extraction Technique (REPET), IEEE TASLP 21(1), 2013; Liutkus et al., "
-               "Adaptive filtering for music/voice separation, ICASSP 2012",
+      .paper =
+          "Rafii, Pardo, REpeating Pattern Extraction Technique (REPET), IEEE TASLP 21(1), 2013; Liutkus et al., "
+          "Adaptive filtering for music/voice separation, ICASSP 2012",
       .stems = background_stems(),
-      .parameters = {
-          window_parameter(46.0),
-          {.name = "period_s", .help = "the repeating period; 0: find it", .unit = "s", .value = 0.0, .minimum = 0,
-           .maximum = 600},
-          {.name = "shortest_period_s", .help = "shortest period looked for", .unit = "s", .value = 0.8,
-           .minimum = 0.01, .maximum = 600, .source = "nussl"},
-          {.name = "longest_period_s", .help = "longest period looked for, at most a third of the song", .unit = "s",
-           .value = 8.0, .minimum = 0.01, .maximum = 600, .source = "nussl"},
-          {.name = "adaptive", .help = "find the period anew along the song", .value = false},
-          {.name = "adaptive_window_s", .help = "stretch in which the period is found", .unit = "s", .value = 24.0,
-           .minimum = 1, .maximum = 600},
-          {.name = "repetitions", .help = "repetitions in each median of the adaptive variant, an odd number",
-           .value = std::int64_t{5}, .minimum = 3, .maximum = 101},
-          high_pass_parameter("Rafii, Pardo 2013, section III")},
+      .parameters =
+          {window_parameter(46.0),
+           {.name = "period_s", .help = "the repeating period; 0: find it", .unit = "s", .value = 0.0, .minimum = 0, .maximum = 600},
+           {.name = "shortest_period_s",
+            .help = "shortest period looked for",
+            .unit = "s",
+            .value = 0.8,
+            .minimum = 0.01,
+            .maximum = 600,
+            .source = "nussl"},
+           {.name = "longest_period_s",
+            .help = "longest period looked for, at most a third of the song",
+            .unit = "s",
+            .value = 8.0,
+            .minimum = 0.01,
+            .maximum = 600,
+            .source = "nussl"},
+           {.name = "adaptive", .help = "find the period anew along the song", .value = false},
+           {.name = "adaptive_window_s",
+            .help = "stretch in which the period is found",
+            .unit = "s",
+            .value = 24.0,
+            .minimum = 1,
+            .maximum = 600},
+           {.name = "repetitions",
+            .help = "repetitions in each median of the adaptive variant, an odd number",
+            .value = std::int64_t{5},
+            .minimum = 3,
+            .maximum = 101},
+           high_pass_parameter("Rafii, Pardo 2013, section III")},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
     const dsp::StftOptions stft = stft_options(format.sample_rate, values.number("window_ms"));
     const double frames_per_second = format.sample_rate / static_cast<double>(stft.hop);
-    const auto to_frames = [=](const char* name) {
-      return static_cast<std::size_t>(std::ceil(values.number(name) * frames_per_second));
-    };
-    const AdaptiveRepetOptions options{
-        .shortest_period = std::max<std::size_t>(1, to_frames("shortest_period_s")),
-        .longest_period = to_frames("longest_period_s"),
-        .window_frames = std::max(to_frames("adaptive_window_s"), to_frames("longest_period_s") + 1),
-        .step_frames = std::max<std::size_t>(1, to_frames("adaptive_window_s") / 4),
-        .repetitions = static_cast<std::size_t>(values.integer("repetitions")),
-        .first_bin = first_bin(values, format.sample_rate, stft)};
+    const auto to_frames = [=](const char* name) { return static_cast<std::size_t>(std::ceil(values.number(name) * frames_per_second)); };
+    const AdaptiveRepetOptions options{.shortest_period = std::max<std::size_t>(1, to_frames("shortest_period_s")),
+                                       .longest_period = to_frames("longest_period_s"),
+                                       .window_frames = std::max(to_frames("adaptive_window_s"), to_frames("longest_period_s") + 1),
+                                       .step_frames = std::max<std::size_t>(1, to_frames("adaptive_window_s") / 4),
+                                       .repetitions = static_cast<std::size_t>(values.integer("repetitions")),
+                                       .first_bin = first_bin(values, format.sample_rate, stft)};
     options.validate();
     const bool adaptive = values.flag("adaptive");
     const std::size_t given = to_frames("period_s");
     return make_background_separator(format, stft, [=](const dsp::Magnitudes<float>& v, RunContext& run) {
       if (adaptive && given == 0) return adaptive_repet_mask(v, options, run);
       const std::size_t longest = std::min(options.longest_period, v.frames() / 3);
-      const std::size_t period =
-          given > 0 ? given : repeating_period(beat_spectrum(v, run.pool), options.shortest_period, longest);
+      const std::size_t period = given > 0 ? given : repeating_period(beat_spectrum(v, run.pool), options.shortest_period, longest);
       return repet_mask(v, period, options.first_bin, run.pool);
     });
   };

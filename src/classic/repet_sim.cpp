@@ -21,14 +21,17 @@ constexpr std::size_t kStrip = 64;  ///< rows of the similarity matrix that are 
 template <class T>
 Matrix<T> unit_frames(const dsp::Magnitudes<T>& magnitudes, ThreadPool& pool) {
   Matrix<T> out(magnitudes.frames(), magnitudes.bins());
-  pool.parallel_for(magnitudes.frames(), [&](std::size_t m) {
-    auto row = out.row(static_cast<Eigen::Index>(m));
-    row.setZero();
-    for (std::size_t c = 0; c < magnitudes.channels(); ++c)
-      row += Eigen::Map<const Eigen::Matrix<T, 1, Eigen::Dynamic>>(magnitudes.frame(c, m).data(), row.size());
-    const T length = row.norm();
-    if (length > 0) row /= length;
-  }, 16);
+  pool.parallel_for(
+      magnitudes.frames(),
+      [&](std::size_t m) {
+        auto row = out.row(static_cast<Eigen::Index>(m));
+        row.setZero();
+        for (std::size_t c = 0; c < magnitudes.channels(); ++c)
+          row += Eigen::Map<const Eigen::Matrix<T, 1, Eigen::Dynamic>>(magnitudes.frame(c, m).data(), row.size());
+        const T length = row.norm();
+        if (length > 0) row /= length;
+      },
+      16);
   return out;
 }
 
@@ -55,9 +58,7 @@ class PeakPicker {
 
  private:
   static constexpr std::size_t kBlock = 128;
-  std::span<T> block(std::size_t b) const {
-    return values_.subspan(b * kBlock, std::min(kBlock, values_.size() - b * kBlock));
-  }
+  std::span<T> block(std::size_t b) const { return values_.subspan(b * kBlock, std::min(kBlock, values_.size() - b * kBlock)); }
   void update(std::size_t b) { maxima_[b] = std::ranges::max(block(b)); }
 
   std::span<T> values_;
@@ -104,8 +105,8 @@ void RepetSimOptions::validate() const {
 }
 
 template <class T>
-std::vector<std::vector<std::size_t>> similar_frames(const dsp::Magnitudes<T>& magnitudes,
-                                                     const RepetSimOptions& options, RunContext& run) {
+std::vector<std::vector<std::size_t>> similar_frames(const dsp::Magnitudes<T>& magnitudes, const RepetSimOptions& options,
+                                                     RunContext& run) {
   options.validate();
   const std::size_t frames = magnitudes.frames();
   std::vector<std::vector<std::size_t>> similar(frames);
@@ -124,47 +125,58 @@ template <class T>
 dsp::Mask<T> repet_sim_mask(const dsp::Magnitudes<T>& magnitudes, const RepetSimOptions& options, RunContext& run) {
   const std::vector<std::vector<std::size_t>> similar = similar_frames(magnitudes, options, run);
   dsp::Mask<T> mask(magnitudes.channels(), magnitudes.frames(), magnitudes.bins());
-  run.pool.parallel_for(magnitudes.channels() * magnitudes.frames(), [&](std::size_t task) {
-    const std::size_t channel = task / magnitudes.frames(), m = task % magnitudes.frames();
-    const std::span<T> out = mask.frame(channel, m);
-    if (similar[m].empty()) {
-      std::ranges::fill(out, T{1});
-      return;
-    }
-    std::vector<const T*> rows;
-    for (const std::size_t other : similar[m]) rows.push_back(magnitudes.frame(channel, other).data());
-    median_of_rows<T>(rows, out);
-    const std::span<const T> mix = magnitudes.frame(channel, m);
-    for (std::size_t k = 0; k < out.size(); ++k)
-      out[k] = k < options.first_bin || !(mix[k] > 0) ? T{1} : std::min(out[k], mix[k]) / mix[k];
-  }, 16);
+  run.pool.parallel_for(
+      magnitudes.channels() * magnitudes.frames(),
+      [&](std::size_t task) {
+        const std::size_t channel = task / magnitudes.frames(), m = task % magnitudes.frames();
+        const std::span<T> out = mask.frame(channel, m);
+        if (similar[m].empty()) {
+          std::ranges::fill(out, T{1});
+          return;
+        }
+        std::vector<const T*> rows;
+        for (const std::size_t other : similar[m]) rows.push_back(magnitudes.frame(channel, other).data());
+        median_of_rows<T>(rows, out);
+        const std::span<const T> mix = magnitudes.frame(channel, m);
+        for (std::size_t k = 0; k < out.size(); ++k)
+          out[k] = k < options.first_bin || !(mix[k] > 0) ? T{1} : std::min(out[k], mix[k]) / mix[k];
+      },
+      16);
   return mask;
 }
 
-template std::vector<std::vector<std::size_t>> similar_frames<float>(const dsp::Magnitudes<float>&,
-                                                                     const RepetSimOptions&, RunContext&);
-template std::vector<std::vector<std::size_t>> similar_frames<double>(const dsp::Magnitudes<double>&,
-                                                                      const RepetSimOptions&, RunContext&);
+template std::vector<std::vector<std::size_t>> similar_frames<float>(const dsp::Magnitudes<float>&, const RepetSimOptions&, RunContext&);
+template std::vector<std::vector<std::size_t>> similar_frames<double>(const dsp::Magnitudes<double>&, const RepetSimOptions&, RunContext&);
 template dsp::Mask<float> repet_sim_mask<float>(const dsp::Magnitudes<float>&, const RepetSimOptions&, RunContext&);
-template dsp::Mask<double> repet_sim_mask<double>(const dsp::Magnitudes<double>&, const RepetSimOptions&,
-                                                  RunContext&);
+template dsp::Mask<double> repet_sim_mask<double>(const dsp::Magnitudes<double>&, const RepetSimOptions&, RunContext&);
 
 Method repet_sim_method() {
-  Method method{
-      .name = "repet_sim",
-      .summary = "repeating background (accompaniment) and varying foreground (voice), by the similarity of frames",
-      .paper = "Rafii, Pardo, Music/voice separation using the similarity matrix, ISMIR 2012",
-      .stems = background_stems(),
-      .parameters = {
-          window_parameter(46.0),
-          {.name = "similarity_threshold", .help = "least similarity, on a scale from 0 to 1 for each frame",
-           .value = 0.0, .minimum = 0, .maximum = 1, .source = "Rafii, Pardo 2012, section 3"},
-          {.name = "min_distance_s", .help = "least time between frames that are taken for repetitions", .unit = "s",
-           .value = 1.0, .minimum = 0, .maximum = 60, .source = "Rafii, Pardo 2012, section 3"},
-          {.name = "max_repeating_frames", .help = "how many frames are looked for", .value = std::int64_t{100},
-           .minimum = 2, .maximum = 10000, .source = "Rafii, Pardo 2012, section 3"},
-          high_pass_parameter("Rafii, Pardo 2012, section 3")},
-      .whole_track = true};
+  Method method{.name = "repet_sim",
+                .summary = "repeating background (accompaniment) and varying foreground (voice), by the similarity of frames",
+                .paper = "Rafii, Pardo, Music/voice separation using the similarity matrix, ISMIR 2012",
+                .stems = background_stems(),
+                .parameters = {window_parameter(46.0),
+                               {.name = "similarity_threshold",
+                                .help = "least similarity, on a scale from 0 to 1 for each frame",
+                                .value = 0.0,
+                                .minimum = 0,
+                                .maximum = 1,
+                                .source = "Rafii, Pardo 2012, section 3"},
+                               {.name = "min_distance_s",
+                                .help = "least time between frames that are taken for repetitions",
+                                .unit = "s",
+                                .value = 1.0,
+                                .minimum = 0,
+                                .maximum = 60,
+                                .source = "Rafii, Pardo 2012, section 3"},
+                               {.name = "max_repeating_frames",
+                                .help = "how many frames are looked for",
+                                .value = std::int64_t{100},
+                                .minimum = 2,
+                                .maximum = 10000,
+                                .source = "Rafii, Pardo 2012, section 3"},
+                               high_pass_parameter("Rafii, Pardo 2012, section 3")},
+                .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
     const dsp::StftOptions stft = stft_options(format.sample_rate, values.number("window_ms"));
     const RepetSimOptions options{
@@ -173,9 +185,8 @@ Method repet_sim_method() {
         .max_repeating_frames = static_cast<std::size_t>(values.integer("max_repeating_frames")),
         .first_bin = first_bin(values, format.sample_rate, stft)};
     options.validate();
-    return make_background_separator(format, stft, [options](const dsp::Magnitudes<float>& v, RunContext& run) {
-      return repet_sim_mask(v, options, run);
-    });
+    return make_background_separator(
+        format, stft, [options](const dsp::Magnitudes<float>& v, RunContext& run) { return repet_sim_mask(v, options, run); });
   };
   return method;
 }

@@ -30,12 +30,11 @@ void for_slices(Eigen::Index rows, ThreadPool& pool, const Body& body) {
 }
 
 /// out = a·b, or aᵀ·b, or a·bᵀ, for rows `first …` of out: rows × columns, inner values deep.
-void product(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, Eigen::Index rows, Eigen::Index columns, Eigen::Index inner,
-             const double* a, Eigen::Index a_stride, const double* b, Eigen::Index b_stride, double* out,
-             Eigen::Index out_stride) {
+void product(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, Eigen::Index rows, Eigen::Index columns, Eigen::Index inner, const double* a,
+             Eigen::Index a_stride, const double* b, Eigen::Index b_stride, double* out, Eigen::Index out_stride) {
   const auto whole = [](Eigen::Index i) { return static_cast<blasint>(i); };
-  cblas_dgemm(CblasRowMajor, turn_a, turn_b, whole(rows), whole(columns), whole(inner), 1.0, a, whole(a_stride), b,
-              whole(b_stride), 0.0, out, whole(out_stride));
+  cblas_dgemm(CblasRowMajor, turn_a, turn_b, whole(rows), whole(columns), whole(inner), 1.0, a, whole(a_stride), b, whole(b_stride), 0.0,
+              out, whole(out_stride));
 }
 
 /// mᵀ·m: the lower triangle in blocks of rows, the longest first; the rest mirrored.
@@ -46,8 +45,7 @@ Matrix<double> gram(const Matrix<double>& m, ThreadPool& pool) {
   pool.parallel_for(static_cast<std::size_t>(blocks), [&](std::size_t i) {
     const Eigen::Index first = (blocks - 1 - static_cast<Eigen::Index>(i)) * kBlock;
     const Eigen::Index rows = std::min(kBlock, n - first);
-    product(CblasTrans, CblasNoTrans, rows, first + rows, m.rows(), m.data() + first, n, m.data(), n,
-            result.data() + first * n, n);
+    product(CblasTrans, CblasNoTrans, rows, first + rows, m.rows(), m.data() + first, n, m.data(), n, result.data() + first * n, n);
   });
   result.triangularView<Eigen::StrictlyUpper>() = result.transpose();
   return result;
@@ -74,8 +72,8 @@ std::size_t threshold_singular_values(const Matrix<double>& m, double tau, Matri
   }
   for_slices(m.rows(), pool, [&](std::size_t, Eigen::Index first, Eigen::Index count) {
     Matrix<double> projected(count, rank);
-    product(CblasNoTrans, CblasTrans, count, rank, m.cols(), m.data() + first * m.cols(), m.cols(), pairs.vectors.data(),
-            m.cols(), projected.data(), rank);
+    product(CblasNoTrans, CblasTrans, count, rank, m.cols(), m.data() + first * m.cols(), m.cols(), pairs.vectors.data(), m.cols(),
+            projected.data(), rank);
     product(CblasNoTrans, CblasNoTrans, count, m.cols(), rank, projected.data(), rank, weighted.data(), m.cols(),
             out.data() + first * m.cols(), m.cols());
   });
@@ -88,11 +86,7 @@ struct Solver {
   Matrix<double> low_rank, sparse, multiplier, work;
 
   explicit Solver(const Matrix<double>& matrix)
-      : v(matrix),
-        low_rank(Matrix<double>::Zero(v.rows(), v.cols())),
-        sparse(low_rank),
-        multiplier(low_rank),
-        work(low_rank) {}
+      : v(matrix), low_rank(Matrix<double>::Zero(v.rows(), v.cols())), sparse(low_rank), multiplier(low_rank), work(low_rank) {}
 
   void solve(const RpcaOptions& options, RunContext& run, LowRankSparse& result) {
     const SerialBlas serial;
@@ -109,14 +103,12 @@ struct Solver {
       run.cancel.check();
       ++result.iterations;
       for_slices(v.rows(), run.pool, [&](std::size_t, Eigen::Index first, Eigen::Index n) {
-        work.middleRows(first, n) = v.middleRows(first, n) - sparse.middleRows(first, n) +
-                                    multiplier.middleRows(first, n) / mu;
+        work.middleRows(first, n) = v.middleRows(first, n) - sparse.middleRows(first, n) + multiplier.middleRows(first, n) / mu;
       });
       result.rank = threshold_singular_values(work, 1 / mu, low_rank, run.pool);
       std::vector<double> squares(kSlices);
-      for_slices(v.rows(), run.pool, [&](std::size_t s, Eigen::Index first, Eigen::Index n) {
-        squares[s] = shrink_and_multiply(first, n, mu, lambda / mu);
-      });
+      for_slices(v.rows(), run.pool,
+                 [&](std::size_t s, Eigen::Index first, Eigen::Index n) { squares[s] = shrink_and_multiply(first, n, mu, lambda / mu); });
       double square = 0;
       for (const double part : squares) square += part;
       result.error = std::sqrt(square) / norm;
@@ -152,8 +144,7 @@ void RpcaOptions::validate() const {
   if (!(gain > 0)) throw Error{ErrorCode::kUsage, "must be above 0", "gain"};
 }
 
-LowRankSparse rpca(std::span<const double> v, std::size_t frames, std::size_t bins, const RpcaOptions& options,
-                   RunContext& run) {
+LowRankSparse rpca(std::span<const double> v, std::size_t frames, std::size_t bins, const RpcaOptions& options, RunContext& run) {
   options.validate();
   if (v.size() != frames * bins) throw Error{ErrorCode::kUsage, "the matrix has another shape", "rpca"};
   LowRankSparse result{std::vector<double>(v.size()), std::vector<double>(v.size())};
@@ -182,8 +173,8 @@ dsp::Mask<T> rpca_mask(const dsp::Magnitudes<T>& magnitudes, const RpcaOptions& 
   const std::size_t values = magnitudes.frames() * magnitudes.bins();
   for (std::size_t c = 0; c < magnitudes.channels(); ++c) {
     const auto channel = magnitudes.values().subspan(c * values, values);
-    const LowRankSparse parts = rpca(std::vector<double>(channel.begin(), channel.end()), magnitudes.frames(),
-                                     magnitudes.bins(), options, run);
+    const LowRankSparse parts =
+        rpca(std::vector<double>(channel.begin(), channel.end()), magnitudes.frames(), magnitudes.bins(), options, run);
     const std::span<T> out = mask.values().subspan(c * values, values);
     for (std::size_t i = 0; i < values; ++i) {
       const double background = std::abs(parts.low_rank[i]), foreground = options.gain * std::abs(parts.sparse[i]);
@@ -202,32 +193,40 @@ Method rpca_method() {
   Method method{
       .name = "rpca",
       .summary = "repetitive background (accompaniment) and sparse foreground (voice), as low-rank and sparse parts",
-      .paper = "Huang, Chen, Smaragdis, Hasegawa-Johnson, Singing-voice separation from monaural recordings using "
-               "robust principal component analysis, ICASSP 2012; Lin, Chen, Ma, arXiv:1009.5055",
+      .paper =
+          "Huang, Chen, Smaragdis, Hasegawa-Johnson, Singing-voice separation from monaural recordings using "
+          "robust principal component analysis, ICASSP 2012; Lin, Chen, Ma, arXiv:1009.5055",
       .stems = background_stems(),
-      .parameters = {
-          window_parameter(46.0),
-          {.name = "iterations", .help = "most iterations", .value = std::int64_t{100}, .minimum = 1, .maximum = 10000},
-          {.name = "tolerance", .help = "relative residual at which to stop", .value = 1e-7, .minimum = 1e-12,
-           .maximum = 1, .source = "Lin, Chen, Ma"},
-          {.name = "gain", .help = "weight of the sparse part in the mask", .value = 1.0, .minimum = 0.01,
-           .maximum = 100, .source = "Huang et al. 2012, eq. 6"},
-          {.name = "mask", .help = "soft masks share each bin, hard ones give it to the louder part",
-           .value = std::string("soft"), .choices = {"soft", "hard"}},
-          high_pass_parameter()},
+      .parameters = {window_parameter(46.0),
+                     {.name = "iterations", .help = "most iterations", .value = std::int64_t{100}, .minimum = 1, .maximum = 10000},
+                     {.name = "tolerance",
+                      .help = "relative residual at which to stop",
+                      .value = 1e-7,
+                      .minimum = 1e-12,
+                      .maximum = 1,
+                      .source = "Lin, Chen, Ma"},
+                     {.name = "gain",
+                      .help = "weight of the sparse part in the mask",
+                      .value = 1.0,
+                      .minimum = 0.01,
+                      .maximum = 100,
+                      .source = "Huang et al. 2012, eq. 6"},
+                     {.name = "mask",
+                      .help = "soft masks share each bin, hard ones give it to the louder part",
+                      .value = std::string("soft"),
+                      .choices = {"soft", "hard"}},
+                     high_pass_parameter()},
       .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) {
     const dsp::StftOptions stft = stft_options(format.sample_rate, values.number("window_ms"));
-    const RpcaOptions options{
-        .iterations = static_cast<std::size_t>(values.integer("iterations")),
-        .tolerance = values.number("tolerance"),
-        .gain = values.number("gain"),
-        .hard = values.text("mask") == "hard",
-        .first_bin = first_bin(values, format.sample_rate, stft)};
+    const RpcaOptions options{.iterations = static_cast<std::size_t>(values.integer("iterations")),
+                              .tolerance = values.number("tolerance"),
+                              .gain = values.number("gain"),
+                              .hard = values.text("mask") == "hard",
+                              .first_bin = first_bin(values, format.sample_rate, stft)};
     options.validate();
-    return make_background_separator(format, stft, [options](const dsp::Magnitudes<float>& v, RunContext& run) {
-      return rpca_mask(v, options, run);
-    });
+    return make_background_separator(format, stft,
+                                     [options](const dsp::Magnitudes<float>& v, RunContext& run) { return rpca_mask(v, options, run); });
   };
   return method;
 }

@@ -89,8 +89,7 @@ Places directions(const dsp::Spectrogram<float>& mix, const SpatialOptions& opti
     }
     return {.centres = ordered.means, .mixture = ordered};
   }
-  const std::vector<double> centres =
-      kmeans(points, kDimensions, weights, {.clusters = options.sources, .seed = options.seed}).centres;
+  const std::vector<double> centres = kmeans(points, kDimensions, weights, {.clusters = options.sources, .seed = options.seed}).centres;
   std::vector<std::array<double, kDimensions>> rows(options.sources);
   for (std::size_t j = 0; j < rows.size(); ++j) std::copy_n(centres.begin() + 3 * static_cast<std::ptrdiff_t>(j), 3, rows[j].begin());
   std::ranges::sort(rows);
@@ -99,51 +98,65 @@ Places directions(const dsp::Spectrogram<float>& mix, const SpatialOptions& opti
   return {.centres = ordered};
 }
 
-std::vector<dsp::Mask<float>> memberships(const dsp::Spectrogram<float>& mix, const Places& places,
-                                          const SpatialOptions& options, ThreadPool& pool) {
+std::vector<dsp::Mask<float>> memberships(const dsp::Spectrogram<float>& mix, const Places& places, const SpatialOptions& options,
+                                          ThreadPool& pool) {
   std::vector<dsp::Mask<float>> masks(options.sources, dsp::Mask<float>(1, mix.frames(), mix.bins()));
-  pool.parallel_for(mix.frames(), [&](std::size_t m) {
-    std::vector<double> weights(options.sources);
-    for (std::size_t k = 0; k < mix.bins(); ++k) {
-      const auto point = direction(mix.at(0, m, k), mix.at(1, m, k), options.phase_weight);
-      double total = 0;
-      if (options.gaussian) {
-        places.mixture.responsibilities(point, weights);
-        total = 1;
-      }
-      for (std::size_t j = 0; !options.gaussian && j < options.sources; ++j) {
-        const double d = squared_distance(point, std::span(places.centres).subspan(kDimensions * j, kDimensions));
-        weights[j] = std::pow(std::max(d, 1e-12), -options.sharpness);
-        total += weights[j];
-      }
-      for (std::size_t j = 0; j < options.sources; ++j)
-        masks[j].at(0, m, k) = static_cast<float>(weights[j] / total);
-    }
-  }, 8);
+  pool.parallel_for(
+      mix.frames(),
+      [&](std::size_t m) {
+        std::vector<double> weights(options.sources);
+        for (std::size_t k = 0; k < mix.bins(); ++k) {
+          const auto point = direction(mix.at(0, m, k), mix.at(1, m, k), options.phase_weight);
+          double total = 0;
+          if (options.gaussian) {
+            places.mixture.responsibilities(point, weights);
+            total = 1;
+          }
+          for (std::size_t j = 0; !options.gaussian && j < options.sources; ++j) {
+            const double d = squared_distance(point, std::span(places.centres).subspan(kDimensions * j, kDimensions));
+            weights[j] = std::pow(std::max(d, 1e-12), -options.sharpness);
+            total += weights[j];
+          }
+          for (std::size_t j = 0; j < options.sources; ++j) masks[j].at(0, m, k) = static_cast<float>(weights[j] / total);
+        }
+      },
+      8);
   return masks;
 }
 
 }  // namespace
 
 Method spatial_method() {
-  Method method{
-      .name = "spatial",
-      .summary = "sources of a stereo recording by where they stand, from left to right",
-      .paper = "Bezdek, Pattern recognition with fuzzy objective function algorithms, Plenum 1981; after nussl's "
-               "spatial clustering",
-      .stems = source_names(2),
-      .parameters = {
-          sources_parameter(2),
-          window_parameter(93.0),
-          {.name = "phase_weight", .help = "weight of phase differences against level differences; 0 for a mix that "
-                                           "was panned by levels", .value = 0.3, .minimum = 0, .maximum = 1},
-          {.name = "loudest_share", .help = "share of the bins, the loudest, from which directions are learnt",
-           .value = 0.1, .minimum = 0.001, .maximum = 1, .source = "nussl"},
-          {.name = "clusters", .help = "k-means, or a mixture of Gaussians whose spreads are learnt as well",
-           .value = std::string("kmeans"), .choices = {"kmeans", "gmm"}},
-          {.name = "sharpness", .help = "how clearly a bin belongs to the nearest direction of k-means", .value = 2.0,
-           .minimum = 0.1, .maximum = 50}},
-      .whole_track = true};
+  Method method{.name = "spatial",
+                .summary = "sources of a stereo recording by where they stand, from left to right",
+                .paper =
+                    "Bezdek, Pattern recognition with fuzzy objective function algorithms, Plenum 1981; after nussl's "
+                    "spatial clustering",
+                .stems = source_names(2),
+                .parameters = {sources_parameter(2),
+                               window_parameter(93.0),
+                               {.name = "phase_weight",
+                                .help = "weight of phase differences against level differences; 0 for a mix that "
+                                        "was panned by levels",
+                                .value = 0.3,
+                                .minimum = 0,
+                                .maximum = 1},
+                               {.name = "loudest_share",
+                                .help = "share of the bins, the loudest, from which directions are learnt",
+                                .value = 0.1,
+                                .minimum = 0.001,
+                                .maximum = 1,
+                                .source = "nussl"},
+                               {.name = "clusters",
+                                .help = "k-means, or a mixture of Gaussians whose spreads are learnt as well",
+                                .value = std::string("kmeans"),
+                                .choices = {"kmeans", "gmm"}},
+                               {.name = "sharpness",
+                                .help = "how clearly a bin belongs to the nearest direction of k-means",
+                                .value = 2.0,
+                                .minimum = 0.1,
+                                .maximum = 50}},
+                .whole_track = true};
   method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t seed) {
     if (format.channels < 2)
       throw Error{ErrorCode::kUnsupported, "needs two channels: it tells sources apart by where they stand", "spatial"};
@@ -153,8 +166,7 @@ Method spatial_method() {
                                  .sharpness = values.number("sharpness"),
                                  .gaussian = values.text("clusters") == "gmm",
                                  .seed = seed};
-    return make_masking_separator(info_of_sources(format, options.sources),
-                                  stft_options(format.sample_rate, values.number("window_ms")),
+    return make_masking_separator(info_of_sources(format, options.sources), stft_options(format.sample_rate, values.number("window_ms")),
                                   [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
                                     return memberships(mix, directions(mix, options, run.pool), options, run.pool);
                                   });

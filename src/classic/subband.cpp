@@ -46,27 +46,26 @@ void BandOptions::validate() const {
   if (order != 2 && order != 4 && order != 8) throw Error{ErrorCode::kUsage, "must be 2, 4 or 8", "order"};
 }
 
-AudioBuffer low_band(AudioView signal, double edge_hz, const BandOptions& options, double sample_rate,
-                     ThreadPool& pool) {
+AudioBuffer low_band(AudioView signal, double edge_hz, const BandOptions& options, double sample_rate, ThreadPool& pool) {
   if (edge_hz >= sample_rate / 2) return AudioBuffer(signal);
   if (options.filter == BandOptions::Filter::kFir) {
     const dsp::KaiserDesign design = kaiser(edge_hz, options, sample_rate);
     AudioBuffer out(signal.channels(), signal.frames());
     dsp::filter_aligned(signal,
-                        dsp::fir_low_pass({.sample_rate = sample_rate, .high_hz = edge_hz, .taps = design.taps,
-                                           .window = dsp::WindowKind::kKaiser, .kaiser_beta = design.beta}),
+                        dsp::fir_low_pass({.sample_rate = sample_rate,
+                                           .high_hz = edge_hz,
+                                           .taps = design.taps,
+                                           .window = dsp::WindowKind::kKaiser,
+                                           .kaiser_beta = design.beta}),
                         out, pool);
     return out;
   }
   AudioBuffer out(signal);
-  filter_both_ways(dsp::butterworth_low_pass(
-                       {.sample_rate = sample_rate, .frequency_hz = edge_hz, .order = options.order / 2}),
-                   out);
+  filter_both_ways(dsp::butterworth_low_pass({.sample_rate = sample_rate, .frequency_hz = edge_hz, .order = options.order / 2}), out);
   return out;
 }
 
-std::vector<AudioBuffer> split_bands(AudioView signal, const BandOptions& options, double sample_rate,
-                                     ThreadPool& pool) {
+std::vector<AudioBuffer> split_bands(AudioView signal, const BandOptions& options, double sample_rate, ThreadPool& pool) {
   options.validate();
   std::vector<AudioBuffer> bands;
   for (const double edge : options.edges_hz) bands.push_back(low_band(signal, edge, options, sample_rate, pool));
@@ -95,13 +94,13 @@ namespace {
 
 class SubbandSeparator final : public Separator {
  public:
-  SubbandSeparator(const StreamFormat& format, std::vector<std::string> stems, BandOptions options)
-      : options_(std::move(options)) {
+  SubbandSeparator(const StreamFormat& format, std::vector<std::string> stems, BandOptions options) : options_(std::move(options)) {
     const std::size_t context = context_frames(options_, format.sample_rate);
     const auto core = static_cast<std::size_t>(std::ceil(10 * format.sample_rate));
-    info_ = {.stems = std::move(stems), .sample_rate = format.sample_rate, .channels = format.channels,
-             .blocks = Chunked{.length = core + 2 * context, .overlap = 0, .window = BlockWindow::kBox,
-                               .context = context}};
+    info_ = {.stems = std::move(stems),
+             .sample_rate = format.sample_rate,
+             .channels = format.channels,
+             .blocks = Chunked{.length = core + 2 * context, .overlap = 0, .window = BlockWindow::kBox, .context = context}};
     info_.working_bytes = [channels = format.channels, context](std::size_t frames) {
       return (frames * channels + 64 * context + 65536) * sizeof(float);  // one more copy, and the transforms
     };
@@ -148,18 +147,21 @@ constexpr const char* kPaper =
     "crossover networks for noncoincident drivers, JAES 24(1), 1976";
 
 std::vector<Parameter> filter_parameters() {
-  return {{.name = "filter", .help = "kind of filter; all bands sum to the mix with each",
-           .value = std::string("fir"), .choices = {"fir", "linkwitz_riley"}},
-          {.name = "transition", .help = "width of the FIR transition bands, as a share of their frequency",
-           .value = 0.5, .minimum = 0.01, .maximum = 2},
-          {.name = "order", .help = "slope of the Linkwitz-Riley filters", .value = std::string("4"),
-           .choices = {"2", "4", "8"}}};
+  return {{.name = "filter",
+           .help = "kind of filter; all bands sum to the mix with each",
+           .value = std::string("fir"),
+           .choices = {"fir", "linkwitz_riley"}},
+          {.name = "transition",
+           .help = "width of the FIR transition bands, as a share of their frequency",
+           .value = 0.5,
+           .minimum = 0.01,
+           .maximum = 2},
+          {.name = "order", .help = "slope of the Linkwitz-Riley filters", .value = std::string("4"), .choices = {"2", "4", "8"}}};
 }
 
 BandOptions band_options(std::vector<double> edges, const ParameterValues& values) {
   BandOptions options{.edges_hz = std::move(edges),
-                      .filter = values.text("filter") == "fir" ? BandOptions::Filter::kFir
-                                                               : BandOptions::Filter::kLinkwitzRiley,
+                      .filter = values.text("filter") == "fir" ? BandOptions::Filter::kFir : BandOptions::Filter::kLinkwitzRiley,
                       .transition = values.number("transition"),
                       .order = static_cast<std::size_t>(std::stoul(values.text("order")))};
   options.validate();
@@ -174,11 +176,10 @@ Method subband_method() {
                 .paper = kPaper,
                 .stems = band_names(4),
                 .parameters = filter_parameters()};
-  method.parameters.insert(method.parameters.begin(),
-                           {.name = "edges_hz", .help = "frequencies between the bands, ascending", .unit = "Hz",
-                            .value = std::string("200,1000,5000")});
-  method.make = [](const StreamFormat& format, const ParameterValues& values,
-                   std::uint64_t) -> std::unique_ptr<Separator> {
+  method.parameters.insert(
+      method.parameters.begin(),
+      {.name = "edges_hz", .help = "frequencies between the bands, ascending", .unit = "Hz", .value = std::string("200,1000,5000")});
+  method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) -> std::unique_ptr<Separator> {
     const BandOptions options = band_options(parse_edges(values.text("edges_hz")), values);
     return std::make_unique<SubbandSeparator>(format, band_names(options.edges_hz.size() + 1), options);
   };
@@ -191,10 +192,10 @@ Method lowpass_method() {
                 .paper = kPaper,
                 .stems = {"low", "high"},
                 .parameters = filter_parameters()};
-  method.parameters.insert(method.parameters.begin(), {.name = "cutoff_hz", .help = "where both stems are 6 dB down",
-                                                       .unit = "Hz", .value = 200.0, .minimum = 1, .maximum = 1e6});
-  method.make = [](const StreamFormat& format, const ParameterValues& values,
-                   std::uint64_t) -> std::unique_ptr<Separator> {
+  method.parameters.insert(
+      method.parameters.begin(),
+      {.name = "cutoff_hz", .help = "where both stems are 6 dB down", .unit = "Hz", .value = 200.0, .minimum = 1, .maximum = 1e6});
+  method.make = [](const StreamFormat& format, const ParameterValues& values, std::uint64_t) -> std::unique_ptr<Separator> {
     return std::make_unique<SubbandSeparator>(format, std::vector<std::string>{"low", "high"},
                                               band_options({values.number("cutoff_hz")}, values));
   };

@@ -21,12 +21,10 @@ Eigenpairs solve_from(Matrix<double>& symmetric, lapack_int first) {
   std::vector<double> values(static_cast<std::size_t>(n));
   Matrix<double> vectors(n - first + 1, n);  // column-major for LAPACK: each vector is a row here
   std::vector<lapack_int> support(2 * static_cast<std::size_t>(n));
-  const lapack_int status =
-      LAPACKE_dsyevr(LAPACK_COL_MAJOR, 'V', 'I', 'L', n, symmetric.data(), n, 0.0, 0.0, first, n, 0.0, &found,
-                     values.data(), vectors.data(), n, support.data());
+  const lapack_int status = LAPACKE_dsyevr(LAPACK_COL_MAJOR, 'V', 'I', 'L', n, symmetric.data(), n, 0.0, 0.0, first, n, 0.0, &found,
+                                           values.data(), vectors.data(), n, support.data());
   if (status != 0) throw Error{ErrorCode::kInternal, "LAPACK found no eigenvalues", "dsyevr"};
-  Eigenpairs pairs{Eigen::Map<Eigen::VectorXd>(values.data(), found).reverse(),
-                   vectors.topRows(found).colwise().reverse()};
+  Eigenpairs pairs{Eigen::Map<Eigen::VectorXd>(values.data(), found).reverse(), vectors.topRows(found).colwise().reverse()};
   return pairs;
 }
 

@@ -10,8 +10,8 @@
 namespace unbraid::classic {
 
 struct Eigenpairs {
-  Eigen::VectorXd values;   ///< greatest first
-  Matrix<double> vectors;   ///< one row per value, of length 1
+  Eigen::VectorXd values;  ///< greatest first
+  Matrix<double> vectors;  ///< one row per value, of length 1
 };
 
 /// The `count` greatest eigenvalues; fewer when the matrix is smaller. kInternal when LAPACK does not converge.

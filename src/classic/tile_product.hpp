@@ -82,8 +82,8 @@ namespace detail {
 
 /// A block of R rows and V vectors, whose first element is (row, column) of the product.
 template <class T, std::size_t R, std::size_t V, class Finish>
-inline void block_product(std::size_t row, std::size_t column, std::size_t depth, Strided<T> x, const T* y,
-                          std::size_t y_stride, Finish finish) {
+inline void block_product(std::size_t row, std::size_t column, std::size_t depth, Strided<T> x, const T* y, std::size_t y_stride,
+                          Finish finish) {
   Lanes<T> sum[R][V] = {};
   for (std::size_t d = 0; d < depth; ++d) {
     Lanes<T> factors[V];
@@ -94,15 +94,14 @@ inline void block_product(std::size_t row, std::size_t column, std::size_t depth
     }
   }
   // Written out, not looped over: only so are the sums never put on the stack.
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (finish(row + I / V, column + I % V * lanes<T>, sum[I / V][I % V]), ...);
-  }(std::make_index_sequence<R * V>());
+  [&]<std::size_t... I>(std::index_sequence<I...>) { (finish(row + I / V, column + I % V * lanes<T>, sum[I / V][I % V]), ...); }
+  (std::make_index_sequence<R * V>());
 }
 
 /// All rows of V vectors: R at a time, then fewer.
 template <class T, std::size_t R, std::size_t V, class Finish>
-inline void panel_product(std::size_t rows, std::size_t column, std::size_t depth, Strided<T> x, const T* y,
-                          std::size_t y_stride, const Finish& finish) {
+inline void panel_product(std::size_t rows, std::size_t column, std::size_t depth, Strided<T> x, const T* y, std::size_t y_stride,
+                          const Finish& finish) {
   std::size_t r = 0;
   for (; r + R <= rows; r += R) block_product<T, R, V>(r, column, depth, x, y, y_stride, finish);
   for (; r + 4 <= rows; r += 4) block_product<T, 4, V>(r, column, depth, x, y, y_stride, finish);
@@ -114,23 +113,20 @@ inline void panel_product(std::size_t rows, std::size_t column, std::size_t dept
 
 /// finish(row, column, sum) for every vector of X · Y, rows × depth times depth × columns.
 template <class T, class Finish>
-void for_product(std::size_t rows, std::size_t columns, std::size_t depth, Strided<T> x, const T* y,
-                 std::size_t y_stride, const Finish& finish) {
+void for_product(std::size_t rows, std::size_t columns, std::size_t depth, Strided<T> x, const T* y, std::size_t y_stride,
+                 const Finish& finish) {
   std::size_t k = 0;
-  for (; k + 4 * lanes<T> <= columns; k += 4 * lanes<T>)
-    detail::panel_product<T, 6, 4>(rows, k, depth, x, y, y_stride, finish);
-  for (; k + 2 * lanes<T> <= columns; k += 2 * lanes<T>)
-    detail::panel_product<T, 12, 2>(rows, k, depth, x, y, y_stride, finish);
+  for (; k + 4 * lanes<T> <= columns; k += 4 * lanes<T>) detail::panel_product<T, 6, 4>(rows, k, depth, x, y, y_stride, finish);
+  for (; k + 2 * lanes<T> <= columns; k += 2 * lanes<T>) detail::panel_product<T, 12, 2>(rows, k, depth, x, y, y_stride, finish);
   for (; k < columns; k += lanes<T>) detail::panel_product<T, 12, 1>(rows, k, depth, x, y, y_stride, finish);
 }
 
 /// C += X · Y. c_stride is a multiple of lanes<T>.
 template <class T>
-void add_product(std::size_t rows, std::size_t columns, std::size_t depth, Strided<T> x, const T* y,
-                 std::size_t y_stride, T* c, std::size_t c_stride) {
-  for_product<T>(rows, columns, depth, x, y, y_stride, [=](std::size_t r, std::size_t k, Lanes<T> sum) {
-    put(c + r * c_stride + k, get(c + r * c_stride + k) + sum);
-  });
+void add_product(std::size_t rows, std::size_t columns, std::size_t depth, Strided<T> x, const T* y, std::size_t y_stride, T* c,
+                 std::size_t c_stride) {
+  for_product<T>(rows, columns, depth, x, y, y_stride,
+                 [=](std::size_t r, std::size_t k, Lanes<T> sum) { put(c + r * c_stride + k, get(c + r * c_stride + k) + sum); });
 }
 
 }  // namespace unbraid::classic

@@ -23,14 +23,11 @@ inline Parameter sources_parameter(std::int64_t usual) {
   return {.name = "sources", .help = "how many sources to look for", .value = usual, .minimum = 2, .maximum = 16};
 }
 
-inline std::size_t number_of_sources(const ParameterValues& values) {
-  return static_cast<std::size_t>(values.integer("sources"));
-}
+inline std::size_t number_of_sources(const ParameterValues& values) { return static_cast<std::size_t>(values.integer("sources")); }
 
 /// Of a separator that needs the whole track.
 inline SeparatorInfo info_of_sources(const StreamFormat& format, std::size_t sources) {
-  return {.stems = source_names(sources), .sample_rate = format.sample_rate, .channels = format.channels,
-          .blocks = WholeTrack{}};
+  return {.stems = source_names(sources), .sample_rate = format.sample_rate, .channels = format.channels, .blocks = WholeTrack{}};
 }
 
 }  // namespace unbraid::classic

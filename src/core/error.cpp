@@ -34,10 +34,7 @@ std::string_view to_string(ErrorCode code) {
 }
 
 Error::Error(ErrorCode code, std::string message, std::string context)
-    : std::runtime_error(one_line(context, message)),
-      code_(code),
-      message_(std::move(message)),
-      context_(std::move(context)) {}
+    : std::runtime_error(one_line(context, message)), code_(code), message_(std::move(message)), context_(std::move(context)) {}
 
 Error error_of(const std::exception& exception) {
   if (const auto* error = dynamic_cast<const Error*>(&exception)) return *error;

@@ -19,14 +19,11 @@ Number parse_number(const Parameter& parameter, const std::string& text) {
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (status != std::errc{} || end != text.data() + text.size())
     throw Error{ErrorCode::kUsage,
-                fmt::format("'{}' is not {} {}", text, std::is_integral_v<Number> ? "an" : "a",
-                            type_name(parameter.value)),
+                fmt::format("'{}' is not {} {}", text, std::is_integral_v<Number> ? "an" : "a", type_name(parameter.value)),
                 parameter.name};
   const auto number = static_cast<double>(value);
   if (std::isnan(number) || number < parameter.minimum || number > parameter.maximum)
-    throw Error{ErrorCode::kUsage,
-                fmt::format("{} is out of range [{}, {}]", text, parameter.minimum, parameter.maximum),
-                parameter.name};
+    throw Error{ErrorCode::kUsage, fmt::format("{} is out of range [{}, {}]", text, parameter.minimum, parameter.maximum), parameter.name};
   return value;
 }
 
@@ -39,8 +36,7 @@ ParameterValue parse(const Parameter& parameter, const std::string& text) {
   if (std::holds_alternative<std::int64_t>(parameter.value)) return parse_number<std::int64_t>(parameter, text);
   if (std::holds_alternative<double>(parameter.value)) return parse_number<double>(parameter, text);
   if (!parameter.choices.empty() && std::ranges::find(parameter.choices, text) == parameter.choices.end())
-    throw Error{ErrorCode::kUsage,
-                fmt::format("'{}' is not one of: {}", text, fmt::join(parameter.choices, ", ")), parameter.name};
+    throw Error{ErrorCode::kUsage, fmt::format("'{}' is not one of: {}", text, fmt::join(parameter.choices, ", ")), parameter.name};
   return text;
 }
 
@@ -63,8 +59,7 @@ std::string to_string(const ParameterValue& value) {
   return std::visit([](const auto& v) { return fmt::format("{}", v); }, value);
 }
 
-ParameterValues ParameterValues::resolve(const std::vector<Parameter>& declared,
-                                         const std::map<std::string, std::string>& overrides) {
+ParameterValues ParameterValues::resolve(const std::vector<Parameter>& declared, const std::map<std::string, std::string>& overrides) {
   ParameterValues result;
   for (const Parameter& parameter : declared) result.values_[parameter.name] = parameter.value;
   for (const auto& [name, text] : overrides) {
@@ -72,10 +67,10 @@ ParameterValues ParameterValues::resolve(const std::vector<Parameter>& declared,
     if (parameter == declared.end()) {
       std::vector<std::string> known(declared.size());
       std::ranges::transform(declared, known.begin(), &Parameter::name);
-      throw Error{ErrorCode::kUsage,
-                  known.empty() ? "unknown parameter; there are none"
-                                : fmt::format("unknown parameter; there are: {}", fmt::join(known, ", ")),
-                  name};
+      throw Error{
+          ErrorCode::kUsage,
+          known.empty() ? "unknown parameter; there are none" : fmt::format("unknown parameter; there are: {}", fmt::join(known, ", ")),
+          name};
     }
     result.values_[name] = parse(*parameter, text);
   }

@@ -13,8 +13,7 @@ std::filesystem::path file_of(const std::string& name) { return library_folder()
 
 [[noreturn]] void fail(const std::string& file, std::string reason) {
   if (reason.starts_with(file + ": ")) reason.erase(0, file.size() + 2);  // the loader names it, the error does too
-  throw Error{ErrorCode::kUnsupported,
-              "cannot open this part of Unbraid (install it beside libunbraid): " + reason, file};
+  throw Error{ErrorCode::kUnsupported, "cannot open this part of Unbraid (install it beside libunbraid): " + reason, file};
 }
 
 }  // namespace
@@ -34,8 +33,7 @@ void* plugin_address(const std::string& name, const char* function) {
   using VersionFunction = const char*();
   const auto built_as = reinterpret_cast<VersionFunction*>(dlsym(library, "unbraid_plugin_version"));
   if (!built_as) fail(file, "it is not a plugin");
-  if (version() != built_as())
-    fail(file, fmt::format("version {}, where {} is needed", built_as(), version()));
+  if (version() != built_as()) fail(file, fmt::format("version {}, where {} is needed", built_as(), version()));
   void* const address = dlsym(library, function);
   if (!address) fail(file, fmt::format("it lacks {}", function));
   return address;

@@ -11,9 +11,7 @@ struct Progress::State {
   Update update{};
 };
 
-Progress::Progress(Observer observer) : state_(std::make_shared<State>()) {
-  state_->observer = std::move(observer);
-}
+Progress::Progress(Observer observer) : state_(std::make_shared<State>()) { state_->observer = std::move(observer); }
 
 void Progress::start(std::string stage, std::uint64_t total, std::string unit) const {
   if (!state_) return;

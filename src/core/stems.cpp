@@ -28,13 +28,10 @@ const AudioBuffer* Stems::find(std::string_view name) const {
 
 const AudioBuffer& Stems::at(std::string_view name) const {
   if (const AudioBuffer* audio = find(name)) return *audio;
-  throw Error{ErrorCode::kNotFound, fmt::format("no such stem; there are: {}", fmt::join(names(), ", ")),
-              std::string(name)};
+  throw Error{ErrorCode::kNotFound, fmt::format("no such stem; there are: {}", fmt::join(names(), ", ")), std::string(name)};
 }
 
-AudioBuffer& Stems::at(std::string_view name) {
-  return const_cast<AudioBuffer&>(std::as_const(*this).at(name));
-}
+AudioBuffer& Stems::at(std::string_view name) { return const_cast<AudioBuffer&>(std::as_const(*this).at(name)); }
 
 std::vector<std::string> Stems::names() const {
   std::vector<std::string> names;

@@ -109,8 +109,7 @@ ThreadPool::~ThreadPool() = default;
 
 std::size_t ThreadPool::threads() const noexcept { return impl_->workers.size() + 1; }
 
-void ThreadPool::parallel_ranges(std::size_t count, std::size_t grain,
-                                 const std::function<void(std::size_t, std::size_t)>& body) {
+void ThreadPool::parallel_ranges(std::size_t count, std::size_t grain, const std::function<void(std::size_t, std::size_t)>& body) {
   grain = std::max<std::size_t>(grain, 1);
   if (count == 0) return;
   if (inside_loop || impl_->workers.empty() || count <= grain) {
@@ -134,8 +133,7 @@ void ThreadPool::parallel_ranges(std::size_t count, std::size_t grain,
   if (loop.error) std::rethrow_exception(loop.error);
 }
 
-void ThreadPool::parallel_for(std::size_t count, const std::function<void(std::size_t)>& body,
-                              std::size_t grain) {
+void ThreadPool::parallel_for(std::size_t count, const std::function<void(std::size_t)>& body, std::size_t grain) {
   parallel_ranges(count, grain, [&](std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) body(i);
   });

@@ -48,8 +48,7 @@ class FileSource final : public AudioSource {
 
 class MemorySource final : public AudioSource {
  public:
-  MemorySource(AudioBuffer samples, double sample_rate)
-      : samples_(std::move(samples)), sample_rate_(sample_rate) {}
+  MemorySource(AudioBuffer samples, double sample_rate) : samples_(std::move(samples)), sample_rate_(sample_rate) {}
 
   SourceInfo info() const override { return {sample_rate_, samples_.channels(), samples_.frames()}; }
 
@@ -66,8 +65,7 @@ class MemorySource final : public AudioSource {
 
 class SumSource final : public AudioSource {
  public:
-  SumSource(std::vector<SourcePtr> sources, std::vector<std::string> names)
-      : sources_(std::move(sources)), names_(std::move(names)) {}
+  SumSource(std::vector<SourcePtr> sources, std::vector<std::string> names) : sources_(std::move(sources)), names_(std::move(names)) {}
 
   SourceInfo info() const override {
     SourceInfo sum = sources_.front()->info();
@@ -75,9 +73,8 @@ class SumSource final : public AudioSource {
       const SourceInfo one = sources_[i]->info();
       if (one.sample_rate != sum.sample_rate || one.channels != sum.channels) {
         const auto name = [&](std::size_t n) { return names_.empty() ? "" : names_[n] + " of "; };
-        throw Error{ErrorCode::kFormat,
-                    fmt::format("stems differ: {}{} Hz with {} channels beside {}{} Hz with {}", name(0), sum.sample_rate,
-                                sum.channels, name(i), one.sample_rate, one.channels)};
+        throw Error{ErrorCode::kFormat, fmt::format("stems differ: {}{} Hz with {} channels beside {}{} Hz with {}", name(0),
+                                                    sum.sample_rate, sum.channels, name(i), one.sample_rate, one.channels)};
       }
       sum.frames = std::max(sum.frames, one.frames);
     }
@@ -117,8 +114,7 @@ class RoundedSource : public AudioSource {
 
 class ExcerptSource final : public AudioSource {
  public:
-  ExcerptSource(SourcePtr source, std::uint64_t first, std::uint64_t count)
-      : source_(std::move(source)), first_(first), count_(count) {}
+  ExcerptSource(SourcePtr source, std::uint64_t first, std::uint64_t count) : source_(std::move(source)), first_(first), count_(count) {}
 
   SourceInfo info() const override {
     SourceInfo info = source_->info();
@@ -142,9 +138,7 @@ SourcePtr file_source(std::filesystem::path path, const io::ReaderOptions& optio
   return std::make_shared<FileSource>(std::move(path), options);
 }
 
-SourcePtr memory_source(AudioBuffer samples, double sample_rate) {
-  return std::make_shared<MemorySource>(std::move(samples), sample_rate);
-}
+SourcePtr memory_source(AudioBuffer samples, double sample_rate) { return std::make_shared<MemorySource>(std::move(samples), sample_rate); }
 
 SourcePtr sum_source(std::vector<SourcePtr> sources, std::vector<std::string> names) {
   if (sources.empty()) throw Error{ErrorCode::kUsage, "a sum needs at least one source"};

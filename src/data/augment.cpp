@@ -31,7 +31,9 @@ const std::vector<EffectKind>& effect_kinds() {
       {"invert", "the other polarity", {}},
       {"swap_channels", "left for right", {}},
       {"width", "stereo wider or narrower", {{"side_db", "gain of left minus right in dB", D::uniform(-12, 3), -120, 12}}},
-      {"pan", "towards one side, the power of equal channels kept", {{"balance_db", "gain of left over right in dB", D::uniform(-9, 9), -60, 60}}},
+      {"pan",
+       "towards one side, the power of equal channels kept",
+       {{"balance_db", "gain of left over right in dB", D::uniform(-9, 9), -60, 60}}},
       {"eq",
        "a peak or dip in the spectrum",
        {{"frequency_hz", "centre in Hz", log_uniform(80, 6000), 10, 20000},
@@ -39,8 +41,7 @@ const std::vector<EffectKind>& effect_kinds() {
         {"q", "centre over bandwidth", log_uniform(0.5, 2), 0.05, 50}}},
       {"low_shelf",
        "more or less bass",
-       {{"frequency_hz", "midpoint in Hz", log_uniform(80, 400), 10, 20000},
-        {"gain_db", "gain below in dB", D::uniform(-6, 6), -40, 40}}},
+       {{"frequency_hz", "midpoint in Hz", log_uniform(80, 400), 10, 20000}, {"gain_db", "gain below in dB", D::uniform(-6, 6), -40, 40}}},
       {"high_shelf",
        "more or less treble",
        {{"frequency_hz", "midpoint in Hz", log_uniform(2000, 6000), 10, 20000},
@@ -53,38 +54,28 @@ const std::vector<EffectKind>& effect_kinds() {
        true},
       {"compress",
        "less dynamics",
-       {{"threshold_db", "where it starts, against the signal's RMS level, in dB", D::uniform(-12, 0), -60,
-         60},
+       {{"threshold_db", "where it starts, against the signal's RMS level, in dB", D::uniform(-12, 0), -60, 60},
         {"ratio", "dB in per dB out above the threshold", D::uniform(2, 6), 1, 100},
         {"attack_ms", "time constant of louder in ms", D::uniform(1, 20), 0.01, 1000},
         {"release_ms", "time constant of softer in ms", D::uniform(50, 300), 0.01, 5000}}},
       {"saturate", "soft clipping", {{"drive_db", "peak into the curve in dB", D::uniform(0, 12), -40, 40}}},
-      {"mp3",
-       "encoded to MP3 and back",
-       {{"bitrate_kbps", "bit rate in kbit/s", D(D::Kind::kChoose, {64, 96, 128, 192}), 8, 320}}},
-      {"aac",
-       "encoded to AAC and back",
-       {{"bitrate_kbps", "bit rate in kbit/s", D(D::Kind::kChoose, {64, 96, 128, 192}), 8, 512}}}};
+      {"mp3", "encoded to MP3 and back", {{"bitrate_kbps", "bit rate in kbit/s", D(D::Kind::kChoose, {64, 96, 128, 192}), 8, 320}}},
+      {"aac", "encoded to AAC and back", {{"bitrate_kbps", "bit rate in kbit/s", D(D::Kind::kChoose, {64, 96, 128, 192}), 8, 512}}}};
   return kinds;
 }
 
 void EffectSpec::validate() const {
   const EffectKind& known = kind_named(kind);
-  if (!(probability >= 0 && probability <= 1))
-    throw Error{ErrorCode::kUsage, "the probability must lie between 0 and 1", kind};
+  if (!(probability >= 0 && probability <= 1)) throw Error{ErrorCode::kUsage, "the probability must lie between 0 and 1", kind};
   if (!files.empty() && !known.takes_files) throw Error{ErrorCode::kUsage, "takes no files", kind};
   for (const auto& [name, value] : parameters) {
-    const auto declared = std::find_if(known.parameters.begin(), known.parameters.end(),
-                                       [&](const EffectParameter& p) { return p.name == name; });
-    if (declared == known.parameters.end())
-      throw Error{ErrorCode::kUsage, fmt::format("has no parameter '{}'", name), kind};
+    const auto declared =
+        std::find_if(known.parameters.begin(), known.parameters.end(), [&](const EffectParameter& p) { return p.name == name; });
+    if (declared == known.parameters.end()) throw Error{ErrorCode::kUsage, fmt::format("has no parameter '{}'", name), kind};
     if (value.kind() == Distribution::Kind::kNormal)
-      throw Error{ErrorCode::kUsage,
-                  fmt::format("{}: a normal distribution has no bounds; use truncnorm", name), kind};
+      throw Error{ErrorCode::kUsage, fmt::format("{}: a normal distribution has no bounds; use truncnorm", name), kind};
     if (value.lowest() < declared->minimum || value.highest() > declared->maximum)
-      throw Error{ErrorCode::kUsage,
-                  fmt::format("{} must lie between {} and {}", name, declared->minimum, declared->maximum),
-                  kind};
+      throw Error{ErrorCode::kUsage, fmt::format("{} must lie between {} and {}", name, declared->minimum, declared->maximum), kind};
   }
 }
 
@@ -93,8 +84,7 @@ std::optional<DrawnEffect> draw(const EffectSpec& spec, Rng& rng) {
   const bool happens = rng.uniform() < spec.probability;
   for (const EffectParameter& parameter : kind_named(spec.kind).parameters) {
     const auto given = spec.parameters.find(parameter.name);
-    drawn.values[parameter.name] =
-        (given == spec.parameters.end() ? parameter.value : given->second).sample(rng);
+    drawn.values[parameter.name] = (given == spec.parameters.end() ? parameter.value : given->second).sample(rng);
   }
   if (!spec.files.empty()) drawn.file = spec.files[rng.index(spec.files.size())];
   drawn.seed = rng.bits64();

@@ -46,23 +46,21 @@ std::vector<double> synthetic_response(const Room& room, double sample_rate, std
 }
 
 /// One response per channel, from a file with one channel or as many.
-std::vector<std::vector<double>> read_responses(const std::filesystem::path& path, double sample_rate,
-                                                std::size_t channels) {
+std::vector<std::vector<double>> read_responses(const std::filesystem::path& path, double sample_rate, std::size_t channels) {
   io::Audio file = io::read_audio(path);
   if (file.samples.empty()) throw Error{ErrorCode::kFormat, "holds no impulse response", path.string()};
   if (file.samples.channels() != 1 && file.samples.channels() != channels)
     throw Error{ErrorCode::kUnsupported, "has neither one channel nor as many as the recipe", path.string()};
   if (file.sample_rate != sample_rate) {
     ThreadPool alone(1);
-    file.samples = dsp::resample(file.samples, static_cast<std::uint32_t>(file.sample_rate),
-                                 static_cast<std::uint32_t>(sample_rate), alone);
+    file.samples =
+        dsp::resample(file.samples, static_cast<std::uint32_t>(file.sample_rate), static_cast<std::uint32_t>(sample_rate), alone);
   }
   std::size_t first = file.samples.frames();  // of the direct sound, the earliest over the channels
   double energy = 0;
   for (std::size_t c = 0; c < file.samples.channels(); ++c) {
     const auto channel = file.samples.channel(c);
-    const auto peak = std::max_element(channel.begin(), channel.end(),
-                                       [](float a, float b) { return std::abs(a) < std::abs(b); });
+    const auto peak = std::max_element(channel.begin(), channel.end(), [](float a, float b) { return std::abs(a) < std::abs(b); });
     first = std::min(first, static_cast<std::size_t>(peak - channel.begin()));
   }
   std::vector<std::vector<double>> responses;
@@ -71,8 +69,7 @@ std::vector<std::vector<double>> read_responses(const std::filesystem::path& pat
     responses.emplace_back(kept.begin(), kept.end());
     for (const double tap : responses.back()) energy += tap * tap;
   }
-  if (!(energy > 0) || !std::isfinite(energy))
-    throw Error{ErrorCode::kFormat, "holds a silent or damaged impulse response", path.string()};
+  if (!(energy > 0) || !std::isfinite(energy)) throw Error{ErrorCode::kFormat, "holds a silent or damaged impulse response", path.string()};
   const double scale = std::sqrt(static_cast<double>(responses.size()) / energy);
   for (auto& response : responses)
     for (double& tap : response) tap *= scale;
@@ -106,13 +103,11 @@ void add_reverb(AudioBuffer& audio, double sample_rate, const Room& room) {
   if (!room.impulse_response.empty()) {
     responses = read_responses(room.impulse_response, sample_rate, audio.channels());
   } else {
-    for (std::size_t c = 0; c < audio.channels(); ++c)
-      responses.push_back(synthetic_response(room, sample_rate, c));
+    for (std::size_t c = 0; c < audio.channels(); ++c) responses.push_back(synthetic_response(room, sample_rate, c));
   }
   for (std::size_t c = 0; c < audio.channels(); ++c) {
     const auto channel = audio.channel(c);
-    const auto wet =
-        dsp::convolve<float>(std::span<const float>(channel), responses[std::min(c, responses.size() - 1)]);
+    const auto wet = dsp::convolve<float>(std::span<const float>(channel), responses[std::min(c, responses.size() - 1)]);
     std::copy_n(wet.begin(), channel.size(), channel.begin());
   }
 }
@@ -157,10 +152,8 @@ void encode_and_decode(AudioBuffer& audio, double sample_rate, io::Container con
   for (float& sample : audio.samples()) sample *= gain;
   const ScratchFolder folder;
   const std::filesystem::path path = folder.path() / ("round" + io::extension(container));
-  const auto writer = io::create_writer(path, {.container = container,
-                                               .sample_rate = sample_rate,
-                                               .channels = audio.channels(),
-                                               .bitrate_kbps = bitrate_kbps});
+  const auto writer = io::create_writer(
+      path, {.container = container, .sample_rate = sample_rate, .channels = audio.channels(), .bitrate_kbps = bitrate_kbps});
   writer->write(audio);
   writer->finish();
   const AudioBuffer decoded = io::read_audio(path).samples;

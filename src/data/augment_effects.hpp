@@ -13,11 +13,10 @@ namespace unbraid::data {
 struct Room {
   double rt60_s = 0.5;  ///< time in which the tail decays by 60 dB
   double pre_delay_s = 0;
-  double wet_db = -10;     ///< energy of the tail's impulse response against the direct sound's
-  std::uint64_t seed = 0;  ///< of the tail's noise, one stream per channel
-  std::filesystem::path impulse_response =
-      {};  ///< a file instead of the noise: its highest peak is moved to time 0
-           ///< and its energy scaled to 1; rt60, pre-delay and wet do not count
+  double wet_db = -10;                          ///< energy of the tail's impulse response against the direct sound's
+  std::uint64_t seed = 0;                       ///< of the tail's noise, one stream per channel
+  std::filesystem::path impulse_response = {};  ///< a file instead of the noise: its highest peak is moved to time 0
+                                                ///< and its energy scaled to 1; rt60, pre-delay and wet do not count
 };
 /// audio ← audio ∗ impulse response, cut to the same length.
 void add_reverb(AudioBuffer& audio, double sample_rate, const Room& room);

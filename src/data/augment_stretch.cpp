@@ -9,10 +9,8 @@
 namespace unbraid::data {
 
 AudioBuffer shift_and_stretch(AudioView audio, double sample_rate, double semitones, double stretch) {
-  if (!(semitones >= -24 && semitones <= 24))
-    throw Error{ErrorCode::kUsage, "must lie between -24 and 24 semitones", "pitch_shift"};
-  if (!(stretch >= 0.25 && stretch <= 4))
-    throw Error{ErrorCode::kUsage, "must lie between 0.25 and 4", "time_stretch"};
+  if (!(semitones >= -24 && semitones <= 24)) throw Error{ErrorCode::kUsage, "must lie between -24 and 24 semitones", "pitch_shift"};
+  if (!(stretch >= 0.25 && stretch <= 4)) throw Error{ErrorCode::kUsage, "must lie between 0.25 and 4", "time_stretch"};
   if (audio.empty() || (semitones == 0 && stretch == 1)) return AudioBuffer(audio);
 
   const std::size_t channels = audio.channels(), frames = audio.frames();

@@ -129,8 +129,7 @@ class CachedSource final : public AudioSource {
 
 class Cached final : public PerTrack {
  public:
-  Cached(DatasetPtr dataset, const CacheOptions& options)
-      : PerTrack(std::move(dataset)), cache_(std::make_shared<AudioCache>(options)) {}
+  Cached(DatasetPtr dataset, const CacheOptions& options) : PerTrack(std::move(dataset)), cache_(std::make_shared<AudioCache>(options)) {}
 
   Track track(std::size_t index) const override {
     Track track = dataset_->track(index);
@@ -148,8 +147,6 @@ class Cached final : public PerTrack {
 
 }  // namespace
 
-DatasetPtr cached(DatasetPtr dataset, const CacheOptions& options) {
-  return std::make_shared<Cached>(std::move(dataset), options);
-}
+DatasetPtr cached(DatasetPtr dataset, const CacheOptions& options) { return std::make_shared<Cached>(std::move(dataset), options); }
 
 }  // namespace unbraid::data

@@ -35,14 +35,8 @@ constexpr std::array<int, 7> kMajor{0, 2, 4, 5, 7, 9, 11}, kMinor{0, 2, 3, 5, 7,
 
 /// One scale degree (0 = tonic) per bar of a phrase.
 using Progression = std::array<int, kBarsPerPhrase>;
-constexpr std::array<Progression, 8> kMajorProgressions{{{0, 4, 5, 3},
-                                                         {0, 5, 3, 4},
-                                                         {0, 3, 4, 3},
-                                                         {5, 3, 0, 4},
-                                                         {0, 2, 3, 4},
-                                                         {1, 4, 0, 5},
-                                                         {0, 3, 0, 4},
-                                                         {3, 4, 2, 5}}};
+constexpr std::array<Progression, 8> kMajorProgressions{
+    {{0, 4, 5, 3}, {0, 5, 3, 4}, {0, 3, 4, 3}, {5, 3, 0, 4}, {0, 2, 3, 4}, {1, 4, 0, 5}, {0, 3, 0, 4}, {3, 4, 2, 5}}};
 constexpr std::array<Progression, 6> kMinorProgressions{
     {{0, 5, 2, 6}, {0, 3, 6, 2}, {0, 6, 5, 6}, {0, 3, 0, 4}, {5, 6, 0, 0}, {0, 2, 6, 5}}};
 
@@ -53,8 +47,7 @@ struct Harmony {
   /// The pitch of a scale step counted from the tonic at or above `base`; steps may leave one octave.
   int pitch(int step, int base) const {
     const int octave = static_cast<int>(std::floor(step / 7.0));
-    return base + ((tonic - base) % 12 + 12) % 12 + 12 * octave +
-           scale()[static_cast<std::size_t>(step - 7 * octave)];
+    return base + ((tonic - base) % 12 + 12) % 12 + 12 * octave + scale()[static_cast<std::size_t>(step - 7 * octave)];
   }
 };
 
@@ -77,19 +70,14 @@ std::vector<int> voicing(const Harmony& harmony, int degree, int voices, int cen
 
 constexpr std::array<std::string_view, 6> kKicks{"X.......X.......", "X.....x.X.......", "X..x..x...X.....",
                                                  "X...X...X...X...", "X.....X..x..x...", "X.x.......x.X..."};
-constexpr std::array<std::string_view, 4> kSnares{"....X.......X...", "....X..x....X..x", "........X.......",
-                                                  "....X....x..X..."};
-constexpr std::array<std::string_view, 4> kHats{"x.x.x.x.x.x.x.x.", "xxxxxxxxxxxxxxxx", "x...x...x...x...",
-                                                "X.xxX.xxX.xxX.xx"};
-constexpr std::array<std::string_view, 7> kBassLines{
-    "X-x-x-x-X-x-x-x-", "X-----x-X-------", "X---..x-x---..x-", "X--x--x---X--x--",
-    "X.x.X.x.X.x.X.x.", "X---x---X---x---", "X-----..x-X---x-"};
-constexpr std::array<std::string_view, 7> kComps{"X-------X-------", "X---x---X---x---", "..x-..x-..x-..x-",
-                                                 "X-..x-x-..x-x-..", "X--x--x-X--x--x-", "X-----x---x-....",
-                                                 "X-x-x-x-X-x-x-x-"};
-constexpr std::array<std::string_view, 6> kMelodies{"X---x---X-------", "x-x-x---X-----..",
-                                                    "..x-x-x-X---x---", "X-----x-x---....",
-                                                    "x-x-..x-x-x-X---", "X---....x-x-x---"};
+constexpr std::array<std::string_view, 4> kSnares{"....X.......X...", "....X..x....X..x", "........X.......", "....X....x..X..."};
+constexpr std::array<std::string_view, 4> kHats{"x.x.x.x.x.x.x.x.", "xxxxxxxxxxxxxxxx", "x...x...x...x...", "X.xxX.xxX.xxX.xx"};
+constexpr std::array<std::string_view, 7> kBassLines{"X-x-x-x-X-x-x-x-", "X-----x-X-------", "X---..x-x---..x-", "X--x--x---X--x--",
+                                                     "X.x.X.x.X.x.X.x.", "X---x---X---x---", "X-----..x-X---x-"};
+constexpr std::array<std::string_view, 7> kComps{"X-------X-------", "X---x---X---x---", "..x-..x-..x-..x-", "X-..x-x-..x-x-..",
+                                                 "X--x--x-X--x--x-", "X-----x---x-....", "X-x-x-x-X-x-x-x-"};
+constexpr std::array<std::string_view, 6> kMelodies{"X---x---X-------", "x-x-x---X-----..", "..x-x-x-X---x---",
+                                                    "X-----x-x---....", "x-x-..x-x-x-X---", "X---....x-x-x---"};
 
 struct Step {
   int start = 0;   ///< sixteenths since the bar's start
@@ -100,10 +88,8 @@ struct Step {
 std::vector<Step> steps_of(std::string_view pattern) {
   std::vector<Step> steps;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] == 'X' || pattern[i] == 'x')
-      steps.push_back({static_cast<int>(i), 1, pattern[i] == 'X'});
-    else if (pattern[i] == '-' && !steps.empty())
-      ++steps.back().length;
+    if (pattern[i] == 'X' || pattern[i] == 'x') steps.push_back({static_cast<int>(i), 1, pattern[i] == 'X'});
+    else if (pattern[i] == '-' && !steps.empty()) ++steps.back().length;
   }
   return steps;
 }
@@ -127,20 +113,17 @@ struct Choice {
 };
 // Ranges of programs that can take a role, with the register that suits them. Between them they reach every
 // class of Slakh.
-constexpr std::array<Choice, 5> kChordPlayers{
-    {{0, 5, 60}, {24, 28, 57}, {16, 21, 60}, {29, 30, 52}, {6, 7, 60}}};
+constexpr std::array<Choice, 5> kChordPlayers{{{0, 5, 60}, {24, 28, 57}, {16, 21, 60}, {29, 30, 52}, {6, 7, 60}}};
 constexpr std::array<Choice, 4> kArpeggioPlayers{{{8, 14, 72}, {24, 27, 60}, {45, 46, 62}, {107, 108, 64}}};
 constexpr std::array<Choice, 4> kPadPlayers{{{48, 51, 60}, {52, 54, 62}, {88, 95, 60}, {97, 99, 62}}};
-constexpr std::array<Choice, 6> kLeadPlayers{
-    {{80, 87, 72}, {64, 71, 67}, {72, 79, 77}, {56, 60, 67}, {40, 42, 67}, {104, 111, 66}}};
+constexpr std::array<Choice, 6> kLeadPlayers{{{80, 87, 72}, {64, 71, 67}, {72, 79, 77}, {56, 60, 67}, {40, 42, 67}, {104, 111, 66}}};
 constexpr std::array<Choice, 2> kStabPlayers{{{61, 63, 62}, {55, 55, 60}}};
 constexpr std::array<Choice, 2> kOstinatoPlayers{{{112, 118, 60}, {47, 47, 45}}};
 
 Player hire(Rng& rng, Role role, std::span<const Choice> choices) {
   const Choice& choice = pick(rng, choices);
   Player player{.role = role};
-  player.program =
-      choice.first + static_cast<int>(rng.index(static_cast<std::size_t>(choice.last - choice.first) + 1));
+  player.program = choice.first + static_cast<int>(rng.index(static_cast<std::size_t>(choice.last - choice.first) + 1));
   player.centre = choice.centre;
   return player;
 }
@@ -165,8 +148,7 @@ std::vector<Player> hire_band(Rng& rng) {
   if (rng.uniform() < 0.4) add(hire(rng, Role::kLead, kLeadPlayers), kMelodies, 0.2);
   if (rng.uniform() < 0.4) add(hire(rng, Role::kStabs, kStabPlayers), kComps, 0.2);
   if (rng.uniform() < 0.35) add(hire(rng, Role::kOstinato, kOstinatoPlayers), kComps, 0.4);
-  if (rng.uniform() < 0.2)
-    band.push_back({.role = Role::kSwell, .program = 119, .centre = 60});  // reverse cymbal
+  if (rng.uniform() < 0.2) band.push_back({.role = Role::kSwell, .program = 119, .centre = 60});  // reverse cymbal
   return band;
 }
 
@@ -188,14 +170,12 @@ class Performance {
     const auto end = begin + std::max(24L, std::lround(length * kTicksPerStep * 0.92));
     const int loudness = std::clamp(velocity + static_cast<int>(std::lround(rng_.normal(0, 5))), 1, 127);
     const auto key = static_cast<std::uint8_t>(pitch);
-    events_.push_back({.tick = static_cast<std::uint64_t>(begin),
-                       .status = status(0x90),
-                       .data = {key, static_cast<std::uint8_t>(loudness)}});
+    events_.push_back(
+        {.tick = static_cast<std::uint64_t>(begin), .status = status(0x90), .data = {key, static_cast<std::uint8_t>(loudness)}});
     events_.push_back({.tick = static_cast<std::uint64_t>(end), .status = status(0x80), .data = {key, 64}});
   }
   void control(std::uint64_t tick, std::uint8_t controller, int value) {
-    events_.push_back(
-        {.tick = tick, .status = status(0xB0), .data = {controller, static_cast<std::uint8_t>(value)}});
+    events_.push_back({.tick = tick, .status = status(0xB0), .data = {controller, static_cast<std::uint8_t>(value)}});
   }
   std::vector<MidiEvent> take() {
     // At one tick, notes end before others start: the same key may be struck again.
@@ -231,8 +211,7 @@ class Piece {
     const int count = std::max(1, static_cast<int>(std::lround(options.length_s / phrase_s)));
     for (int i = 0; i < count; ++i) {
       const bool is_chorus = i % 4 >= 2;  // A A B B
-      phrases_.push_back(
-          {i * kBarsPerPhrase * kStepsPerBar, is_chorus, i + 1 == count, is_chorus ? chorus : verse});
+      phrases_.push_back({i * kBarsPerPhrase * kStepsPerBar, is_chorus, i + 1 == count, is_chorus ? chorus : verse});
     }
   }
 
@@ -248,21 +227,14 @@ class Piece {
   }
 
  private:
-  Progression progression() {
-    return harmony_.is_minor ? pick(rng_, kMinorProgressions) : pick(rng_, kMajorProgressions);
-  }
-  int end_tick() const {
-    return static_cast<int>(phrases_.size()) * kBarsPerPhrase * kStepsPerBar * kTicksPerStep;
-  }
+  Progression progression() { return harmony_.is_minor ? pick(rng_, kMinorProgressions) : pick(rng_, kMajorProgressions); }
+  int end_tick() const { return static_cast<int>(phrases_.size()) * kBarsPerPhrase * kStepsPerBar * kTicksPerStep; }
 
   static MidiEvent tempo_event(int tick, double bpm) {
     const auto microseconds = static_cast<std::uint32_t>(std::lround(60e6 / bpm));
     std::string payload;
     for (const int shift : {16, 8, 0}) payload.push_back(static_cast<char>(microseconds >> shift & 0xFF));
-    return {.tick = static_cast<std::uint64_t>(tick),
-            .status = 0xFF,
-            .data = {kMetaTempo, 0},
-            .payload = payload};
+    return {.tick = static_cast<std::uint64_t>(tick), .status = 0xFF, .data = {kMetaTempo, 0}, .payload = payload};
   }
 
   std::vector<MidiEvent> conductor() {
@@ -271,9 +243,7 @@ class Piece {
     const int fifths = (major_tonic * 7 + 5) % 12 - 5;
     std::vector<MidiEvent> events{
         {.status = 0xFF, .data = {kMetaTimeSignature, 0}, .payload = {kBeatsPerBar, 2, 24, 8}},
-        {.status = 0xFF,
-         .data = {kMetaKeySignature, 0},
-         .payload = {static_cast<char>(fifths), static_cast<char>(harmony_.is_minor)}},
+        {.status = 0xFF, .data = {kMetaKeySignature, 0}, .payload = {static_cast<char>(fifths), static_cast<char>(harmony_.is_minor)}},
         tempo_event(0, tempo_bpm_)};
     const int last_bar = end_tick() - kStepsPerBar * kTicksPerStep;  // the last bar slows down
     for (int beat = 1; beat < kBeatsPerBar; ++beat)
@@ -285,20 +255,16 @@ class Piece {
     Performance performance(rng_, channel, swing_);
     const bool has_program = player.role != Role::kDrums;
     constexpr std::uint8_t kPan = 10;
-    const bool is_central =
-        player.role == Role::kDrums || player.role == Role::kBass || player.role == Role::kLead;
+    const bool is_central = player.role == Role::kDrums || player.role == Role::kBass || player.role == Role::kLead;
     performance.control(0, kPan, is_central ? 64 : 24 + static_cast<int>(rng_.index(81)));
     for (const Phrase& phrase : phrases_) {
       if (!phrase.is_chorus && phrases_.size() > 1 && rng_.uniform() >= player.presence) continue;
       play(player, phrase, performance);
     }
     std::vector<MidiEvent> events{
-        {.status = 0xFF,
-         .data = {kMetaTrackName, 0},
-         .payload = std::string(program_name(has_program ? player.program : kDrumProgram))}};
+        {.status = 0xFF, .data = {kMetaTrackName, 0}, .payload = std::string(program_name(has_program ? player.program : kDrumProgram))}};
     if (has_program)
-      events.push_back({.status = static_cast<std::uint8_t>(0xC0 | channel),
-                        .data = {static_cast<std::uint8_t>(player.program), 0}});
+      events.push_back({.status = static_cast<std::uint8_t>(0xC0 | channel), .data = {static_cast<std::uint8_t>(player.program), 0}});
     for (MidiEvent& event : performance.take()) events.push_back(std::move(event));
     return events;
   }
@@ -306,24 +272,15 @@ class Piece {
   void play(const Player& player, const Phrase& phrase, Performance& out) {
     const std::string_view rhythm = phrase.is_chorus ? player.chorus : player.verse;
     switch (player.role) {
-      case Role::kDrums:
-        return drums(rhythm, phrase, out);
-      case Role::kBass:
-        return bass(player, rhythm, phrase, out);
-      case Role::kChords:
-        return chords(player, rhythm, phrase, out);
-      case Role::kArpeggio:
-        return arpeggio(player, phrase, out);
-      case Role::kPad:
-        return pad(player, phrase, out);
-      case Role::kLead:
-        return lead(player, rhythm, phrase, out);
-      case Role::kStabs:
-        return stabs(player, phrase, out);
-      case Role::kOstinato:
-        return ostinato(player, rhythm, phrase, out);
-      case Role::kSwell:
-        return swell(player, phrase, out);
+      case Role::kDrums: return drums(rhythm, phrase, out);
+      case Role::kBass: return bass(player, rhythm, phrase, out);
+      case Role::kChords: return chords(player, rhythm, phrase, out);
+      case Role::kArpeggio: return arpeggio(player, phrase, out);
+      case Role::kPad: return pad(player, phrase, out);
+      case Role::kLead: return lead(player, rhythm, phrase, out);
+      case Role::kStabs: return stabs(player, phrase, out);
+      case Role::kOstinato: return ostinato(player, rhythm, phrase, out);
+      case Role::kSwell: return swell(player, phrase, out);
     }
   }
 
@@ -337,16 +294,13 @@ class Piece {
     for (int bar = 0; bar < kBarsPerPhrase; ++bar) {
       const int start = bar_start(phrase, bar);
       const bool has_fill = bar + 1 == kBarsPerPhrase;
-      for (const Step& step : steps_of(kick))
-        out.note(start + step.start, 1, kKick, step.accented ? 112 : 92);
+      for (const Step& step : steps_of(kick)) out.note(start + step.start, 1, kKick, step.accented ? 112 : 92);
       for (const Step& step : steps_of(hat)) out.note(start + step.start, 1, cymbal, step.accented ? 84 : 66);
       for (const Step& step : steps_of(snare))
         if (!has_fill || step.start < 12) out.note(start + step.start, 1, kSnare, step.accented ? 108 : 60);
       if (has_fill)
-        for (int i = 0; i < 4; ++i)
-          out.note(start + 12 + i, 1, rng_.uniform() < 0.5 ? kSnare : kTom + i, 80 + 8 * i);
-      else if (rng_.uniform() < 0.4)
-        out.note(start + 14, 2, kOpenHat, 76);
+        for (int i = 0; i < 4; ++i) out.note(start + 12 + i, 1, rng_.uniform() < 0.5 ? kSnare : kTom + i, 80 + 8 * i);
+      else if (rng_.uniform() < 0.4) out.note(start + 14, 2, kOpenHat, 76);
     }
   }
 
@@ -370,8 +324,7 @@ class Piece {
     const bool is_strummed = player.program >= 24 && player.program <= 31;
     const int voices = player.program == 29 || player.program == 30 ? 3 : 4;
     for (int bar = 0; bar < kBarsPerPhrase; ++bar) {
-      const auto pitches =
-          voicing(harmony_, phrase.chords[static_cast<std::size_t>(bar)], voices, player.centre);
+      const auto pitches = voicing(harmony_, phrase.chords[static_cast<std::size_t>(bar)], voices, player.centre);
       for (const Step& step : steps_of(rhythm)) {
         int delay = 0;
         for (const int pitch : pitches) {
@@ -389,8 +342,7 @@ class Piece {
       const int count = static_cast<int>(pitches.size()), period = std::max(1, 2 * (count - 1));
       for (int i = 0; i * stride < kStepsPerBar; ++i) {
         const int at = i % period;
-        out.note(bar_start(phrase, bar) + i * stride, stride,
-                 pitches[static_cast<std::size_t>(at < count ? at : period - at)],
+        out.note(bar_start(phrase, bar) + i * stride, stride, pitches[static_cast<std::size_t>(at < count ? at : period - at)],
                  i * stride % 4 == 0 ? 86 : 70);
       }
     }
@@ -398,8 +350,7 @@ class Piece {
 
   void pad(const Player& player, const Phrase& phrase, Performance& out) {
     for (int bar = 0; bar < kBarsPerPhrase; ++bar)
-      for (const int pitch :
-           voicing(harmony_, phrase.chords[static_cast<std::size_t>(bar)], 4, player.centre))
+      for (const int pitch : voicing(harmony_, phrase.chords[static_cast<std::size_t>(bar)], 4, player.centre))
         out.note(bar_start(phrase, bar), kStepsPerBar, pitch, 70);
   }
 
@@ -433,8 +384,8 @@ class Piece {
           step = nearest;
         }
         const bool is_end = phrase.is_last && bar + 1 == kBarsPerPhrase && beat.start >= 8;
-        out.note(bar_start(phrase, bar) + beat.start, beat.length,
-                 harmony_.pitch(is_end ? 0 : step, player.centre - 6), beat.accented ? 104 : 92);
+        out.note(bar_start(phrase, bar) + beat.start, beat.length, harmony_.pitch(is_end ? 0 : step, player.centre - 6),
+                 beat.accented ? 104 : 92);
         if (is_end) break;
       }
     }
@@ -443,16 +394,15 @@ class Piece {
   void stabs(const Player& player, const Phrase& phrase, Performance& out) {
     const int at = pick(rng_, std::array{0, 6, 10, 14});
     for (int bar = 1; bar < kBarsPerPhrase; bar += 2)
-      for (const int pitch :
-           voicing(harmony_, phrase.chords[static_cast<std::size_t>(bar)], 3, player.centre))
+      for (const int pitch : voicing(harmony_, phrase.chords[static_cast<std::size_t>(bar)], 3, player.centre))
         out.note(bar_start(phrase, bar) + at, 2, pitch, 106);
   }
 
   void ostinato(const Player& player, std::string_view rhythm, const Phrase& phrase, Performance& out) {
     for (int bar = 0; bar < kBarsPerPhrase; ++bar)
       for (const Step& step : steps_of(rhythm))
-        out.note(bar_start(phrase, bar) + step.start, step.length,
-                 harmony_.pitch(step.accented ? 0 : 4, player.centre - 6), step.accented ? 96 : 78);
+        out.note(bar_start(phrase, bar) + step.start, step.length, harmony_.pitch(step.accented ? 0 : 4, player.centre - 6),
+                 step.accented ? 96 : 78);
   }
 
   void swell(const Player& player, const Phrase& phrase, Performance& out) {
@@ -470,8 +420,7 @@ class Piece {
 }  // namespace
 
 void ComposeOptions::validate() const {
-  if (!(length_s >= 1 && length_s <= 600))
-    throw Error{ErrorCode::kUsage, "must lie between 1 and 600 s", "length"};
+  if (!(length_s >= 1 && length_s <= 600)) throw Error{ErrorCode::kUsage, "must lie between 1 and 600 s", "length"};
 }
 
 MidiFile compose(const ComposeOptions& options) {

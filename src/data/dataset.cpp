@@ -23,8 +23,7 @@ namespace {
 bool names_a_split(const fs::path& folder) {
   static constexpr std::array kSplits{"train", "training", "valid", "validation", "dev", "test", "omitted"};
   std::string name = folder.filename().string();
-  std::ranges::transform(name, name.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return std::ranges::find(kSplits, name) != kSplits.end();
 }
 
@@ -90,8 +89,7 @@ Listing list_any(const fs::path& path, const std::string& format) {
       if (part.entries.empty()) continue;
       if (!all.entries.empty() && part.format != all.format) {
         throw Error{ErrorCode::kFormat,
-                    fmt::format("{} holds {}, the splits before it {}", folder.filename().string(),
-                                part.format, all.format),
+                    fmt::format("{} holds {}, the splits before it {}", folder.filename().string(), part.format, all.format),
                     path.string()};
       }
       all.format = part.format;
@@ -122,8 +120,7 @@ void apply_split_file(Listing& listing, const fs::path& path) {
     if (*action == "omit") return true;
     const auto destination = found->find("destination_split");
     if (*action != "move" || destination == found->end() || !destination->is_string()) {
-      throw Error{ErrorCode::kFormat,
-                  entry.name + ": action is not null, omit, or move with a destination_split", file};
+      throw Error{ErrorCode::kFormat, entry.name + ": action is not null, omit, or move with a destination_split", file};
     }
     entry.split = destination->get<std::string>();
     return entry.split == "omitted";
@@ -139,8 +136,7 @@ const TrackStem* Track::find(std::string_view stem) const {
 
 const TrackStem& Track::stem(std::string_view stem_name) const {
   if (const TrackStem* found = find(stem_name)) return *found;
-  throw Error{ErrorCode::kNotFound,
-              fmt::format("no stem {}; there are {}", stem_name, fmt::join(stem_names(), ", ")), name};
+  throw Error{ErrorCode::kNotFound, fmt::format("no stem {}; there are {}", stem_name, fmt::join(stem_names(), ", ")), name};
 }
 
 std::vector<std::string> Track::stem_names() const {
@@ -151,8 +147,7 @@ std::vector<std::string> Track::stem_names() const {
 
 DatasetPtr open_dataset(const fs::path& path, const OpenOptions& options) {
   if (!fs::exists(path)) throw Error{ErrorCode::kNotFound, "no such file or folder", path.string()};
-  if (options.format != "auto" &&
-      std::ranges::none_of(kReaders, [&](const Reader& reader) { return reads(reader, options.format); })) {
+  if (options.format != "auto" && std::ranges::none_of(kReaders, [&](const Reader& reader) { return reads(reader, options.format); })) {
     throw Error{ErrorCode::kUsage,
                 "unknown dataset format (auto, slakh, dsd100, musdb18, musdb18_stempeg, musdb18hq, mixture_sources, "
                 "stem_pools, track_folders, manifest)",
@@ -161,9 +156,8 @@ DatasetPtr open_dataset(const fs::path& path, const OpenOptions& options) {
   Listing listing = list_any(path, options.format);
   if (listing.entries.empty()) {
     throw Error{ErrorCode::kFormat,
-                options.format == "auto"
-                    ? "not a dataset: neither Slakh, DSD100 nor MUSDB18, no folders of stems, no CSV manifest"
-                    : "holds no " + options.format + " dataset",
+                options.format == "auto" ? "not a dataset: neither Slakh, DSD100 nor MUSDB18, no folders of stems, no CSV manifest"
+                                         : "holds no " + options.format + " dataset",
                 path.string()};
   }
   if (!options.split_file.empty()) apply_split_file(listing, options.split_file);
@@ -174,8 +168,7 @@ std::size_t find_track(const Dataset& dataset, std::string_view name) {
   for (std::size_t i = 0; i < dataset.size(); ++i) {
     if (dataset.track_name(i) == name) return i;
   }
-  throw Error{ErrorCode::kNotFound,
-              fmt::format("no such track among the {} (unbraid dataset ls shows them)", dataset.size()),
+  throw Error{ErrorCode::kNotFound, fmt::format("no such track among the {} (unbraid dataset ls shows them)", dataset.size()),
               std::string(name)};
 }
 

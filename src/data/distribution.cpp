@@ -38,12 +38,9 @@ void require(bool is_fine, Kind kind, const char* message) {
 Kind Distribution::kind_named(const std::string& name) {
   for (const auto& [known, kind] : kNames)
     if (name == known) return kind;
-  throw Error{
-      ErrorCode::kUsage,
-      fmt::format(
-          "no distribution is called '{}'; there are const, choose, choose_weighted, uniform, normal, "
-          "truncnorm and loguniform",
-          name)};
+  throw Error{ErrorCode::kUsage, fmt::format("no distribution is called '{}'; there are const, choose, choose_weighted, uniform, normal, "
+                                             "truncnorm and loguniform",
+                                             name)};
 }
 
 Distribution::Distribution(Kind kind, std::vector<double> values, std::vector<double> weights)
@@ -51,9 +48,7 @@ Distribution::Distribution(Kind kind, std::vector<double> values, std::vector<do
   for (const double value : values_) require(std::isfinite(value), kind, "takes finite numbers");
   const std::size_t count = values_.size();
   switch (kind) {
-    case Kind::kConst:
-      require(count == 1, kind, "takes one value");
-      break;
+    case Kind::kConst: require(count == 1, kind, "takes one value"); break;
     case Kind::kChoose:
       require(count > 0, kind, "takes a list of at least one value");
       std::sort(values_.begin(), values_.end());
@@ -71,13 +66,10 @@ Distribution::Distribution(Kind kind, std::vector<double> values, std::vector<do
     }
     case Kind::kUniform:
     case Kind::kLogUniform:
-      require(count == 2 && values_[0] <= values_[1], kind,
-              "takes a lower and an upper bound, in this order");
+      require(count == 2 && values_[0] <= values_[1], kind, "takes a lower and an upper bound, in this order");
       require(kind == Kind::kUniform || values_[0] > 0, kind, "takes bounds above 0");
       break;
-    case Kind::kNormal:
-      require(count == 2 && values_[1] >= 0, kind, "takes a mean and a deviation that is not negative");
-      break;
+    case Kind::kNormal: require(count == 2 && values_[1] >= 0, kind, "takes a mean and a deviation that is not negative"); break;
     case Kind::kTruncatedNormal:
       require(count == 4 && values_[1] >= 0 && values_[2] <= values_[3], kind,
               "takes a mean, a deviation that is not negative, a lower and an upper bound");
@@ -87,21 +79,15 @@ Distribution::Distribution(Kind kind, std::vector<double> values, std::vector<do
 
 double Distribution::sample(Rng& rng) const {
   switch (kind_) {
-    case Kind::kConst:
-      return values_[0];
-    case Kind::kChoose:
-      return values_[rng.index(values_.size())];
-    case Kind::kChooseWeighted:
-      return values_[choose_weighted(rng, weights_)];
-    case Kind::kUniform:
-      return rng.uniform(values_[0], values_[1]);
-    case Kind::kNormal:
-      return rng.normal(values_[0], values_[1]);
+    case Kind::kConst: return values_[0];
+    case Kind::kChoose: return values_[rng.index(values_.size())];
+    case Kind::kChooseWeighted: return values_[choose_weighted(rng, weights_)];
+    case Kind::kUniform: return rng.uniform(values_[0], values_[1]);
+    case Kind::kNormal: return rng.normal(values_[0], values_[1]);
     case Kind::kTruncatedNormal:
       if (values_[2] == values_[3]) return values_[2];
       return rng.truncated_normal(values_[0], values_[1], values_[2], values_[3]);
-    case Kind::kLogUniform:
-      return std::exp(rng.uniform(std::log(values_[0]), std::log(values_[1])));
+    case Kind::kLogUniform: return std::exp(rng.uniform(std::log(values_[0]), std::log(values_[1])));
   }
   throw Error{ErrorCode::kInternal, "a distribution of no kind"};
 }
@@ -109,8 +95,7 @@ double Distribution::sample(Rng& rng) const {
 double Distribution::sample_within(Rng& rng, double low, double high, const char* what) const {
   for (int attempt = 0; attempt < 10'000; ++attempt)
     if (const double value = sample(rng); value >= low && value <= high) return value;
-  throw Error{ErrorCode::kUsage, fmt::format("{} gives no value from {} to {}", name_of(kind_), low, high),
-              what};
+  throw Error{ErrorCode::kUsage, fmt::format("{} gives no value from {} to {}", name_of(kind_), low, high), what};
 }
 
 Distribution Distribution::limited_to(double limit) const {
@@ -125,23 +110,17 @@ Distribution Distribution::limited_to(double limit) const {
 
 double Distribution::lowest() const {
   switch (kind_) {
-    case Kind::kNormal:
-      return -std::numeric_limits<double>::infinity();
-    case Kind::kTruncatedNormal:
-      return values_[2];
-    default:
-      return *std::min_element(values_.begin(), values_.end());
+    case Kind::kNormal: return -std::numeric_limits<double>::infinity();
+    case Kind::kTruncatedNormal: return values_[2];
+    default: return *std::min_element(values_.begin(), values_.end());
   }
 }
 
 double Distribution::highest() const {
   switch (kind_) {
-    case Kind::kNormal:
-      return std::numeric_limits<double>::infinity();
-    case Kind::kTruncatedNormal:
-      return values_[3];
-    default:
-      return *std::max_element(values_.begin(), values_.end());
+    case Kind::kNormal: return std::numeric_limits<double>::infinity();
+    case Kind::kTruncatedNormal: return values_[3];
+    default: return *std::max_element(values_.begin(), values_.end());
   }
 }
 

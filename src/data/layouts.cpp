@@ -25,25 +25,20 @@ Entry folder_entry(const fs::path& folder) {
   fs::path mixture;
   StemFiles stems;
   for (const fs::path& file : audio_in(folder)) {
-    if (mixture.empty() && names_a_mixture(title_of(file)))
-      mixture = file;
-    else
-      stems.emplace_back(title_of(file), file);
+    if (mixture.empty() && names_a_mixture(title_of(file))) mixture = file;
+    else stems.emplace_back(title_of(file), file);
   }
   return {title_of(folder), {}, [mixture, stems] { return track_of_files(mixture, stems); }};
 }
 
-bool has_extension(const fs::path& path, const char* suffix) {
-  return path.filename().string().ends_with(suffix);
-}
+bool has_extension(const fs::path& path, const char* suffix) { return path.filename().string().ends_with(suffix); }
 
 /// Native Instruments' stem file: one audio stream per stem behind the mixture. As stempeg read it when the field's scores
 /// were published, with 16 bits and what encoders fill the last packet up with: filters of BSS Eval notice.
 Track stem_mp4_track(const fs::path& path, bool as_stempeg) {
   const io::AudioInfo info = io::probe(path);
   if (info.streams < 2) {
-    throw Error{ErrorCode::kFormat, "one audio stream only: a .stem.mp4 holds the mixture and its stems",
-                path.string()};
+    throw Error{ErrorCode::kFormat, "one audio stream only: a .stem.mp4 holds the mixture and its stems", path.string()};
   }
   const auto source = [&](std::size_t stream) {
     const SourcePtr audio = file_source(path, {.stream = stream, .whole_packets = as_stempeg});
@@ -111,8 +106,7 @@ Listing list_dsd100(const fs::path& path) {
     for (const fs::path& folder : folders_in(split)) {
       const fs::path stems_folder = sources / split.filename() / folder.filename();
       const auto load = [mixture = folder / "mixture.wav", stems_folder] {
-        if (!fs::is_directory(stems_folder))
-          throw Error{ErrorCode::kNotFound, "no folder of sources", stems_folder.string()};
+        if (!fs::is_directory(stems_folder)) throw Error{ErrorCode::kNotFound, "no folder of sources", stems_folder.string()};
         StemFiles stems;
         for (const fs::path& file : audio_in(stems_folder)) stems.emplace_back(title_of(file), file);
         return track_of_files(mixture, stems);
@@ -154,15 +148,12 @@ Listing list_musdb18_stempeg(const fs::path& path) { return list_stem_mp4(path, 
 /// mix/<title>.wav beside <label>/<title>.wav, where equal titles are one track; or
 /// foreground/<label>/<title>.wav. Folders that share no title are pools of single stems.
 Listing list_label_folders(const fs::path& path) {
-  static const std::set<std::string> kLabels{"vocals", "drums", "bass",         "other",
-                                             "guitar", "piano", "instrumental", "accompaniment",
-                                             "speech", "music", "effects",      "background"};
+  static const std::set<std::string> kLabels{"vocals",       "drums",         "bass",   "other", "guitar",  "piano",
+                                             "instrumental", "accompaniment", "speech", "music", "effects", "background"};
   if (!fs::is_directory(path)) return {};
   const std::vector<fs::path> folders = label_folders(path);
-  const bool has_mixtures =
-      std::ranges::any_of(folders, [](const fs::path& f) { return names_a_mixture(f.filename().string()); });
-  const bool has_labels =
-      std::ranges::any_of(folders, [](const fs::path& f) { return kLabels.contains(f.filename().string()); });
+  const bool has_mixtures = std::ranges::any_of(folders, [](const fs::path& f) { return names_a_mixture(f.filename().string()); });
+  const bool has_labels = std::ranges::any_of(folders, [](const fs::path& f) { return kLabels.contains(f.filename().string()); });
   if (!has_mixtures && !has_labels) return {};
 
   struct Files {
@@ -175,18 +166,15 @@ Listing list_label_folders(const fs::path& path) {
     const std::string label = folder.filename().string();
     for (const fs::path& file : audio_in(folder)) {
       Files& files = tracks[title_of(file)];
-      if (names_a_mixture(label))
-        files.mixture = file;
-      else
-        files.stems.emplace_back(label, file);
+      if (names_a_mixture(label)) files.mixture = file;
+      else files.stems.emplace_back(label, file);
       aligned = aligned || files.stems.size() > 1;
     }
   }
   if (!aligned) return list_stem_pools(path);
   Listing listing{"mixture_sources", {}};
   for (const auto& [title, files] : tracks) {
-    listing.entries.push_back(
-        {title, {}, [files = files] { return track_of_files(files.mixture, files.stems); }});
+    listing.entries.push_back({title, {}, [files = files] { return track_of_files(files.mixture, files.stems); }});
   }
   return listing;
 }

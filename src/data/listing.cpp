@@ -15,14 +15,12 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
 bool is_audio(const fs::path& path) {
-  static constexpr std::array kExtensions{".wav",  ".flac", ".aif", ".aiff", ".ogg",
-                                          ".opus", ".mp3",  ".m4a", ".aac"};
+  static constexpr std::array kExtensions{".wav", ".flac", ".aif", ".aiff", ".ogg", ".opus", ".mp3", ".m4a", ".aac"};
   const std::string extension = lower(path.extension().string());
   return std::ranges::find(kExtensions, extension) != kExtensions.end();
 }
@@ -62,18 +60,14 @@ class ListedDataset final : public Dataset {
 
 }  // namespace
 
-DatasetPtr listed(Listing listing) {
-  return std::make_shared<ListedDataset>(std::move(listing));
-}
+DatasetPtr listed(Listing listing) { return std::make_shared<ListedDataset>(std::move(listing)); }
 
 std::vector<fs::path> folders_in(const fs::path& folder) {
   return entries_in(folder, [](const fs::directory_entry& entry) { return entry.is_directory(); });
 }
 
 std::vector<fs::path> audio_in(const fs::path& folder) {
-  return entries_in(folder, [](const fs::directory_entry& entry) {
-    return entry.is_regular_file() && is_audio(entry.path());
-  });
+  return entries_in(folder, [](const fs::directory_entry& entry) { return entry.is_regular_file() && is_audio(entry.path()); });
 }
 
 std::string title_of(const fs::path& path) {
@@ -102,8 +96,7 @@ Track track_of_files(const fs::path& mixture, const std::vector<std::pair<std::s
   Track track;
   for (const auto& [name, path] : stems) {
     if (track.find(name)) {
-      track.warnings.push_back(
-          fmt::format("there are several files for {}; {} is left out", name, path.filename().string()));
+      track.warnings.push_back(fmt::format("there are several files for {}; {} is left out", name, path.filename().string()));
       continue;
     }
     if (!fs::exists(path)) {
@@ -117,8 +110,7 @@ Track track_of_files(const fs::path& mixture, const std::vector<std::pair<std::s
   if (expected && fs::exists(mixture)) {
     track.mixture = file_source(mixture);
   } else {
-    if (expected)
-      track.warnings.push_back("there is no " + mixture.string() + "; the sum of the stems stands in");
+    if (expected) track.warnings.push_back("there is no " + mixture.string() + "; the sum of the stems stands in");
     sum_stems_as_mixture(track, expected ? mixture.string() : "track");
   }
   if (track.has_mixture_file) {

@@ -47,8 +47,7 @@ std::string title_of(const std::filesystem::path& path);
 bool names_a_mixture(const std::string& name);
 
 /// A track of one file per stem. An empty mixture path means: the sum of the stems.
-Track track_of_files(const std::filesystem::path& mixture,
-                     const std::vector<std::pair<std::string, std::filesystem::path>>& stems);
+Track track_of_files(const std::filesystem::path& mixture, const std::vector<std::pair<std::string, std::filesystem::path>>& stems);
 /// Makes the sum of the stems the mixture; kNotFound where there is no stem either.
 void sum_stems_as_mixture(Track& track, const std::string& context);
 

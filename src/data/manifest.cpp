@@ -22,14 +22,10 @@ std::vector<std::string> cells_of(const std::string& line, std::size_t number, c
   bool quoted = false;
   for (std::size_t i = 0; i < line.size(); ++i) {
     const char c = line[i];
-    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"')
-      cells.back() += line[++i];
-    else if (c == '"')
-      quoted = !quoted;
-    else if (c == ',' && !quoted)
-      cells.emplace_back();
-    else if (c != '\r')
-      cells.back() += c;
+    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') cells.back() += line[++i];
+    else if (c == '"') quoted = !quoted;
+    else if (c == ',' && !quoted) cells.emplace_back();
+    else if (c != '\r') cells.back() += c;
   }
   if (quoted) throw Error{ErrorCode::kFormat, fmt::format("line {}: a quote is not closed", number), file};
   return cells;
@@ -46,9 +42,7 @@ Listing list_manifest(const fs::path& csv) {
   if (line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // the byte order mark that spreadsheets write
   const std::vector<std::string> header = cells_of(line, 1, file);
 
-  const auto column = [&](std::string_view name) {
-    return static_cast<std::size_t>(std::ranges::find(header, name) - header.begin());
-  };
+  const auto column = [&](std::string_view name) { return static_cast<std::size_t>(std::ranges::find(header, name) - header.begin()); };
   const bool pool = column("instrum") < header.size() && column("path") < header.size();
   const std::size_t name_column = std::min(column("track"), column("name"));
   if (!pool && name_column == header.size()) {
@@ -60,10 +54,7 @@ Listing list_manifest(const fs::path& csv) {
     if (line.empty() || line == "\r") continue;
     const std::vector<std::string> cells = cells_of(line, number, file);
     if (cells.size() != header.size()) {
-      throw Error{
-          ErrorCode::kFormat,
-          fmt::format("line {}: {} cells where the header has {}", number, cells.size(), header.size()),
-          file};
+      throw Error{ErrorCode::kFormat, fmt::format("line {}: {} cells where the header has {}", number, cells.size(), header.size()), file};
     }
     const auto resolve = [&](const std::string& cell) { return csv.parent_path() / cell; };
     Entry entry;
@@ -75,19 +66,13 @@ Listing list_manifest(const fs::path& csv) {
       stems.emplace_back(cells[column("instrum")], path);
     } else {
       for (std::size_t i = 0; i < header.size(); ++i) {
-        if (i == name_column)
-          entry.name = cells[i];
-        else if (header[i] == "split")
-          entry.split = cells[i];
-        else if (cells[i].empty())
-          continue;
-        else if (names_a_mixture(header[i]))
-          mixture = resolve(cells[i]);
-        else
-          stems.emplace_back(header[i], resolve(cells[i]));
+        if (i == name_column) entry.name = cells[i];
+        else if (header[i] == "split") entry.split = cells[i];
+        else if (cells[i].empty()) continue;
+        else if (names_a_mixture(header[i])) mixture = resolve(cells[i]);
+        else stems.emplace_back(header[i], resolve(cells[i]));
       }
-      if (entry.name.empty())
-        throw Error{ErrorCode::kFormat, fmt::format("line {}: the track has no name", number), file};
+      if (entry.name.empty()) throw Error{ErrorCode::kFormat, fmt::format("line {}: the track has no name", number), file};
     }
     entry.load = [mixture, stems] { return track_of_files(mixture, stems); };
     listing.entries.push_back(std::move(entry));

@@ -16,15 +16,13 @@ constexpr std::uint32_t kLongestVariableLength = 0x0FFFFFFF;  ///< four bytes of
 /// The bytes of one chunk (or of the file), with a position for messages.
 class ByteReader {
  public:
-  ByteReader(std::span<const std::uint8_t> bytes, std::size_t offset, std::string_view context,
-             std::string what)
+  ByteReader(std::span<const std::uint8_t> bytes, std::size_t offset, std::string_view context, std::string what)
       : bytes_(bytes), offset_(offset), context_(context), what_(std::move(what)) {}
 
   bool empty() const { return at_ == bytes_.size(); }
   std::size_t left() const { return bytes_.size() - at_; }
   [[noreturn]] void fail(std::string_view problem) const {
-    throw Error{ErrorCode::kFormat, fmt::format("{} {} at byte {}", what_, problem, offset_ + at_),
-                std::string(context_)};
+    throw Error{ErrorCode::kFormat, fmt::format("{} {} at byte {}", what_, problem, offset_ + at_), std::string(context_)};
   }
   std::uint8_t peek() const {
     if (empty()) fail("ends in the middle of an event");
@@ -104,14 +102,12 @@ std::vector<MidiEvent> parse_track(ByteReader reader) {
 }
 
 void append_big_endian(std::string& out, std::uint32_t value, int count) {
-  for (int shift = 8 * (count - 1); shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>(value >> shift & 0xFF));
+  for (int shift = 8 * (count - 1); shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift & 0xFF));
 }
 
 void append_variable_length(std::string& out, std::uint64_t value) {
   if (value > kLongestVariableLength)
-    throw Error{ErrorCode::kUnsupported,
-                fmt::format("{} does not fit a MIDI file's four-byte number", value)};
+    throw Error{ErrorCode::kUnsupported, fmt::format("{} does not fit a MIDI file's four-byte number", value)};
   for (int shift = 21; shift > 0; shift -= 7)
     if (value >> shift) out.push_back(static_cast<char>((value >> shift & 0x7F) | 0x80));
   out.push_back(static_cast<char>(value & 0x7F));
@@ -127,8 +123,7 @@ std::string encode_track(const std::vector<MidiEvent>& events) {
     if (event.is_channel()) {
       if (event.status != running) out.push_back(static_cast<char>(event.status));
       running = event.status;
-      out.append(reinterpret_cast<const char*>(event.data.data()),
-                 static_cast<std::size_t>(data_bytes(event.status)));
+      out.append(reinterpret_cast<const char*>(event.data.data()), static_cast<std::size_t>(data_bytes(event.status)));
     } else {
       running = 0;
       out.push_back(static_cast<char>(event.status));
@@ -145,9 +140,7 @@ std::string encode_track(const std::vector<MidiEvent>& events) {
 
 MidiFile parse_midi(std::span<const std::uint8_t> bytes, std::string_view context) {
   ByteReader file(bytes, 0, context, "the file");
-  const auto refuse = [&](ErrorCode code, std::string message) -> void {
-    throw Error{code, std::move(message), std::string(context)};
-  };
+  const auto refuse = [&](ErrorCode code, std::string message) -> void { throw Error{code, std::move(message), std::string(context)}; };
   const auto has_type = [](std::span<const std::uint8_t> type, std::string_view name) {
     return std::equal(type.begin(), type.end(), name.begin(), name.end());
   };
@@ -158,28 +151,23 @@ MidiFile parse_midi(std::span<const std::uint8_t> bytes, std::string_view contex
   result.format = static_cast<int>(header.big_endian(2));
   const std::uint32_t track_count = header.big_endian(2);
   result.division = static_cast<std::uint16_t>(header.big_endian(2));
-  if (result.format == 2)
-    refuse(ErrorCode::kUnsupported, "is a MIDI file of format 2 (independent patterns)");
+  if (result.format == 2) refuse(ErrorCode::kUnsupported, "is a MIDI file of format 2 (independent patterns)");
   if (result.format > 2) refuse(ErrorCode::kFormat, fmt::format("has the MIDI format {}", result.format));
   if (result.format == 0 && track_count != 1)
     refuse(ErrorCode::kFormat, fmt::format("is of format 0 and has {} tracks instead of one", track_count));
   const int smpte_rate = -static_cast<std::int8_t>(result.division >> 8);
   const bool is_smpte = result.division & 0x8000;
-  if (is_smpte ? (result.division & 0xFF) == 0 ||
-                     (smpte_rate != 24 && smpte_rate != 25 && smpte_rate != 29 && smpte_rate != 30)
+  if (is_smpte ? (result.division & 0xFF) == 0 || (smpte_rate != 24 && smpte_rate != 25 && smpte_rate != 29 && smpte_rate != 30)
                : result.division == 0)
     refuse(ErrorCode::kFormat, fmt::format("has the impossible time division 0x{:04X}", result.division));
 
   while (result.tracks.size() < track_count) {
     const std::string what = fmt::format("track {}", result.tracks.size());
     if (file.left() < 8)
-      refuse(ErrorCode::kFormat,
-             fmt::format("is cut short: {} of {} tracks are there", result.tracks.size(), track_count));
+      refuse(ErrorCode::kFormat, fmt::format("is cut short: {} of {} tracks are there", result.tracks.size(), track_count));
     const bool is_track = has_type(file.take(4), "MTrk");
     const std::uint32_t length = file.big_endian(4);
-    if (length > file.left())
-      refuse(ErrorCode::kFormat,
-             fmt::format("is cut short: {} has {} of its {} bytes", what, file.left(), length));
+    if (length > file.left()) refuse(ErrorCode::kFormat, fmt::format("is cut short: {} has {} of its {} bytes", what, file.left(), length));
     const std::size_t start = file.position();
     const auto chunk = file.take(length);
     if (is_track) result.tracks.push_back(parse_track(ByteReader(chunk, start, context, what)));
@@ -226,16 +214,14 @@ TempoMap::TempoMap(const MidiFile& file) {
   segments_.push_back({0, 0.0, 500'000 * seconds_per_unit});
   for (const MidiEvent* change : changes) {
     double microseconds = 0;
-    for (const char byte : change->payload)
-      microseconds = 256 * microseconds + static_cast<std::uint8_t>(byte);
+    for (const char byte : change->payload) microseconds = 256 * microseconds + static_cast<std::uint8_t>(byte);
     segments_.push_back({change->tick, seconds(change->tick), microseconds * seconds_per_unit});
   }
 }
 
 double TempoMap::seconds(std::uint64_t tick) const {
   const auto after =
-      std::upper_bound(segments_.begin(), segments_.end(), tick,
-                       [](std::uint64_t t, const Segment& segment) { return t < segment.tick; });
+      std::upper_bound(segments_.begin(), segments_.end(), tick, [](std::uint64_t t, const Segment& segment) { return t < segment.tick; });
   const Segment& segment = *std::prev(after);  // the last of those that start at the same tick
   return segment.seconds + static_cast<double>(tick - segment.tick) * segment.seconds_per_tick;
 }

@@ -22,8 +22,7 @@ std::vector<Sourced> merged(const MidiFile& file) {
   for (std::size_t t = 0; t < file.tracks.size(); ++t)
     for (const MidiEvent& event : file.tracks[t])
       if (event.is_channel()) all.push_back({&event, t});
-  std::stable_sort(all.begin(), all.end(),
-                   [](const auto& a, const auto& b) { return a.event->tick < b.event->tick; });
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.event->tick < b.event->tick; });
   return all;
 }
 
@@ -44,10 +43,10 @@ Lane lane_of(const Sourced& sourced) {
 /// What is in force in a lane while the song is read.
 struct LaneState {
   int program = 0;
-  bool has_own_program = false;      ///< set in its own track: other tracks no longer change it
-  std::optional<MidiEvent> bank[2];  ///< coarse, fine
-  std::vector<MidiEvent> controls;   ///< so far, without banks, for parts that start later
-  std::map<int, std::size_t> parts;  ///< program → index of the part
+  bool has_own_program = false;                               ///< set in its own track: other tracks no longer change it
+  std::optional<MidiEvent> bank[2];                           ///< coarse, fine
+  std::vector<MidiEvent> controls;                            ///< so far, without banks, for parts that start later
+  std::map<int, std::size_t> parts;                           ///< program → index of the part
   std::map<std::uint8_t, std::vector<std::size_t>> sounding;  ///< key → the parts that hold it, oldest first
 };
 
@@ -90,8 +89,8 @@ class Splitter {
       MidiPart part{.program = program, .is_drum = is_drum, .name = track_name(file_, sourced.track)};
       for (const auto& bank : state.bank)
         if (bank) part.events.push_back(*bank);
-      part.events.push_back({.status = static_cast<std::uint8_t>(0xC0 | event.channel()),
-                             .data = {static_cast<std::uint8_t>(state.program), 0}});
+      part.events.push_back(
+          {.status = static_cast<std::uint8_t>(0xC0 | event.channel()), .data = {static_cast<std::uint8_t>(state.program), 0}});
       for (MidiEvent& setup : part.events) setup.tick = 0;  // the sound is chosen before anything plays
       part.events.insert(part.events.end(), state.controls.begin(), state.controls.end());
       order_.emplace_back(sourced.track, parts_.size());
@@ -136,9 +135,7 @@ class Splitter {
     for (const auto& [lane, state] : lanes_)
       for (const auto& [key, holders] : state.sounding)
         for (const std::size_t index : holders) {
-          parts_[index].events.push_back({.tick = last_tick,
-                                          .status = static_cast<std::uint8_t>(0x80 | lane.second),
-                                          .data = {key, 64}});
+          parts_[index].events.push_back({.tick = last_tick, .status = static_cast<std::uint8_t>(0x80 | lane.second), .data = {key, 64}});
           parts_[index].end = last_tick;
         }
   }
@@ -152,20 +149,15 @@ class Splitter {
 
 }  // namespace
 
-std::vector<MidiPart> split_by_instrument(const MidiFile& file) {
-  return Splitter(file).split();
-}
+std::vector<MidiPart> split_by_instrument(const MidiFile& file) { return Splitter(file).split(); }
 
 MidiFile part_file(const MidiFile& song, const MidiPart& part) {
   std::vector<MidiEvent> conductor;
   for (const auto& track : song.tracks)
     for (const MidiEvent& event : track)
-      if (event.is_meta(kMetaTempo) || event.is_meta(kMetaTimeSignature) || event.is_meta(kMetaKeySignature))
-        conductor.push_back(event);
-  std::stable_sort(conductor.begin(), conductor.end(),
-                   [](const auto& a, const auto& b) { return a.tick < b.tick; });
-  std::vector<MidiEvent> events{
-      {.status = 0xFF, .data = {kMetaTrackName, 0}, .payload = std::string(program_name(part.program))}};
+      if (event.is_meta(kMetaTempo) || event.is_meta(kMetaTimeSignature) || event.is_meta(kMetaKeySignature)) conductor.push_back(event);
+  std::stable_sort(conductor.begin(), conductor.end(), [](const auto& a, const auto& b) { return a.tick < b.tick; });
+  std::vector<MidiEvent> events{{.status = 0xFF, .data = {kMetaTrackName, 0}, .payload = std::string(program_name(part.program))}};
   events.insert(events.end(), part.events.begin(), part.events.end());
   return {.format = 1, .division = song.division, .tracks = {std::move(conductor), std::move(events)}};
 }

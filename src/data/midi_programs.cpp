@@ -39,27 +39,13 @@ constexpr std::array<std::string_view, 128> kPrograms{
     "Gunshot"};
 // clang-format on
 
-constexpr std::array<std::string_view, 16> kClasses{"Piano",
-                                                    "Chromatic Percussion",
-                                                    "Organ",
-                                                    "Guitar",
-                                                    "Bass",
-                                                    "Strings",
-                                                    "Strings (continued)",
-                                                    "Brass",
-                                                    "Reed",
-                                                    "Pipe",
-                                                    "Synth Lead",
-                                                    "Synth Pad",
-                                                    "Sound Effects",
-                                                    "Ethnic",
-                                                    "Percussive",
-                                                    "Sound effects"};
+constexpr std::array<std::string_view, 16> kClasses{
+    "Piano", "Chromatic Percussion", "Organ",     "Guitar",        "Bass",   "Strings",    "Strings (continued)", "Brass", "Reed",
+    "Pipe",  "Synth Lead",           "Synth Pad", "Sound Effects", "Ethnic", "Percussive", "Sound effects"};
 constexpr int kReverseCymbal = 119;  ///< percussive in General MIDI, a sound effect in Slakh
 
 void check(int program) {
-  if (program < 0 || program > kDrumProgram)
-    throw Error{ErrorCode::kUsage, fmt::format("there is no MIDI program {} (0 to 128)", program)};
+  if (program < 0 || program > kDrumProgram) throw Error{ErrorCode::kUsage, fmt::format("there is no MIDI program {} (0 to 128)", program)};
 }
 
 }  // namespace

@@ -36,20 +36,17 @@ AudioBuffer with_channels(AudioBuffer audio, std::size_t channels, const std::st
   } else if (audio.channels() == 1) {
     for (std::size_t c = 0; c < channels; ++c) std::ranges::copy(audio.channel(0), out.channel(c).begin());
   } else {
-    throw Error{ErrorCode::kUnsupported,
-                fmt::format("has {} channels, and the recipe wants {}", audio.channels(), channels), source};
+    throw Error{ErrorCode::kUnsupported, fmt::format("has {} channels, and the recipe wants {}", audio.channels(), channels), source};
   }
   return out;
 }
 
 double loudness_lufs(const AudioBuffer& audio, double sample_rate) {
   const auto needed = static_cast<std::size_t>(std::ceil(kShortestMeasured_s * sample_rate));
-  if (audio.frames() >= needed)
-    return std::max(kLoudnessFloor_lufs, dsp::block_loudness_lufs(audio, sample_rate));
+  if (audio.frames() >= needed) return std::max(kLoudnessFloor_lufs, dsp::block_loudness_lufs(audio, sample_rate));
   const std::size_t tiles = (needed + audio.frames() - 1) / audio.frames();
   AudioBuffer repeated(audio.channels(), tiles * audio.frames());
-  for (std::size_t i = 0; i < tiles; ++i)
-    copy(audio.view(), repeated.view().slice(i * audio.frames(), audio.frames()));
+  for (std::size_t i = 0; i < tiles; ++i) copy(audio.view(), repeated.view().slice(i * audio.frames(), audio.frames()));
   return std::max(kLoudnessFloor_lufs, dsp::block_loudness_lufs(repeated, sample_rate));
 }
 
@@ -80,8 +77,7 @@ bool is_finite(const AudioBuffer& audio) {
 }
 
 bool allows(const NameChoice& choice, const std::string& name) {
-  return choice.names.empty() ||
-         std::ranges::any_of(choice.names, [&](const auto& pattern) { return fits_pattern(name, pattern); });
+  return choice.names.empty() || std::ranges::any_of(choice.names, [&](const auto& pattern) { return fits_pattern(name, pattern); });
 }
 
 }  // namespace
@@ -102,16 +98,15 @@ class MixtureDataset::State {
         song.back().audio = stem->audio;
         pools_[s].push_back(song.back());
       }
-      const auto there = static_cast<std::size_t>(
-          std::ranges::count_if(song, [](const Candidate& candidate) { return candidate.audio != nullptr; }));
+      const auto there =
+          static_cast<std::size_t>(std::ranges::count_if(song, [](const Candidate& candidate) { return candidate.audio != nullptr; }));
       const bool is_whole = there == song.size();
       if (!is_whole && (recipe.partial_songs == PartialSongs::kLeftOut || there < 2)) continue;
       if (allows(recipe.coherent_source, track.name)) songs_.push_back(std::move(song));
     }
     for (std::size_t s = 0; s < pools_.size(); ++s)
       if (pools_[s].empty())
-        throw Error{ErrorCode::kNotFound,
-                    fmt::format("no track has a stem '{}' that the recipe allows", recipe.stems[s].name),
+        throw Error{ErrorCode::kNotFound, fmt::format("no track has a stem '{}' that the recipe allows", recipe.stems[s].name),
                     recipe.sources.path.string()};
     if (recipe.coherent > 0 && songs_.empty())
       throw Error{ErrorCode::kNotFound, "no track that the recipe allows has all its stems, which coherent mixtures need",
@@ -161,8 +156,7 @@ class MixtureDataset::State {
         for (float& sample : stem.audio.samples()) sample *= static_cast<float>(mixture.scale);
       sum();
     }
-    for (const DrawnEffect& effect : mixture.plan.mixture_effects)
-      apply(effect, mixture.audio, recipe.sample_rate);
+    for (const DrawnEffect& effect : mixture.plan.mixture_effects) apply(effect, mixture.audio, recipe.sample_rate);
     return mixture;
   }
 
@@ -185,8 +179,7 @@ class MixtureDataset::State {
     std::vector<std::size_t> fitted;  // per candidate: the first name it fits
     std::vector<double> fits(choice.names.size());
     for (const auto& candidate : candidates) {
-      const auto at = std::ranges::find_if(
-          choice.names, [&](const auto& pattern) { return fits_pattern(name_of(candidate), pattern); });
+      const auto at = std::ranges::find_if(choice.names, [&](const auto& pattern) { return fits_pattern(name_of(candidate), pattern); });
       fitted.push_back(static_cast<std::size_t>(at - choice.names.begin()));
       if (fitted.back() < fits.size()) ++fits[fitted.back()];
     }
@@ -194,8 +187,7 @@ class MixtureDataset::State {
     double sum = 0;
     for (const std::size_t name : fitted)  // a song without the first stem fits none of the names
       sum += weights.emplace_back(name < fits.size() ? choice.weights[name] / fits[name] : 0);
-    if (!(sum > 0))
-      throw Error{ErrorCode::kUsage, "every track that is there has the weight 0", "source_file"};
+    if (!(sum > 0)) throw Error{ErrorCode::kUsage, "every track that is there has the weight 0", "source_file"};
     for (double& weight : weights) weight /= sum;
     return choose_weighted(rng, weights);
   }
@@ -225,18 +217,15 @@ class MixtureDataset::State {
   }
 
   /// shared: the first event of a coherent mixture, whose time, pitch and stretch the others take over.
-  MixEvent draw_event(const MixStemSpec& stem, const Candidate& candidate, const MixEvent* shared,
-                      Rng& rng) const {
+  MixEvent draw_event(const MixStemSpec& stem, const Candidate& candidate, const MixEvent* shared, Rng& rng) const {
     const MixEventSpec& spec = stem.event;
     if (!candidate.audio || (spec.silence > 0 && rng.uniform() < spec.silence))
       return {.stem = stem.name, .source = candidate.name, .track = candidate.track, .silent = true};
     const double source_s = candidate.audio->info().seconds();
-    if (!(source_s > 0))
-      throw Error{ErrorCode::kFormat, fmt::format("the stem '{}' is empty", stem.name), candidate.name};
+    if (!(source_s > 0)) throw Error{ErrorCode::kFormat, fmt::format("the stem '{}' is empty", stem.name), candidate.name};
     MixEvent event{.stem = stem.name, .source = candidate.name, .track = candidate.track};
     const double duration =
-        spec.event_duration_s ? spec.event_duration_s->sample_within(rng, 1e-3, kUnlimited, "event_duration")
-                              : recipe.duration_s;
+        spec.event_duration_s ? spec.event_duration_s->sample_within(rng, 1e-3, kUnlimited, "event_duration") : recipe.duration_s;
     event.event_duration_s = std::min(duration, source_s);
     if (shared) {
       event.time_stretch = shared->time_stretch;
@@ -247,8 +236,7 @@ class MixtureDataset::State {
     event.event_duration_s = std::min(event.event_duration_s, recipe.duration_s / stretch);
     const double room_s = source_s - event.event_duration_s;
     event.source_time_s = shared ? std::min(shared->source_time_s, room_s)
-                                 : std::min(room_s, spec.source_time_s.limited_to(room_s).sample_within(
-                                                        rng, 0, kUnlimited, "source_time"));
+                                 : std::min(room_s, spec.source_time_s.limited_to(room_s).sample_within(rng, 0, kUnlimited, "source_time"));
     event.event_time_s = std::min(spec.event_time_s.sample_within(rng, 0, kUnlimited, "event_time"),
                                   std::max(0.0, recipe.duration_s - event.event_duration_s * stretch));
     if (spec.snr_db) event.snr_db = spec.snr_db->sample(rng);
@@ -263,25 +251,21 @@ class MixtureDataset::State {
 
   AudioBuffer render(const MixEvent& event, std::size_t stem, std::size_t frames) const {
     if (event.silent) return AudioBuffer(recipe.channels, frames);
-    const auto found =
-        std::ranges::lower_bound(pools_[stem], event.track, {}, &Candidate::track);  // pools are sorted
+    const auto found = std::ranges::lower_bound(pools_[stem], event.track, {}, &Candidate::track);  // pools are sorted
     const SourceInfo info = found->audio->info();
     const std::size_t first = whole_frames(event.source_time_s, info.sample_rate);
     const std::size_t last = whole_frames(event.source_time_s + event.event_duration_s, info.sample_rate);
     AudioBuffer audio = with_channels(found->audio->read(first, last - first), recipe.channels, event.source);
     if (info.sample_rate != recipe.sample_rate && !audio.empty()) {
       ThreadPool alone(1);
-      audio = dsp::resample(audio, static_cast<std::uint32_t>(info.sample_rate),
-                            static_cast<std::uint32_t>(recipe.sample_rate), alone);
+      audio = dsp::resample(audio, static_cast<std::uint32_t>(info.sample_rate), static_cast<std::uint32_t>(recipe.sample_rate), alone);
     }
     AudioBuffer placed(recipe.channels, frames);
     if (audio.empty()) return placed;
     if (!is_finite(audio))
-      throw Error{ErrorCode::kFormat,
-                  fmt::format("the stem '{}' has samples that are no numbers", event.stem), event.source};
+      throw Error{ErrorCode::kFormat, fmt::format("the stem '{}' has samples that are no numbers", event.stem), event.source};
     if (event.pitch_shift.value_or(0) != 0 || event.time_stretch.value_or(1) != 1)
-      audio = shift_and_stretch(audio, recipe.sample_rate, event.pitch_shift.value_or(0),
-                                event.time_stretch.value_or(1));
+      audio = shift_and_stretch(audio, recipe.sample_rate, event.pitch_shift.value_or(0), event.time_stretch.value_or(1));
     for (const DrawnEffect& effect : event.effects) apply(effect, audio, recipe.sample_rate);
     if (event.snr_db) {
       const double lufs = loudness_lufs(audio, recipe.sample_rate);
@@ -341,31 +325,17 @@ class LazySource final : public AudioSource {
 MixtureDataset::MixtureDataset(DatasetPtr sources, MixRecipe recipe)
     : state_(std::make_shared<const State>(std::move(sources), std::move(recipe))) {}
 
-const MixRecipe& MixtureDataset::recipe() const noexcept {
-  return state_->recipe;
-}
-MixPlan MixtureDataset::plan(std::size_t index) const {
-  return state_->plan(index);
-}
-Mixture MixtureDataset::make(std::size_t index) const {
-  return state_->make(index);
-}
-std::size_t MixtureDataset::size() const {
-  return state_->recipe.count;
-}
-std::string MixtureDataset::track_name(std::size_t index) const {
-  return fmt::format("{:06}", index);
-}
-std::string MixtureDataset::split(std::size_t) const {
-  return state_->recipe.sources.split;
-}
+const MixRecipe& MixtureDataset::recipe() const noexcept { return state_->recipe; }
+MixPlan MixtureDataset::plan(std::size_t index) const { return state_->plan(index); }
+Mixture MixtureDataset::make(std::size_t index) const { return state_->make(index); }
+std::size_t MixtureDataset::size() const { return state_->recipe.count; }
+std::string MixtureDataset::track_name(std::size_t index) const { return fmt::format("{:06}", index); }
+std::string MixtureDataset::split(std::size_t) const { return state_->recipe.sources.split; }
 
 Track MixtureDataset::track(std::size_t index) const {
   const MixRecipe& recipe = state_->recipe;
-  const auto item =
-      std::make_shared<const LazyMixture>([state = state_, index] { return state->make(index); });
-  const SourceInfo info{recipe.sample_rate, recipe.channels,
-                        whole_frames(recipe.duration_s, recipe.sample_rate)};
+  const auto item = std::make_shared<const LazyMixture>([state = state_, index] { return state->make(index); });
+  const SourceInfo info{recipe.sample_rate, recipe.channels, whole_frames(recipe.duration_s, recipe.sample_rate)};
   Track track{.name = track_name(index),
               .split = split(index),
               .sample_rate = recipe.sample_rate,
@@ -373,9 +343,7 @@ Track MixtureDataset::track(std::size_t index) const {
               .has_mixture_file = false,
               .stems = {}};
   for (std::size_t s = 0; s < recipe.stems.size(); ++s)
-    track.stems.push_back({.name = recipe.stems[s].name,
-                           .instrument = {},
-                           .audio = std::make_shared<LazySource>(item, s, info)});
+    track.stems.push_back({.name = recipe.stems[s].name, .instrument = {}, .audio = std::make_shared<LazySource>(item, s, info)});
   return track;
 }
 

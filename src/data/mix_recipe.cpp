@@ -19,14 +19,12 @@ namespace fs = std::filesystem;
 /// Reads nodes and blames their lines.
 class RecipeReader {
  public:
-  RecipeReader(std::string context, fs::path folder)
-      : context_(std::move(context)), folder_(std::move(folder)) {}
+  RecipeReader(std::string context, fs::path folder) : context_(std::move(context)), folder_(std::move(folder)) {}
 
   MixRecipe recipe(const YAML::Node& node) const {
     require_keys(node, "a recipe",
-                 {"sources", "stems", "event", "seed", "count", "duration_s", "sample_rate", "channels",
-                  "ref_db", "coherent", "coherent_source", "partial_songs", "solo", "fade_s", "fix_clipping",
-                  "mixture_effects"});
+                 {"sources", "stems", "event", "seed", "count", "duration_s", "sample_rate", "channels", "ref_db", "coherent",
+                  "coherent_source", "partial_songs", "solo", "fade_s", "fix_clipping", "mixture_effects"});
     MixRecipe recipe;
     if (!node["sources"]) fail(node, "needs 'sources', the folder of a dataset");
     recipe.sources = sources(node["sources"]);
@@ -54,8 +52,7 @@ class RecipeReader {
     return recipe;
   }
 
-  [[noreturn]] void fail(const YAML::Node& node, const std::string& message,
-                         ErrorCode code = ErrorCode::kUsage) const {
+  [[noreturn]] void fail(const YAML::Node& node, const std::string& message, ErrorCode code = ErrorCode::kUsage) const {
     throw Error{code, fmt::format("line {}: {}", node.Mark().line + 1, message), context_};
   }
 
@@ -69,8 +66,7 @@ class RecipeReader {
     }
   }
 
-  void require_keys(const YAML::Node& node, const std::string& what,
-                    const std::set<std::string>& known) const {
+  void require_keys(const YAML::Node& node, const std::string& what, const std::set<std::string>& known) const {
     if (!node.IsMap()) fail(node, fmt::format("{} is a mapping of names to values", what));
     std::set<std::string> seen;
     for (const auto& entry : node) {
@@ -112,8 +108,7 @@ class RecipeReader {
 
   Distribution distribution(const YAML::Node& node) const {
     if (node.IsScalar()) return Distribution::constant(number(node));
-    if (!node.IsSequence() || node.size() < 2)
-      fail(node, "must be a number or a distribution such as [uniform, -5, 5]");
+    if (!node.IsSequence() || node.size() < 2) fail(node, "must be a number or a distribution such as [uniform, -5, 5]");
     Distribution result;
     guarded(node, [&] {
       const auto kind = Distribution::kind_named(scalar<std::string>(node[0], "the name of a distribution"));
@@ -122,8 +117,7 @@ class RecipeReader {
         values = numbers(node[1]);
         if (node.size() == 3) weights = numbers(node[2]);
         const std::size_t wanted = kind == Distribution::Kind::kChoose ? 2 : 3;
-        if (node.size() != wanted)
-          throw Error{ErrorCode::kUsage, fmt::format("takes {} list(s)", wanted - 1)};
+        if (node.size() != wanted) throw Error{ErrorCode::kUsage, fmt::format("takes {} list(s)", wanted - 1)};
       } else {
         for (std::size_t i = 1; i < node.size(); ++i) values.push_back(number(node[i]));
       }
@@ -135,19 +129,14 @@ class RecipeReader {
   NameChoice name_choice(const YAML::Node& node) const {
     if (node.IsScalar()) return {.names = {scalar<std::string>(node, "a name")}};
     if (!node.IsSequence() || node.size() < 2)
-      fail(node,
-           "must be a name or [const, name], [choose, [names]] or [choose_weighted, [names], [weights]]");
+      fail(node, "must be a name or [const, name], [choose, [names]] or [choose_weighted, [names], [weights]]");
     const std::string kind = scalar<std::string>(node[0], "const, choose or choose_weighted");
     if (kind == "const" && node.size() == 2) return {.names = {scalar<std::string>(node[1], "a name")}};
     if (kind == "choose" && node.size() == 2) return {.names = names(node[1])};
     if (kind == "choose_weighted" && node.size() == 3) {
-      NameChoice choice{
-          .kind = NameChoice::Kind::kChooseWeighted, .names = names(node[1]), .weights = numbers(node[2])};
+      NameChoice choice{.kind = NameChoice::Kind::kChooseWeighted, .names = names(node[1]), .weights = numbers(node[2])};
       // The rules for weights are the same as for numbers.
-      guarded(node, [&] {
-        Distribution(Distribution::Kind::kChooseWeighted, std::vector<double>(choice.names.size()),
-                     choice.weights);
-      });
+      guarded(node, [&] { Distribution(Distribution::Kind::kChooseWeighted, std::vector<double>(choice.names.size()), choice.weights); });
       return choice;
     }
     fail(node, "must be a name or [const, name], [choose, [names]] or [choose_weighted, [names], [weights]]");
@@ -183,9 +172,9 @@ class RecipeReader {
 
   /// Overrides what the node names.
   void event(const YAML::Node& node, MixEventSpec& spec) const {
-    require_keys(node, "an event",
-                 {"source_file", "source_time", "event_time", "event_duration", "snr", "pitch_shift",
-                  "time_stretch", "silence", "effects"});
+    require_keys(
+        node, "an event",
+        {"source_file", "source_time", "event_time", "event_duration", "snr", "pitch_shift", "time_stretch", "silence", "effects"});
     const auto optional = [&](const char* key, std::optional<Distribution>& target) {
       if (!node[key]) return;
       target.reset();
@@ -264,8 +253,8 @@ void MixRecipe::validate() const {
   };
   require(!stems.empty(), "stems", "names no stem");
   require(duration_s >= 0.01 && duration_s <= 3600, "duration_s", "must lie between 0.01 and 3600");
-  require(sample_rate >= 8000 && sample_rate <= 192000 && sample_rate == std::floor(sample_rate),
-          "sample_rate", "must be a whole number between 8000 and 192000");
+  require(sample_rate >= 8000 && sample_rate <= 192000 && sample_rate == std::floor(sample_rate), "sample_rate",
+          "must be a whole number between 8000 and 192000");
   require(channels == 1 || channels == 2, "channels", "must be 1 or 2");
   require(ref_db >= -100 && ref_db <= 0, "ref_db", "must lie between -100 and 0 LUFS");
   require(coherent >= 0 && coherent <= 1, "coherent", "must lie between 0 and 1");
@@ -280,11 +269,9 @@ void MixRecipe::validate() const {
     require(event.silence >= 0 && event.silence <= 1, "silence", "must lie between 0 and 1");
     require(event.source_time_s.highest() >= 0, "source_time", "must not be negative");
     require(event.event_time_s.highest() >= 0, "event_time", "must not be negative");
-    require(!event.event_duration_s || event.event_duration_s->highest() >= 1e-3, "event_duration",
-            "must be at least 0.001 s");
+    require(!event.event_duration_s || event.event_duration_s->highest() >= 1e-3, "event_duration", "must be at least 0.001 s");
     const auto is_within = [](const std::optional<Distribution>& value, double low, double high) {
-      return !value || value->kind() == Distribution::Kind::kNormal ||
-             (value->lowest() >= low && value->highest() <= high);
+      return !value || value->kind() == Distribution::Kind::kNormal || (value->lowest() >= low && value->highest() <= high);
     };
     require(is_within(event.snr_db, -100, 100), "snr", "must lie between -100 and 100 dB");
     require(is_within(event.pitch_shift, -24, 24), "pitch_shift", "must lie between -24 and 24 semitones");
@@ -300,8 +287,7 @@ MixRecipe parse_mix_recipe(const std::string& yaml, const std::string& context, 
   try {
     node = YAML::Load(yaml);
   } catch (const YAML::Exception& error) {
-    throw Error{ErrorCode::kFormat, fmt::format("line {}: is no YAML: {}", error.mark.line + 1, error.msg),
-                context};
+    throw Error{ErrorCode::kFormat, fmt::format("line {}: is no YAML: {}", error.mark.line + 1, error.msg), context};
   }
   MixRecipe recipe = reader.recipe(node);
   recipe.text = yaml;

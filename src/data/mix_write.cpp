@@ -31,9 +31,7 @@ Json effects_json(const std::vector<DrawnEffect>& effects) {
   return list;
 }
 
-Json optional_json(const std::optional<double>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
+Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
 /// What the items in a folder have in common. Equal manifests mean equal items.
 Json manifest_json(const MixRecipe& recipe, const MixFiles& files) {
@@ -58,28 +56,23 @@ void write_manifest(const MixRecipe& recipe, const fs::path& folder, const MixFi
   if (std::ifstream stream(path); stream && !files.overwrite) {
     const Json there = Json::parse(stream, nullptr, /*allow_exceptions=*/false);
     if (there != manifest)
-      throw Error{ErrorCode::kUsage,
-                  "holds mixtures of another recipe, seed or format (--overwrite replaces them)",
-                  folder.string()};
+      throw Error{ErrorCode::kUsage, "holds mixtures of another recipe, seed or format (--overwrite replaces them)", folder.string()};
     return;
   }
   write_file_atomically(path, manifest.dump(2) + "\n");
 }
 
-void write_audio(const AudioBuffer& audio, const fs::path& base, const MixRecipe& recipe,
-                 const MixFiles& files) {
-  const auto writer =
-      io::create_writer(base.string() + io::extension(files.container), {.container = files.container,
-                                                                         .format = files.format,
-                                                                         .sample_rate = recipe.sample_rate,
-                                                                         .channels = audio.channels(),
-                                                                         .overwrite = true});
+void write_audio(const AudioBuffer& audio, const fs::path& base, const MixRecipe& recipe, const MixFiles& files) {
+  const auto writer = io::create_writer(base.string() + io::extension(files.container), {.container = files.container,
+                                                                                         .format = files.format,
+                                                                                         .sample_rate = recipe.sample_rate,
+                                                                                         .channels = audio.channels(),
+                                                                                         .overwrite = true});
   writer->write(audio);
   writer->finish();
 }
 
-void write_item(const MixtureDataset& mixtures, std::size_t index, const fs::path& folder,
-                const MixFiles& files) {
+void write_item(const MixtureDataset& mixtures, std::size_t index, const fs::path& folder, const MixFiles& files) {
   const MixRecipe& recipe = mixtures.recipe();
   const fs::path item = folder / mixtures.track_name(index);
   const fs::path annotation = item / "mixture.jams";  // written last: it says that the item is whole
@@ -140,23 +133,18 @@ std::string jams_annotation(const MixtureDataset& mixtures, std::size_t index, c
                             {"mixture_effects", effects_json(mixture.plan.mixture_effects)}}}}},
                         {"time", 0.0},
                         {"duration", recipe.duration_s}};
-  const Json document{{"annotations", Json::array({annotation})},
-                      {"file_metadata",
-                       {{"title", mixtures.track_name(index)},
-                        {"duration", recipe.duration_s},
-                        {"jams_version", kJamsVersion}}},
-                      {"sandbox", Json::object()}};
+  const Json document{
+      {"annotations", Json::array({annotation})},
+      {"file_metadata", {{"title", mixtures.track_name(index)}, {"duration", recipe.duration_s}, {"jams_version", kJamsVersion}}},
+      {"sandbox", Json::object()}};
   return document.dump(2) + "\n";
 }
 
-void write_mixtures(const MixtureDataset& mixtures, const fs::path& folder, const MixFiles& files,
-                    RunContext& run) {
-  if (files.format != io::SampleFormat::kPcm16 && files.format != io::SampleFormat::kPcm24 &&
-      files.format != io::SampleFormat::kFloat32)
+void write_mixtures(const MixtureDataset& mixtures, const fs::path& folder, const MixFiles& files, RunContext& run) {
+  if (files.format != io::SampleFormat::kPcm16 && files.format != io::SampleFormat::kPcm24 && files.format != io::SampleFormat::kFloat32)
     throw Error{ErrorCode::kUsage, "must be 16, 24 or 32f", "bit depth"};
   if (files.container == io::Container::kFlac && files.format == io::SampleFormat::kFloat32)
-    throw Error{ErrorCode::kUsage, "FLAC holds no floating-point samples; use 16 or 24 bits, or WAV",
-                "bit depth"};
+    throw Error{ErrorCode::kUsage, "FLAC holds no floating-point samples; use 16 or 24 bits, or WAV", "bit depth"};
   std::vector<std::size_t> items = files.items;
   if (items.empty()) {
     items.resize(mixtures.size());
@@ -164,8 +152,7 @@ void write_mixtures(const MixtureDataset& mixtures, const fs::path& folder, cons
   }
   for (const std::size_t item : items)
     if (item >= mixtures.size())
-      throw Error{ErrorCode::kUsage,
-                  fmt::format("there is no item {}; the recipe has {}", item, mixtures.size()), "items"};
+      throw Error{ErrorCode::kUsage, fmt::format("there is no item {}; the recipe has {}", item, mixtures.size()), "items"};
   write_manifest(mixtures.recipe(), folder, files);
   run.progress.start("mix", items.size(), "mixtures");
   run.pool.parallel_for(items.size(), [&](std::size_t i) {

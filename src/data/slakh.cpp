@@ -26,15 +26,13 @@ std::optional<T> field(const YAML::Node& node, const char* key, const std::strin
   try {
     return value.as<T>();
   } catch (const YAML::Exception&) {
-    throw Error{ErrorCode::kFormat, fmt::format("line {}: {} has the wrong type", value.Mark().line + 1, key),
-                file};
+    throw Error{ErrorCode::kFormat, fmt::format("line {}: {} has the wrong type", value.Mark().line + 1, key), file};
   }
 }
 
 SlakhStem parse_stem(const std::string& id, const YAML::Node& node, const std::string& file) {
   if (!node.IsMap()) {
-    throw Error{ErrorCode::kFormat,
-                fmt::format("line {}: stem {} is not a mapping", node.Mark().line + 1, id), file};
+    throw Error{ErrorCode::kFormat, fmt::format("line {}: stem {} is not a mapping", node.Mark().line + 1, id), file};
   }
   return {.stem_id = id,
           .inst_class = field<std::string>(node, "inst_class", file),
@@ -58,9 +56,7 @@ fs::path existing_audio(const fs::path& base) {
 
 }  // namespace
 
-std::string SlakhStem::label() const {
-  return stem_id + "_" + inst_class.value_or("None");
-}
+std::string SlakhStem::label() const { return stem_id + "_" + inst_class.value_or("None"); }
 
 SlakhTrack::SlakhTrack(fs::path folder) : folder_(std::move(folder)) {
   const fs::path path = folder_ / "metadata.yaml";
@@ -81,8 +77,7 @@ SlakhTrack::SlakhTrack(fs::path folder) : folder_(std::move(folder)) {
     const YAML::Node stems = root["stems"];
     if (stems && !stems.IsNull()) {
       if (!stems.IsMap()) throw Error{ErrorCode::kFormat, "stems is not a mapping", file};
-      for (const auto& entry : stems)
-        stems_.push_back(parse_stem(entry.first.as<std::string>(), entry.second, file));
+      for (const auto& entry : stems) stems_.push_back(parse_stem(entry.first.as<std::string>(), entry.second, file));
     }
   } catch (const YAML::Exception& error) {
     throw Error{ErrorCode::kFormat, fmt::format("line {}: {}", error.mark.line + 1, error.msg), file};
@@ -97,8 +92,7 @@ const SlakhStem* SlakhTrack::stem(std::string_view stem_id) const {
 
 std::vector<SlakhStem> SlakhTrack::stems_by_class(std::string_view inst_class) const {
   std::vector<SlakhStem> found;
-  std::ranges::copy_if(stems_, std::back_inserter(found),
-                       [&](const SlakhStem& s) { return s.inst_class == inst_class; });
+  std::ranges::copy_if(stems_, std::back_inserter(found), [&](const SlakhStem& s) { return s.inst_class == inst_class; });
   return found;
 }
 
@@ -113,9 +107,7 @@ SlakhTrack::Paths SlakhTrack::stem_paths(std::string_view stem_id) const {
   return {existing_audio(folder_ / info_.audio_dir / id), folder_ / info_.midi_dir / (id + ".mid")};
 }
 
-fs::path SlakhTrack::mix_path() const {
-  return existing_audio(folder_ / "mix");
-}
+fs::path SlakhTrack::mix_path() const { return existing_audio(folder_ / "mix"); }
 
 std::vector<std::string> SlakhTrack::instruments() const {
   std::set<std::string> classes;
@@ -152,8 +144,7 @@ Track slakh_track(const fs::path& folder) {
       track.warnings.push_back(fmt::format("{} is listed but there is {}", stem.stem_id, reason));
       continue;
     }
-    TrackStem& out =
-        track.stems.emplace_back(TrackStem{stem.stem_id, stem.inst_class.value_or(""), file_source(audio)});
+    TrackStem& out = track.stems.emplace_back(TrackStem{stem.stem_id, stem.inst_class.value_or(""), file_source(audio)});
     note(out.metadata, "inst_class", stem.inst_class);
     note(out.metadata, "midi_program_name", stem.midi_program_name);
     note(out.metadata, "program_num", stem.program_num);

@@ -20,8 +20,7 @@ SourcePtr silence_like(const SourceInfo& info) {
 
 class Submixed final : public Dataset {
  public:
-  Submixed(DatasetPtr dataset, SubmixRecipe recipe)
-      : dataset_(std::move(dataset)), recipe_(std::move(recipe)) {
+  Submixed(DatasetPtr dataset, SubmixRecipe recipe) : dataset_(std::move(dataset)), recipe_(std::move(recipe)) {
     for (const SubmixRecipe::Part& part : recipe_.parts) {
       for (const std::string& value : part.values) part_of_.emplace(value, part.name);
     }
@@ -73,14 +72,12 @@ SubmixRecipe SubmixRecipe::load(const std::filesystem::path& yaml) {
   try {
     const YAML::Node root = YAML::Load(stream);
     if (!root.IsMap() || !root["Mixing key"] || !root["Recipes"] || !root["Recipes"].IsMap()) {
-      throw Error{ErrorCode::kFormat, "a submix definition has a 'Mixing key' and a mapping of 'Recipes'",
-                  file};
+      throw Error{ErrorCode::kFormat, "a submix definition has a 'Mixing key' and a mapping of 'Recipes'", file};
     }
     recipe.key = root["Mixing key"].as<std::string>();
     for (const auto& entry : root["Recipes"]) {
       SubmixRecipe::Part part{entry.first.as<std::string>(), {}};
-      if (part.name == kResiduals)
-        throw Error{ErrorCode::kFormat, "'residuals' is what the recipes leave over", file};
+      if (part.name == kResiduals) throw Error{ErrorCode::kFormat, "'residuals' is what the recipes leave over", file};
       for (const auto& value : entry.second) {
         part.values.push_back(value.as<std::string>());
         if (!used.insert(part.values.back()).second) {
@@ -96,12 +93,9 @@ SubmixRecipe SubmixRecipe::load(const std::filesystem::path& yaml) {
 }
 
 SubmixRecipe SubmixRecipe::four_stems() {
-  return {.key = "inst_class",
-          .parts = {{"Bass", {"Bass"}}, {"Drums", {"Drums"}}, {"Guitar", {"Guitar"}}, {"Piano", {"Piano"}}}};
+  return {.key = "inst_class", .parts = {{"Bass", {"Bass"}}, {"Drums", {"Drums"}}, {"Guitar", {"Guitar"}}, {"Piano", {"Piano"}}}};
 }
 
-DatasetPtr submixed(DatasetPtr dataset, SubmixRecipe recipe) {
-  return std::make_shared<Submixed>(std::move(dataset), std::move(recipe));
-}
+DatasetPtr submixed(DatasetPtr dataset, SubmixRecipe recipe) { return std::make_shared<Submixed>(std::move(dataset), std::move(recipe)); }
 
 }  // namespace unbraid::data

@@ -11,15 +11,10 @@ namespace unbraid::data {
 namespace {
 
 /// JSON has no infinities: they and NaN become null.
-nlohmann::json finite(double value) {
-  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-}
+nlohmann::json finite(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr); }
 
 nlohmann::json to_json(const SourceInfo& info) {
-  return {{"sample_rate", info.sample_rate},
-          {"channels", info.channels},
-          {"frames", info.frames},
-          {"duration_s", info.seconds()}};
+  return {{"sample_rate", info.sample_rate}, {"channels", info.channels}, {"frames", info.frames}, {"duration_s", info.seconds()}};
 }
 
 }  // namespace
@@ -65,8 +60,7 @@ nlohmann::json to_json(const TrackSummary& summary) {
   json["warnings"] = summary.warnings;
   json["stems"] = nlohmann::json::array();
   for (const TrackStem& stem : summary.stems) {
-    json["stems"].push_back(
-        {{"name", stem.name}, {"instrument", stem.instrument}, {"metadata", stem.metadata}});
+    json["stems"].push_back({{"name", stem.name}, {"instrument", stem.instrument}, {"metadata", stem.metadata}});
   }
   if (!summary.error.empty()) json["error"] = summary.error;
   return json;

@@ -44,16 +44,12 @@ void SynthOptions::validate() const {
   require(sample_rate >= 8000 && sample_rate <= 96000, "must lie between 8000 and 96000 Hz", "sample rate");
   require(sample_rate == std::floor(sample_rate), "must be a whole number of Hz", "sample rate");
   require(channels == 1 || channels == 2, "must be 1 or 2", "channels");
-  require(format == io::SampleFormat::kPcm16 || format == io::SampleFormat::kPcm24 ||
-              format == io::SampleFormat::kFloat32,
+  require(format == io::SampleFormat::kPcm16 || format == io::SampleFormat::kPcm24 || format == io::SampleFormat::kFloat32,
           "must be 16, 24 or 32f", "bit depth");
   require(tail_s >= 0 && tail_s <= 60, "must lie between 0 and 60 s", "tail");
-  require(length_s == 0 || length_s >= kShortestMeasured_s,
-          "must be 0 (as long as the piece) or at least 0.4 s", "length");
-  require(length_s >= 0 && length_s <= max_length_s, "must not be negative nor longer than the longest piece",
-          "length");
-  require(stem_loudness_lufs >= -60 && stem_loudness_lufs <= 0, "must lie between -60 and 0 LUFS",
-          "loudness");
+  require(length_s == 0 || length_s >= kShortestMeasured_s, "must be 0 (as long as the piece) or at least 0.4 s", "length");
+  require(length_s >= 0 && length_s <= max_length_s, "must not be negative nor longer than the longest piece", "length");
+  require(stem_loudness_lufs >= -60 && stem_loudness_lufs <= 0, "must lie between -60 and 0 LUFS", "loudness");
   require(peak_dbfs >= -60 && peak_dbfs <= 0, "must lie between -60 and 0 dBFS", "peak");
 }
 
@@ -65,34 +61,26 @@ SynthTrack synthesize(const MidiFile& song, const SynthOptions& options, RunCont
   const TempoMap tempo(song);
   double end_s = 0;
   for (const MidiPart& part : parts) end_s = std::max(end_s, tempo.seconds(part.end));
-  const double length_s =
-      options.length_s > 0 ? options.length_s : std::max(end_s + options.tail_s, kShortestMeasured_s);
+  const double length_s = options.length_s > 0 ? options.length_s : std::max(end_s + options.tail_s, kShortestMeasured_s);
   if (!(length_s <= options.max_length_s))
     throw Error{ErrorCode::kUnsupported,
-                fmt::format("lasts {:.0f} s, more than the {:.0f} s that are allowed", length_s,
-                            options.max_length_s)};
+                fmt::format("lasts {:.0f} s, more than the {:.0f} s that are allowed", length_s, options.max_length_s)};
 
-  SynthTrack track{
-      .sample_rate = options.sample_rate, .midi = song, .uuid = md5(encode_midi(song)), .options = options};
+  SynthTrack track{.sample_rate = options.sample_rate, .midi = song, .uuid = md5(encode_midi(song)), .options = options};
   const auto frames = static_cast<std::size_t>(std::llround(length_s * options.sample_rate));
   const double rate = std::max(options.sample_rate, kMinimumRenderRate);
   const auto rendered_frames = static_cast<std::size_t>(std::llround(length_s * rate));
-  const RenderOptions render{.soundfont = options.soundfont,
-                             .sample_rate = rate,
-                             .reverb = options.reverb,
-                             .chorus = options.chorus};
+  const RenderOptions render{.soundfont = options.soundfont, .sample_rate = rate, .reverb = options.reverb, .chorus = options.chorus};
   track.stems.resize(parts.size());
   run.pool.parallel_for(parts.size(), [&](std::size_t i) {
     run.cancel.check();
     const MidiPart& part = parts[i];
     SynthStem& stem = track.stems[i];
-    stem = {
-        .program = part.program, .is_drum = part.is_drum, .notes = part.notes, .midi = part_file(song, part)};
+    stem = {.program = part.program, .is_drum = part.is_drum, .notes = part.notes, .midi = part_file(song, part)};
     AudioBuffer audio = render_part(part, tempo, render, rendered_frames);
     if (options.channels == 1) audio = mono(audio);
     if (rate != options.sample_rate)
-      audio = dsp::resample(audio, static_cast<std::uint32_t>(rate),
-                            static_cast<std::uint32_t>(options.sample_rate), run.pool);
+      audio = dsp::resample(audio, static_cast<std::uint32_t>(rate), static_cast<std::uint32_t>(options.sample_rate), run.pool);
     if (audio.frames() != frames) {
       AudioBuffer fitted(audio.channels(), frames);
       const std::size_t kept = std::min(frames, audio.frames());
@@ -101,8 +89,7 @@ SynthTrack synthesize(const MidiFile& song, const SynthOptions& options, RunCont
     }
     stem.loudness_lufs = dsp::block_loudness_lufs(audio, options.sample_rate);
     if (!std::isfinite(stem.loudness_lufs)) return;
-    const auto gain =
-        static_cast<float>(std::pow(10.0, (options.stem_loudness_lufs - stem.loudness_lufs) / 20));
+    const auto gain = static_cast<float>(std::pow(10.0, (options.stem_loudness_lufs - stem.loudness_lufs) / 20));
     for (float& sample : audio.samples()) sample *= gain;
     stem.audio = std::move(audio);
   });

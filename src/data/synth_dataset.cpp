@@ -18,9 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string stem_id(std::size_t index) {
-  return fmt::format("S{:02}", index);
-}
+std::string stem_id(std::size_t index) { return fmt::format("S{:02}", index); }
 
 /// The shortest text that reads back as the same number, in YAML's spelling; with a point, so that readers
 /// see a float.
@@ -61,22 +59,19 @@ std::string metadata_yaml(const SynthTrack& track) {
   return std::string(out.c_str()) + "\n";
 }
 
-void write_audio(const AudioBuffer& audio, const fs::path& base, const SynthTrack& track,
-                 const SynthFiles& files) {
-  const auto writer =
-      io::create_writer(base.string() + io::extension(files.container), {.container = files.container,
-                                                                         .format = track.options.format,
-                                                                         .sample_rate = track.sample_rate,
-                                                                         .channels = audio.channels(),
-                                                                         .overwrite = files.overwrite});
+void write_audio(const AudioBuffer& audio, const fs::path& base, const SynthTrack& track, const SynthFiles& files) {
+  const auto writer = io::create_writer(base.string() + io::extension(files.container), {.container = files.container,
+                                                                                         .format = track.options.format,
+                                                                                         .sample_rate = track.sample_rate,
+                                                                                         .channels = audio.channels(),
+                                                                                         .overwrite = files.overwrite});
   writer->write(audio);
   writer->finish();
 }
 
 bool is_midi(const fs::path& path) {
   std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return (extension == ".mid" || extension == ".midi") && !path.filename().string().starts_with("._");
 }
 
@@ -88,12 +83,9 @@ std::vector<std::string> draw_splits(std::size_t count, const SynthSplits& split
   std::vector<std::size_t> order(count);
   for (std::size_t i = 0; i < count; ++i) order[i] = i;
   Rng(splits.seed).shuffle(std::span(order));
-  const auto cut = [&](double share) {
-    return static_cast<std::size_t>(std::llround(share / total * static_cast<double>(count)));
-  };
+  const auto cut = [&](double share) { return static_cast<std::size_t>(std::llround(share / total * static_cast<double>(count))); };
   const std::size_t train_end = cut(splits.train), validation_end = cut(splits.train + splits.validation);
-  for (std::size_t i = 0; i < count; ++i)
-    names[order[i]] = i < train_end ? "train" : i < validation_end ? "validation" : "test";
+  for (std::size_t i = 0; i < count; ++i) names[order[i]] = i < train_end ? "train" : i < validation_end ? "validation" : "test";
   return names;
 }
 
@@ -101,12 +93,10 @@ std::vector<std::string> draw_splits(std::size_t count, const SynthSplits& split
 
 void SynthSplits::validate() const {
   for (const double share : {train, validation, test})
-    if (!(share >= 0 && std::isfinite(share)))
-      throw Error{ErrorCode::kUsage, "every share must be a number not below 0", "splits"};
+    if (!(share >= 0 && std::isfinite(share))) throw Error{ErrorCode::kUsage, "every share must be a number not below 0", "splits"};
 }
 
-void write_slakh_track(const SynthTrack& track, const fs::path& folder, const SynthFiles& files,
-                       RunContext& run) {
+void write_slakh_track(const SynthTrack& track, const fs::path& folder, const SynthFiles& files, RunContext& run) {
   const fs::path metadata = folder / "metadata.yaml";
   if (!files.overwrite && fs::exists(metadata))
     throw Error{ErrorCode::kIo, "a track is here already (--overwrite replaces it)", folder.string()};
@@ -137,8 +127,7 @@ std::vector<SynthPiece> find_midi(const std::vector<fs::path>& paths) {
       if (entry.is_regular_file() && is_midi(entry.path())) found.push_back(entry.path());
     if (found.empty()) throw Error{ErrorCode::kNotFound, "holds no .mid or .midi file", path.string()};
     std::sort(found.begin(), found.end());
-    for (const fs::path& file : found)
-      pieces.push_back({.source = fs::relative(file, path).generic_string(), .path = file});
+    for (const fs::path& file : found) pieces.push_back({.source = fs::relative(file, path).generic_string(), .path = file});
   }
   return pieces;
 }
@@ -146,20 +135,17 @@ std::vector<SynthPiece> find_midi(const std::vector<fs::path>& paths) {
 std::vector<SynthPiece> composed_pieces(std::size_t count, std::uint64_t seed) {
   std::vector<SynthPiece> pieces(count);
   for (std::size_t i = 0; i < count; ++i)
-    pieces[i] = {
-        .source = fmt::format("composed-{}-{}.mid", seed, i), .composed = true, .seed = seed, .item = i};
+    pieces[i] = {.source = fmt::format("composed-{}-{}.mid", seed, i), .composed = true, .seed = seed, .item = i};
   return pieces;
 }
 
-SynthReport synthesize_dataset(const std::vector<SynthPiece>& pieces, const fs::path& folder,
-                               const SynthOptions& options, const SynthFiles& files,
-                               const SynthSplits& splits, RunContext& run) {
+SynthReport synthesize_dataset(const std::vector<SynthPiece>& pieces, const fs::path& folder, const SynthOptions& options,
+                               const SynthFiles& files, const SynthSplits& splits, RunContext& run) {
   options.validate();
   splits.validate();
   check_soundfont(options.soundfont);
   if (files.container == io::Container::kFlac && options.format == io::SampleFormat::kFloat32)
-    throw Error{ErrorCode::kUsage, "FLAC holds no floating-point samples; use 16 or 24 bits, or WAV",
-                "bit depth"};
+    throw Error{ErrorCode::kUsage, "FLAC holds no floating-point samples; use 16 or 24 bits, or WAV", "bit depth"};
   const std::vector<std::string> split_names = draw_splits(pieces.size(), splits);
   SynthReport report;
   run.progress.start("synthesise", pieces.size(), "tracks");
@@ -169,17 +155,14 @@ SynthReport synthesize_dataset(const std::vector<SynthPiece>& pieces, const fs::
     const std::string name = (fs::path(split_names[i]) / fmt::format("Track{:05}", i + 1)).generic_string();
     std::optional<SynthTrack> track;
     try {
-      const MidiFile song =
-          piece.composed
-              ? compose({.seed = piece.seed,
-                         .item = piece.item,
-                         .length_s = options.length_s > 0 ? options.length_s : ComposeOptions{}.length_s})
-              : read_midi(piece.path);
+      const MidiFile song = piece.composed ? compose({.seed = piece.seed,
+                                                      .item = piece.item,
+                                                      .length_s = options.length_s > 0 ? options.length_s : ComposeOptions{}.length_s})
+                                           : read_midi(piece.path);
       track = synthesize(song, options, run);
     } catch (const Error& error) {
-      const bool is_the_pieces_fault = error.code() == ErrorCode::kFormat ||
-                                       error.code() == ErrorCode::kUnsupported ||
-                                       error.code() == ErrorCode::kNotFound;
+      const bool is_the_pieces_fault =
+          error.code() == ErrorCode::kFormat || error.code() == ErrorCode::kUnsupported || error.code() == ErrorCode::kNotFound;
       if (!is_the_pieces_fault) throw;
       report.skipped.push_back({piece.source, error.message()});
     }

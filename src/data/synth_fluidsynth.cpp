@@ -44,8 +44,7 @@ FluidSynth::FluidSynth() {
   UNBRAID_RESOLVE(fluid_set_log_function);
 #undef UNBRAID_RESOLVE
   // The library must not write to standard error; what matters comes back as an error code.
-  for (const int level : {FLUID_PANIC, FLUID_ERR, FLUID_WARN, FLUID_INFO, FLUID_DBG})
-    fluid_set_log_function(level, say_nothing, nullptr);
+  for (const int level : {FLUID_PANIC, FLUID_ERR, FLUID_WARN, FLUID_INFO, FLUID_DBG}) fluid_set_log_function(level, say_nothing, nullptr);
   // The first synthesiser fills the library's tables and default modulators, and another thread's may be made before
   // it is done, without them. So the first one is made here, while everybody waits.
   fluid_settings_t* settings = new_fluid_settings();

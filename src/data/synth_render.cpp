@@ -22,30 +22,20 @@ std::mutex samples_lock;
 void apply(const FluidSynth& fluid, fluid_synth_t* synth, const MidiEvent& event) {
   const int channel = event.channel();
   switch (event.kind()) {  // the return codes say only "no such voice sounds", which is no failure
-    case 0x80:
-      fluid.fluid_synth_noteoff(synth, channel, event.data[0]);
-      break;
+    case 0x80: fluid.fluid_synth_noteoff(synth, channel, event.data[0]); break;
     case 0x90:
       event.data[1] ? fluid.fluid_synth_noteon(synth, channel, event.data[0], event.data[1])
                     : fluid.fluid_synth_noteoff(synth, channel, event.data[0]);
       break;
-    case 0xA0:
-      fluid.fluid_synth_key_pressure(synth, channel, event.data[0], event.data[1]);
-      break;
-    case 0xB0:
-      fluid.fluid_synth_cc(synth, channel, event.data[0], event.data[1]);
-      break;
+    case 0xA0: fluid.fluid_synth_key_pressure(synth, channel, event.data[0], event.data[1]); break;
+    case 0xB0: fluid.fluid_synth_cc(synth, channel, event.data[0], event.data[1]); break;
     case 0xC0: {
       const std::scoped_lock lock(samples_lock);
       fluid.fluid_synth_program_change(synth, channel, event.data[0]);
       break;
     }
-    case 0xD0:
-      fluid.fluid_synth_channel_pressure(synth, channel, event.data[0]);
-      break;
-    case 0xE0:
-      fluid.fluid_synth_pitch_bend(synth, channel, event.data[0] | event.data[1] << 7);
-      break;
+    case 0xD0: fluid.fluid_synth_channel_pressure(synth, channel, event.data[0]); break;
+    case 0xE0: fluid.fluid_synth_pitch_bend(synth, channel, event.data[0] | event.data[1] << 7); break;
   }
 }
 
@@ -65,18 +55,15 @@ std::size_t block_of(std::uint64_t tick, const TempoMap& tempo, double block_fra
 
 void check_soundfont(const std::filesystem::path& path) {
   if (!std::filesystem::is_regular_file(path))
-    throw Error{ErrorCode::kNotFound,
-                "no such SoundFont (Debian: apt install fluid-soundfont-gm; or --soundfont FILE)",
-                path.string()};
+    throw Error{ErrorCode::kNotFound, "no such SoundFont (Debian: apt install fluid-soundfont-gm; or --soundfont FILE)", path.string()};
   if (!FluidSynth::get().fluid_is_soundfont(path.c_str()))
     throw Error{ErrorCode::kFormat, "is not a SoundFont (.sf2 or .sf3)", path.string()};
 }
 
-AudioBuffer render_part(const MidiPart& part, const TempoMap& tempo, const RenderOptions& options,
-                        std::size_t frames) {
+AudioBuffer render_part(const MidiPart& part, const TempoMap& tempo, const RenderOptions& options, std::size_t frames) {
   const FluidSynth& fluid = FluidSynth::get();
-  const std::unique_ptr<fluid_settings_t, decltype(fluid.delete_fluid_settings)> settings(
-      fluid.new_fluid_settings(), fluid.delete_fluid_settings);
+  const std::unique_ptr<fluid_settings_t, decltype(fluid.delete_fluid_settings)> settings(fluid.new_fluid_settings(),
+                                                                                          fluid.delete_fluid_settings);
   fluid.fluid_settings_setnum(settings.get(), "synth.sample-rate", options.sample_rate);
   fluid.fluid_settings_setnum(settings.get(), "synth.gain", kGain);
   fluid.fluid_settings_setint(settings.get(), "synth.reverb.active", options.reverb);
@@ -105,13 +92,11 @@ AudioBuffer render_part(const MidiPart& part, const TempoMap& tempo, const Rende
   const auto render_until = [&](std::size_t end) {
     if (end <= at) return;
     const int count = static_cast<int>(end - at);
-    fluid.fluid_synth_write_float(synth.get(), count, out.channel(0).data() + at, 0, 1,
-                                  out.channel(1).data() + at, 0, 1);
+    fluid.fluid_synth_write_float(synth.get(), count, out.channel(0).data() + at, 0, 1, out.channel(1).data() + at, 0, 1);
     at = end;
   };
   for (const MidiEvent& event : part.events) {
-    const std::size_t boundary =
-        block * block_of(event.tick, tempo, static_cast<double>(block), options.sample_rate);
+    const std::size_t boundary = block * block_of(event.tick, tempo, static_cast<double>(block), options.sample_rate);
     if (boundary >= frames) break;
     render_until(boundary);
     apply(fluid, synth.get(), event);

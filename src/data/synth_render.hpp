@@ -28,7 +28,6 @@ struct RenderOptions {
 void check_soundfont(const std::filesystem::path& path);
 
 /// Stereo. Whatever sounds after `frames` is cut.
-AudioBuffer render_part(const MidiPart& part, const TempoMap& tempo, const RenderOptions& options,
-                        std::size_t frames);
+AudioBuffer render_part(const MidiPart& part, const TempoMap& tempo, const RenderOptions& options, std::size_t frames);
 
 }  // namespace unbraid::data

@@ -14,9 +14,7 @@ namespace {
 
 constexpr std::uint64_t kBlock = 1 << 18;  // frames
 
-double level_db(double mean_square) {
-  return 10 * std::log10(mean_square);
-}
+double level_db(double mean_square) { return 10 * std::log10(mean_square); }
 
 /// Sums over one signal.
 struct Level {
@@ -55,8 +53,7 @@ struct Agreement {
 
 class TrackVerifier {
  public:
-  TrackVerifier(const VerifyOptions& options, const CancelToken& cancel)
-      : options_(options), cancel_(cancel) {}
+  TrackVerifier(const VerifyOptions& options, const CancelToken& cancel) : options_(options), cancel_(cancel) {}
 
   TrackCheck check(const Dataset& dataset, std::size_t index) {
     check_.name = dataset.track_name(index);
@@ -83,17 +80,14 @@ class TrackVerifier {
   /// Whether the stem can be added to the mixture sample by sample.
   bool fits(const StemCheck& stem) {
     if (stem.info.frames == 0) problem(stem.name + " is empty");
-    if (check_.mixture.channels == 0)
-      check_.mixture = stem.info;  // no mixture: the first stem sets the shape
+    if (check_.mixture.channels == 0) check_.mixture = stem.info;  // no mixture: the first stem sets the shape
     const SourceInfo& mix = check_.mixture;
     if (stem.info.sample_rate != mix.sample_rate) {
-      problem(fmt::format("{} is at {:g} Hz, the {} at {:g} Hz", stem.name, stem.info.sample_rate, whole_,
-                          mix.sample_rate));
+      problem(fmt::format("{} is at {:g} Hz, the {} at {:g} Hz", stem.name, stem.info.sample_rate, whole_, mix.sample_rate));
       return false;
     }
     if (stem.info.channels != mix.channels) {
-      problem(
-          fmt::format("{} has {} channels, the {} {}", stem.name, stem.info.channels, whole_, mix.channels));
+      problem(fmt::format("{} has {} channels, the {} {}", stem.name, stem.info.channels, whole_, mix.channels));
       return false;
     }
     const double apart = std::abs(static_cast<double>(stem.info.frames) - static_cast<double>(mix.frames));
@@ -138,16 +132,14 @@ class TrackVerifier {
           if (!compare || !adds[i]) continue;
           const std::size_t overlap = std::min(part.frames(), mix.frames());
           for (std::size_t c = 0; c < mix.channels(); ++c) {
-            for (std::size_t n = 0; n < overlap; ++n)
-              sum[c * mix.frames() + n] += static_cast<double>(part.channel(c)[n]);
+            for (std::size_t n = 0; n < overlap; ++n) sum[c * mix.frames() + n] += static_cast<double>(part.channel(c)[n]);
           }
         } catch (const Error& error) {
           problem(fmt::format("{}: {}", check_.stems[i].name, error.what()));
           usable[i] = nullptr;
         }
       }
-      for (std::size_t k = 0; compare && k < sum.size(); ++k)
-        agreement.add(static_cast<double>(mix.samples()[k]), sum[k]);
+      for (std::size_t k = 0; compare && k < sum.size(); ++k) agreement.add(static_cast<double>(mix.samples()[k]), sum[k]);
     }
 
     if (track.has_mixture_file) judge_level("the mixture", mix_level);
@@ -167,8 +159,7 @@ class TrackVerifier {
   }
 
   void judge_level(const std::string& name, const Level& level) {
-    if (level.not_finite > 0)
-      problem(fmt::format("{} has {} samples that are not finite", name, level.not_finite));
+    if (level.not_finite > 0) problem(fmt::format("{} has {} samples that are not finite", name, level.not_finite));
     if (level.samples > 0 && level.peak == 0) check_.notes.push_back(name + " is silent");
   }
 
@@ -195,8 +186,7 @@ std::vector<std::filesystem::path> macos_files(const std::filesystem::path& fold
   namespace fs = std::filesystem;
   std::vector<fs::path> found;
   if (!fs::is_directory(folder)) return found;
-  for (const fs::directory_entry& entry :
-       fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied)) {
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied)) {
     if (entry.path().filename().string().starts_with("._")) found.push_back(entry.path());
   }
   std::ranges::sort(found);

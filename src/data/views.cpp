@@ -1,5 +1,5 @@
-#include "data/per_track.hpp"
 #include "unbraid/data/views.hpp"
+#include "data/per_track.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -22,14 +22,11 @@ namespace {
 /// Items picked from another dataset by index.
 class Subset final : public Dataset {
  public:
-  Subset(DatasetPtr dataset, std::vector<std::size_t> indices)
-      : dataset_(std::move(dataset)), indices_(std::move(indices)) {}
+  Subset(DatasetPtr dataset, std::vector<std::size_t> indices) : dataset_(std::move(dataset)), indices_(std::move(indices)) {}
 
   std::size_t size() const override { return indices_.size(); }
   Track track(std::size_t index) const override { return dataset_->track(indices_.at(index)); }
-  std::string track_name(std::size_t index) const override {
-    return dataset_->track_name(indices_.at(index));
-  }
+  std::string track_name(std::size_t index) const override { return dataset_->track_name(indices_.at(index)); }
   std::string split(std::size_t index) const override { return dataset_->split(indices_.at(index)); }
   std::string format() const override { return dataset_->format(); }
 
@@ -47,29 +44,20 @@ class Concatenated final : public Dataset {
   }
 
   std::size_t size() const override { return items_.size(); }
-  Track track(std::size_t index) const override {
-    return items_.at(index).first->track(items_[index].second);
-  }
-  std::string track_name(std::size_t index) const override {
-    return items_.at(index).first->track_name(items_[index].second);
-  }
-  std::string split(std::size_t index) const override {
-    return items_.at(index).first->split(items_[index].second);
-  }
+  Track track(std::size_t index) const override { return items_.at(index).first->track(items_[index].second); }
+  std::string track_name(std::size_t index) const override { return items_.at(index).first->track_name(items_[index].second); }
+  std::string split(std::size_t index) const override { return items_.at(index).first->split(items_[index].second); }
   std::string format() const override { return items_.empty() ? "" : items_.front().first->format(); }
 
  private:
   std::vector<std::pair<DatasetPtr, std::size_t>> items_;
 };
 
-std::uint64_t frames_of(double seconds, double sample_rate) {
-  return static_cast<std::uint64_t>(std::llround(seconds * sample_rate));
-}
+std::uint64_t frames_of(double seconds, double sample_rate) { return static_cast<std::uint64_t>(std::llround(seconds * sample_rate)); }
 
 class Excerpts final : public Dataset {
  public:
-  Excerpts(DatasetPtr dataset, const ExcerptOptions& options)
-      : dataset_(std::move(dataset)), options_(options) {
+  Excerpts(DatasetPtr dataset, const ExcerptOptions& options) : dataset_(std::move(dataset)), options_(options) {
     for (std::size_t i = 0; i < dataset_->size(); ++i) {
       if (options_.hop_s == 0) {
         items_.push_back({i, options_.start_s});
@@ -77,8 +65,7 @@ class Excerpts final : public Dataset {
       }
       const double end = dataset_->track(i).mixture->info().seconds();
       double start = options_.start_s;
-      for (std::size_t n = 0; start < end;
-           start = options_.start_s + static_cast<double>(++n) * options_.hop_s) {
+      for (std::size_t n = 0; start < end; start = options_.start_s + static_cast<double>(++n) * options_.hop_s) {
         const bool whole = start + options_.length_s <= end;
         if (!whole && n > 0 && !options_.keep_short_tail) break;
         items_.push_back({i, start});
@@ -102,8 +89,7 @@ class Excerpts final : public Dataset {
     const auto cut = [&](SourcePtr source) {
       // Each source by its own rate, so that stems of another rate stay in step.
       const double rate = source->info().sample_rate;
-      return excerpt_source(std::move(source), frames_of(items_[index].start_s, rate),
-                            frames_of(options_.length_s, rate));
+      return excerpt_source(std::move(source), frames_of(items_[index].start_s, rate), frames_of(options_.length_s, rate));
     };
     track.mixture = cut(track.mixture);
     for (TrackStem& stem : track.stems) stem.audio = cut(stem.audio);
@@ -122,8 +108,7 @@ class Excerpts final : public Dataset {
 
 class WithStems final : public PerTrack {
  public:
-  WithStems(DatasetPtr dataset, std::vector<std::string> names)
-      : PerTrack(std::move(dataset)), names_(std::move(names)) {}
+  WithStems(DatasetPtr dataset, std::vector<std::string> names) : PerTrack(std::move(dataset)), names_(std::move(names)) {}
 
   Track track(std::size_t index) const override {
     Track track = dataset_->track(index);
@@ -139,8 +124,7 @@ class WithStems final : public PerTrack {
 
 class Renamed final : public PerTrack {
  public:
-  Renamed(DatasetPtr dataset, std::map<std::string, std::string> names)
-      : PerTrack(std::move(dataset)), names_(std::move(names)) {}
+  Renamed(DatasetPtr dataset, std::map<std::string, std::string> names) : PerTrack(std::move(dataset)), names_(std::move(names)) {}
 
   Track track(std::size_t index) const override {
     Track track = dataset_->track(index);
@@ -148,8 +132,8 @@ class Renamed final : public PerTrack {
       const auto found = names_.find(stem.name);
       if (found == names_.end()) continue;
       if (track.find(found->second))
-        throw Error{ErrorCode::kFormat, fmt::format("'{}' cannot be named '{}': there is one already", stem.name,
-                                                    found->second), track.name};
+        throw Error{ErrorCode::kFormat, fmt::format("'{}' cannot be named '{}': there is one already", stem.name, found->second),
+                    track.name};
       stem.name = found->second;
     }
     return track;
@@ -214,8 +198,7 @@ void ExcerptOptions::validate() const {
 DatasetPtr subset(DatasetPtr dataset, std::vector<std::size_t> indices) {
   for (const std::size_t index : indices) {
     if (index >= dataset->size()) {
-      throw Error{ErrorCode::kUsage, fmt::format("no track {} in a dataset of {}", index, dataset->size()),
-                  "subset"};
+      throw Error{ErrorCode::kUsage, fmt::format("no track {} in a dataset of {}", index, dataset->size()), "subset"};
     }
   }
   return std::make_shared<Subset>(std::move(dataset), std::move(indices));
@@ -229,10 +212,10 @@ DatasetPtr with_split(DatasetPtr dataset, std::string_view split) {
     if (dataset->split(i) == split) indices.push_back(i);
   }
   if (indices.empty()) {
-    throw Error{ErrorCode::kNotFound,
-                known.empty() ? "no such split: this dataset has none"
-                              : fmt::format("no such split; there are: {}", fmt::join(known, ", ")),
-                std::string(split)};
+    throw Error{
+        ErrorCode::kNotFound,
+        known.empty() ? "no such split: this dataset has none" : fmt::format("no such split; there are: {}", fmt::join(known, ", ")),
+        std::string(split)};
   }
   return subset(std::move(dataset), std::move(indices));
 }
@@ -244,9 +227,7 @@ DatasetPtr shuffled(DatasetPtr dataset, std::uint64_t seed) {
   return subset(std::move(dataset), std::move(indices));
 }
 
-DatasetPtr concatenated(std::vector<DatasetPtr> datasets) {
-  return std::make_shared<Concatenated>(std::move(datasets));
-}
+DatasetPtr concatenated(std::vector<DatasetPtr> datasets) { return std::make_shared<Concatenated>(std::move(datasets)); }
 
 DatasetPtr excerpts(DatasetPtr dataset, const ExcerptOptions& options) {
   options.validate();
@@ -257,14 +238,12 @@ DatasetPtr renamed(DatasetPtr dataset, std::map<std::string, std::string> names)
   return std::make_shared<Renamed>(std::move(dataset), std::move(names));
 }
 
-DatasetPtr with_names(DatasetPtr dataset, const std::vector<std::string>& patterns,
-                      const std::vector<std::string>& left_out) {
+DatasetPtr with_names(DatasetPtr dataset, const std::vector<std::string>& patterns, const std::vector<std::string>& left_out) {
   std::vector<std::size_t> indices;
   for (std::size_t i = 0; i < dataset->size(); ++i) {
     const std::string name = dataset->track_name(i);
     const auto fits = [&](const std::string& pattern) { return fits_pattern(name, pattern); };
-    if ((patterns.empty() || std::ranges::any_of(patterns, fits)) && std::ranges::none_of(left_out, fits))
-      indices.push_back(i);
+    if ((patterns.empty() || std::ranges::any_of(patterns, fits)) && std::ranges::none_of(left_out, fits)) indices.push_back(i);
   }
   return subset(std::move(dataset), std::move(indices));
 }

@@ -14,8 +14,7 @@ namespace {
 constexpr double kPi = std::numbers::pi;
 
 void require_frequency(double frequency_hz, double sample_rate) {
-  if (!(sample_rate > 0) || !std::isfinite(sample_rate))
-    throw Error{ErrorCode::kUsage, "must be above 0", "sample rate"};
+  if (!(sample_rate > 0) || !std::isfinite(sample_rate)) throw Error{ErrorCode::kUsage, "must be above 0", "sample rate"};
   if (!(frequency_hz > 0 && frequency_hz < sample_rate / 2))
     throw Error{ErrorCode::kUsage, "must lie between 0 and half the sample rate", "filter frequency"};
 }
@@ -43,9 +42,8 @@ Biquad shelf(const BiquadDesign& design, bool high) {
   const double root = 2 * std::sqrt(a) * w.alpha;
   // The two shelves mirror each other about a quarter of the rate.
   const double c = high ? -w.cosine : w.cosine;
-  const Biquad shelf = normalized(a * ((a + 1) - (a - 1) * c + root), 2 * a * ((a - 1) - (a + 1) * c),
-                                  a * ((a + 1) - (a - 1) * c - root), (a + 1) + (a - 1) * c + root,
-                                  -2 * ((a - 1) + (a + 1) * c), (a + 1) + (a - 1) * c - root);
+  const Biquad shelf = normalized(a * ((a + 1) - (a - 1) * c + root), 2 * a * ((a - 1) - (a + 1) * c), a * ((a + 1) - (a - 1) * c - root),
+                                  (a + 1) + (a - 1) * c + root, -2 * ((a - 1) + (a + 1) * c), (a + 1) + (a - 1) * c - root);
   return high ? Biquad{shelf.b0, -shelf.b1, shelf.b2, -shelf.a1, shelf.a2} : shelf;
 }
 
@@ -79,8 +77,7 @@ void ButterworthDesign::validate() const {
   if (order < 1 || order > 64) throw Error{ErrorCode::kUsage, "must lie between 1 and 64", "filter order"};
 }
 
-std::complex<double> frequency_response(std::span<const Biquad> sections, double frequency_hz,
-                                        double sample_rate) {
+std::complex<double> frequency_response(std::span<const Biquad> sections, double frequency_hz, double sample_rate) {
   const auto z1 = std::polar(1.0, -2 * kPi * frequency_hz / sample_rate), z2 = z1 * z1;
   std::complex<double> response = 1;
   for (const Biquad& s : sections) response *= (s.b0 + s.b1 * z1 + s.b2 * z2) / (1.0 + s.a1 * z1 + s.a2 * z2);
@@ -111,23 +108,14 @@ Biquad notch(const BiquadDesign& design) {
 Biquad peak(const BiquadDesign& design) {
   const Angles w(design);
   const double a = std::pow(10, design.gain_db / 40);
-  return normalized(1 + w.alpha * a, -2 * w.cosine, 1 - w.alpha * a, 1 + w.alpha / a, -2 * w.cosine,
-                    1 - w.alpha / a);
+  return normalized(1 + w.alpha * a, -2 * w.cosine, 1 - w.alpha * a, 1 + w.alpha / a, -2 * w.cosine, 1 - w.alpha / a);
 }
 
-Biquad low_shelf(const BiquadDesign& design) {
-  return shelf(design, false);
-}
-Biquad high_shelf(const BiquadDesign& design) {
-  return shelf(design, true);
-}
+Biquad low_shelf(const BiquadDesign& design) { return shelf(design, false); }
+Biquad high_shelf(const BiquadDesign& design) { return shelf(design, true); }
 
-std::vector<Biquad> butterworth_low_pass(const ButterworthDesign& design) {
-  return butterworth(design, false);
-}
-std::vector<Biquad> butterworth_high_pass(const ButterworthDesign& design) {
-  return butterworth(design, true);
-}
+std::vector<Biquad> butterworth_low_pass(const ButterworthDesign& design) { return butterworth(design, false); }
+std::vector<Biquad> butterworth_high_pass(const ButterworthDesign& design) { return butterworth(design, true); }
 
 Crossover linkwitz_riley(const ButterworthDesign& design) {
   if (design.order != 2 && design.order != 4 && design.order != 8)
@@ -225,8 +213,6 @@ void BiquadCascade::process(MutableAudioView block) {
   }
 }
 
-void BiquadCascade::reset() {
-  std::ranges::fill(states_, State{});
-}
+void BiquadCascade::reset() { std::ranges::fill(states_, State{}); }
 
 }  // namespace unbraid::dsp

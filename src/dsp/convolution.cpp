@@ -28,15 +28,14 @@ void load(std::span<const T> x, std::ptrdiff_t first, std::span<T> out) {
 /// Block `index` of the convolution of x, its outputs counted from `first_output` on, into its place in
 /// `out`.
 template <class T>
-void run_block(const FilterKernel<T>& kernel, typename FilterKernel<T>::Scratch& scratch,
-               std::span<const T> x, std::size_t first_output, std::size_t index, std::span<T> out) {
+void run_block(const FilterKernel<T>& kernel, typename FilterKernel<T>::Scratch& scratch, std::span<const T> x, std::size_t first_output,
+               std::size_t index, std::span<T> out) {
   const std::size_t start = index * kernel.block();
   const std::size_t history = kernel.taps() - 1;
-  load(x, static_cast<std::ptrdiff_t>(first_output + start) - static_cast<std::ptrdiff_t>(history),
-       std::span<T>(scratch.samples));
+  load(x, static_cast<std::ptrdiff_t>(first_output + start) - static_cast<std::ptrdiff_t>(history), std::span<T>(scratch.samples));
   kernel.run(scratch);
-  std::copy_n(scratch.samples.begin() + static_cast<std::ptrdiff_t>(history),
-              std::min(kernel.block(), out.size() - start), out.begin() + static_cast<std::ptrdiff_t>(start));
+  std::copy_n(scratch.samples.begin() + static_cast<std::ptrdiff_t>(history), std::min(kernel.block(), out.size() - start),
+              out.begin() + static_cast<std::ptrdiff_t>(start));
 }
 
 std::size_t delay_of(std::span<const double> taps) {
@@ -103,8 +102,7 @@ void FftFilter::run_window(MutableAudioView out) {
     const auto window = window_.channel(c);
     std::ranges::copy(window, scratch_.samples.begin());
     kernel_.run(scratch_);
-    std::copy_n(scratch_.samples.begin() + static_cast<std::ptrdiff_t>(history), out.frames(),
-                out.channel(c).begin());
+    std::copy_n(scratch_.samples.begin() + static_cast<std::ptrdiff_t>(history), out.frames(), out.channel(c).begin());
     std::ranges::copy(window.last(history), window.begin());
   }
   filled_ = history;
@@ -112,12 +110,10 @@ void FftFilter::run_window(MutableAudioView out) {
 }
 
 AudioBuffer FftFilter::process(AudioView block) {
-  if (block.channels() != window_.channels() || finished_)
-    throw Error{ErrorCode::kInternal, "block of another stream", "filter"};
+  if (block.channels() != window_.channels() || finished_) throw Error{ErrorCode::kInternal, "block of another stream", "filter"};
   owed_ += block.frames();
   const std::size_t step = kernel_.block(), have = filled_ + block.frames();
-  AudioBuffer ready(window_.channels(),
-                    have < window_.frames() ? 0 : (have - (kernel_.taps() - 1)) / step * step);
+  AudioBuffer ready(window_.channels(), have < window_.frames() ? 0 : (have - (kernel_.taps() - 1)) / step * step);
   std::size_t read = 0, written = 0;
   while (read < block.frames()) {
     const std::size_t count = std::min(block.frames() - read, window_.frames() - filled_);
@@ -136,10 +132,9 @@ AudioBuffer FftFilter::finish() {
   finished_ = true;
   AudioBuffer rest(window_.channels(), static_cast<std::size_t>(owed_));
   while (owed_ > 0) {
-    for (std::size_t c = 0; c < window_.channels(); ++c)
-      std::ranges::fill(window_.channel(c).subspan(filled_), 0.0f);
-    run_window(rest.view().slice(rest.frames() - static_cast<std::size_t>(owed_),
-                                 std::min(static_cast<std::size_t>(owed_), kernel_.block())));
+    for (std::size_t c = 0; c < window_.channels(); ++c) std::ranges::fill(window_.channel(c).subspan(filled_), 0.0f);
+    run_window(
+        rest.view().slice(rest.frames() - static_cast<std::size_t>(owed_), std::min(static_cast<std::size_t>(owed_), kernel_.block())));
   }
   return rest;
 }

@@ -145,8 +145,7 @@ template <class T>
 RealFft<T>::RealFft(std::size_t size) : size_(size), plan_(cached<Plan>(size)) {}
 
 template <class T>
-void RealFft<T>::forward(std::span<const T> time, std::span<std::complex<T>> frequency,
-                         Scratch& scratch) const {
+void RealFft<T>::forward(std::span<const T> time, std::span<std::complex<T>> frequency, Scratch& scratch) const {
   require(time.size() == size_ && frequency.size() == bins() && scratch.size() == bins());
   if (aligned(time.data())) {
     plan_->run_forward(time.data(), scratch.data(), frequency);
@@ -157,8 +156,7 @@ void RealFft<T>::forward(std::span<const T> time, std::span<std::complex<T>> fre
 }
 
 template <class T>
-void RealFft<T>::inverse_unscaled(std::span<const std::complex<T>> frequency, std::span<T> time,
-                                  Scratch& scratch) const {
+void RealFft<T>::inverse_unscaled(std::span<const std::complex<T>> frequency, std::span<T> time, Scratch& scratch) const {
   require(time.size() == size_ && frequency.size() == bins() && scratch.size() == bins());
   if (aligned(time.data())) {
     plan_->run_inverse(frequency, scratch.data(), time.data());

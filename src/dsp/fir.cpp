@@ -18,15 +18,14 @@ void require(bool condition, const char* message, const char* what) {
 /// Band from `low` to `high` in cycles per sample; gain 1 at `unity`.
 std::vector<double> windowed_sinc(const FirDesign& design, double low, double high, double unity) {
   require(design.taps % 2 == 1, "must be an odd number", "FIR taps");
-  std::vector<double> taps = make_window(
-      {.kind = design.window, .length = design.taps, .periodic = false, .kaiser_beta = design.kaiser_beta});
+  std::vector<double> taps =
+      make_window({.kind = design.window, .length = design.taps, .periodic = false, .kaiser_beta = design.kaiser_beta});
   const std::size_t half = design.taps / 2;
   const auto middle = static_cast<double>(half);
   double gain = 0;
   for (std::size_t n = 0; n < taps.size(); ++n) {
     const double t = static_cast<double>(n) - middle;
-    taps[n] *=
-        t == 0 ? 2 * (high - low) : (std::sin(2 * kPi * high * t) - std::sin(2 * kPi * low * t)) / (kPi * t);
+    taps[n] *= t == 0 ? 2 * (high - low) : (std::sin(2 * kPi * high * t) - std::sin(2 * kPi * low * t)) / (kPi * t);
     gain += taps[n] * std::cos(2 * kPi * unity * t);
   }
   for (double& tap : taps) tap /= gain;
@@ -36,8 +35,7 @@ std::vector<double> windowed_sinc(const FirDesign& design, double low, double hi
 /// 0 < first < second < half the rate, second being optional.
 void require_order(double sample_rate, double first_hz, double second_hz = 0) {
   require(sample_rate > 0 && std::isfinite(sample_rate), "must be above 0", "sample rate");
-  require(first_hz > 0 && first_hz < sample_rate / 2, "must lie between 0 and half the sample rate",
-          "FIR frequency");
+  require(first_hz > 0 && first_hz < sample_rate / 2, "must lie between 0 and half the sample rate", "FIR frequency");
   require(second_hz == 0 || (second_hz > first_hz && second_hz < sample_rate / 2),
           "must lie between the lower one and half the sample rate", "FIR upper frequency");
 }
@@ -65,9 +63,7 @@ KaiserDesign kaiser_design(double attenuation_db, double transition_hz, double s
   require_order(sample_rate, transition_hz);
   require(attenuation_db >= 8 && attenuation_db <= 300, "must lie between 8 and 300 dB", "FIR attenuation");
   const double a = attenuation_db;
-  const double beta = a > 50   ? 0.1102 * (a - 8.7)
-                      : a > 21 ? 0.5842 * std::pow(a - 21, 0.4) + 0.07886 * (a - 21)
-                               : 0;
+  const double beta = a > 50 ? 0.1102 * (a - 8.7) : a > 21 ? 0.5842 * std::pow(a - 21, 0.4) + 0.07886 * (a - 21) : 0;
   const double order = std::ceil((a - 7.95) / (2.285 * 2 * kPi * transition_hz / sample_rate));
   return {2 * ((static_cast<std::size_t>(order) + 1) / 2) + 1, beta};
 }

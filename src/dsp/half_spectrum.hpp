@@ -40,20 +40,12 @@ struct ComplexLanes {
     std::memcpy(&v, values, sizeof v);
     return v;
   }
-  static void store(Vector v, std::complex<T>* values) {
-    std::memcpy(static_cast<void*>(values), &v, sizeof v);
-  }
+  static void store(Vector v, std::complex<T>* values) { std::memcpy(static_cast<void*>(values), &v, sizeof v); }
 
-  static Vector conjugate(Vector v) {
-    return v * signs(std::make_index_sequence<kLanes>());
-  }
+  static Vector conjugate(Vector v) { return v * signs(std::make_index_sequence<kLanes>()); }
   /// The numbers in opposite order.
-  static Vector reverse(Vector v) {
-    return reverse(v, std::make_index_sequence<kLanes>());
-  }
-  static Vector multiply(Vector a, Vector b) {
-    return multiply(a, b, std::make_index_sequence<kLanes>());
-  }
+  static Vector reverse(Vector v) { return reverse(v, std::make_index_sequence<kLanes>()); }
+  static Vector multiply(Vector a, Vector b) { return multiply(a, b, std::make_index_sequence<kLanes>()); }
 
  private:
   template <std::size_t... I>
@@ -104,8 +96,7 @@ class HalfSpectrum {
  private:
   /// For 0 < k < h, with a = in[k] and b = in[h−k]*: out[k] = c·(a + b) + f[k]·(a − b) and
   /// out[h−k] = (c·(a + b) − f[k]·(a − b))*. Pairs are read before they are written.
-  void butterflies(const std::complex<T>* in, std::complex<T>* out, const std::complex<T>* factors,
-                   T c) const {
+  void butterflies(const std::complex<T>* in, std::complex<T>* out, const std::complex<T>* factors, T c) const {
     using Lanes = ComplexLanes<T>;
     std::size_t k = 1;
     for (; k + Lanes::kCount <= half_ / 2; k += Lanes::kCount) {

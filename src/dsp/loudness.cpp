@@ -25,14 +25,10 @@ void require_ok(int status) {
   if (status != EBUR128_SUCCESS) throw Error{ErrorCode::kInternal, "libebur128 failed", "loudness"};
 }
 
-double amplitude_db(double amplitude) {
-  return 20 * std::log10(amplitude);
-}
+double amplitude_db(double amplitude) { return 20 * std::log10(amplitude); }
 
 /// BS.1770-4, equation 2: the loudness of weighted mean square.
-double lufs(double power) {
-  return -0.691 + 10 * std::log10(power);
-}
+double lufs(double power) { return -0.691 + 10 * std::log10(power); }
 
 /// Σ x², in eight independent sums, which a processor adds at once.
 double energy(std::span<const float> samples) {
@@ -72,12 +68,10 @@ struct LoudnessMeter::State {
 LoudnessMeter::LoudnessMeter(const LoudnessOptions& options) {
   if (options.sample_rate < 16 || options.sample_rate > 2'822'400)
     throw Error{ErrorCode::kUsage, "must lie between 16 and 2822400 Hz", "sample rate"};
-  if (options.channels < 1 || options.channels > 64)
-    throw Error{ErrorCode::kUsage, "must lie between 1 and 64", "channels"};
+  if (options.channels < 1 || options.channels > 64) throw Error{ErrorCode::kUsage, "must lie between 1 and 64", "channels"};
   const int peaks = options.true_peak ? EBUR128_MODE_TRUE_PEAK : EBUR128_MODE_SAMPLE_PEAK;
   state_ = std::make_unique<State>(State{std::unique_ptr<ebur128_state, DeleteMeter>(
-      ebur128_init(static_cast<unsigned>(options.channels), options.sample_rate,
-                   EBUR128_MODE_I | EBUR128_MODE_LRA | peaks))});
+      ebur128_init(static_cast<unsigned>(options.channels), options.sample_rate, EBUR128_MODE_I | EBUR128_MODE_LRA | peaks))});
   if (!state_->meter) throw Error{ErrorCode::kInternal, "libebur128 could not start", "loudness"};
 }
 
@@ -111,9 +105,7 @@ double LoudnessMeter::range_lu() const {
   return range;
 }
 
-double LoudnessMeter::sample_peak_db() const {
-  return amplitude_db(state_->loudest(ebur128_sample_peak));
-}
+double LoudnessMeter::sample_peak_db() const { return amplitude_db(state_->loudest(ebur128_sample_peak)); }
 
 double LoudnessMeter::true_peak_db() const {
   if ((state_->meter->mode & EBUR128_MODE_TRUE_PEAK) != EBUR128_MODE_TRUE_PEAK)
@@ -125,29 +117,24 @@ double block_loudness_lufs(AudioView signal, double sample_rate) {
   constexpr double kBlockSeconds = 0.4, kStep = 0.25;  // the step as a share of the block
   constexpr std::array kWeights{1.0, 1.0, 1.0, 1.41, 1.41};
   const std::size_t channels = signal.channels();
-  if (channels < 1 || channels > kWeights.size())
-    throw Error{ErrorCode::kUsage, "must lie between 1 and 5", "channels"};
-  if (!(sample_rate > 3000) || !std::isfinite(sample_rate))
-    throw Error{ErrorCode::kUsage, "must be above 3000 Hz", "sample rate"};
+  if (channels < 1 || channels > kWeights.size()) throw Error{ErrorCode::kUsage, "must lie between 1 and 5", "channels"};
+  if (!(sample_rate > 3000) || !std::isfinite(sample_rate)) throw Error{ErrorCode::kUsage, "must be above 3000 Hz", "sample rate"};
   if (static_cast<double>(signal.frames()) < kBlockSeconds * sample_rate)
     throw Error{ErrorCode::kUsage, "needs at least 400 ms", "loudness"};
 
   AudioBuffer weighted(signal);
-  const Biquad shelf = high_shelf(
-      {.sample_rate = sample_rate, .frequency_hz = 1500, .q = 1 / std::numbers::sqrt2, .gain_db = 4});
+  const Biquad shelf = high_shelf({.sample_rate = sample_rate, .frequency_hz = 1500, .q = 1 / std::numbers::sqrt2, .gain_db = 4});
   const Biquad low_cut = high_pass({.sample_rate = sample_rate, .frequency_hz = 38, .q = 0.5});
   BiquadCascade({shelf, low_cut}, channels).process(weighted);
 
   const double seconds = static_cast<double>(signal.frames()) / sample_rate;
-  const auto blocks =
-      static_cast<std::size_t>(std::nearbyint((seconds - kBlockSeconds) / (kBlockSeconds * kStep)) + 1);
+  const auto blocks = static_cast<std::size_t>(std::nearbyint((seconds - kBlockSeconds) / (kBlockSeconds * kStep)) + 1);
   std::vector<double> powers(blocks);
   for (std::size_t b = 0; b < blocks; ++b) {
     // In this order of operations: the bounds are cut to whole samples, and 0.4 is not exact.
     const double offset = static_cast<double>(b) * kStep;
     const auto first = static_cast<std::size_t>(kBlockSeconds * offset * sample_rate);
-    const auto last =
-        std::min(static_cast<std::size_t>(kBlockSeconds * (offset + 1) * sample_rate), signal.frames());
+    const auto last = std::min(static_cast<std::size_t>(kBlockSeconds * (offset + 1) * sample_rate), signal.frames());
     for (std::size_t c = 0; c < channels; ++c) {
       powers[b] += kWeights[c] * energy(weighted.channel(c).subspan(first, last - first)) / (kBlockSeconds * sample_rate);
     }

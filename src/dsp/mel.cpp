@@ -17,9 +17,7 @@ constexpr double kTurnHz = 1000;
 constexpr double kTurnMel = kTurnHz / kHzPerMel;
 const double kLogStep = std::log(6.4) / 27;
 
-double high_of(const MelOptions& options) {
-  return options.high_hz == 0 ? options.sample_rate / 2 : options.high_hz;
-}
+double high_of(const MelOptions& options) { return options.high_hz == 0 ? options.sample_rate / 2 : options.high_hz; }
 
 }  // namespace
 
@@ -34,18 +32,15 @@ double mel_to_hz(double mel, MelScale scale) {
 }
 
 void MelOptions::validate() const {
-  if (!(sample_rate > 0) || !std::isfinite(sample_rate))
-    throw Error{ErrorCode::kUsage, "must be above 0", "sample rate"};
+  if (!(sample_rate > 0) || !std::isfinite(sample_rate)) throw Error{ErrorCode::kUsage, "must be above 0", "sample rate"};
   if (n_fft == 0) throw Error{ErrorCode::kUsage, "must be at least 1", "mel n_fft"};
   if (bands == 0) throw Error{ErrorCode::kUsage, "must be at least 1", "mel bands"};
   if (!(low_hz >= 0 && low_hz < high_of(*this) && high_of(*this) <= sample_rate / 2))
     throw Error{ErrorCode::kUsage, "must satisfy 0 ≤ low < high ≤ half the sample rate", "mel frequencies"};
 }
 
-MelFilterBank::MelFilterBank(const MelOptions& options)
-    : bins_((options.validate(), options.n_fft / 2 + 1)), bands_(options.bands) {
-  const double low = hz_to_mel(options.low_hz, options.scale),
-               high = hz_to_mel(high_of(options), options.scale);
+MelFilterBank::MelFilterBank(const MelOptions& options) : bins_((options.validate(), options.n_fft / 2 + 1)), bands_(options.bands) {
+  const double low = hz_to_mel(options.low_hz, options.scale), high = hz_to_mel(high_of(options), options.scale);
   const auto corner = [&](std::size_t index) {
     if (index == 0) return options.low_hz;  // the ends exactly, so that a bin there weighs nothing
     if (index == options.bands + 1) return high_of(options);
@@ -96,8 +91,7 @@ void power_to_db(std::span<T> power, const DecibelOptions& options) {
 
 template <class T>
 void dct2(std::span<const T> x, std::span<T> coefficients) {
-  if (coefficients.size() > x.size())
-    throw Error{ErrorCode::kInternal, "more coefficients than values", "DCT"};
+  if (coefficients.size() > x.size()) throw Error{ErrorCode::kInternal, "more coefficients than values", "DCT"};
   const std::size_t size = x.size();
   for (std::size_t k = 0; k < coefficients.size(); ++k) {
     double sum = 0;

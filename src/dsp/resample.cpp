@@ -16,8 +16,7 @@ namespace {
 constexpr std::uint32_t kMaxRate = 10'000'000;
 
 void require_rate(std::uint32_t rate) {
-  if (rate < 1 || rate > kMaxRate)
-    throw Error{ErrorCode::kUsage, "must lie between 1 and 10000000 Hz", "sample rate"};
+  if (rate < 1 || rate > kMaxRate) throw Error{ErrorCode::kUsage, "must lie between 1 and 10000000 Hz", "sample rate"};
 }
 
 /// libsoxr, opened on first use: it brings along OpenMP, which reads its settings when it is loaded and not again, so that
@@ -151,8 +150,7 @@ AudioBuffer resample(AudioView signal, std::uint32_t in_rate, std::uint32_t out_
   AudioBuffer out(signal.channels(), static_cast<std::size_t>(frames));
   pool.parallel_for(signal.channels(), [&](std::size_t c) {
     Resampler resampler(in_rate, out_rate, 1);
-    const AudioBuffer body =
-        resampler.process({signal.channel(c).data(), 1, signal.frames(), signal.frames()});
+    const AudioBuffer body = resampler.process({signal.channel(c).data(), 1, signal.frames(), signal.frames()});
     const AudioBuffer rest = resampler.finish();
     const auto tail = std::ranges::copy(body.channel(0), out.channel(c).begin()).out;
     std::ranges::copy(rest.channel(0), tail);

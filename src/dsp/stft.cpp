@@ -14,16 +14,13 @@ namespace {
 /// Below this share of the window's largest square a sample counts as not covered.
 constexpr double kCoverageFloor = 1e-10;
 
-std::size_t resolved_size(const StftOptions& options) {
-  return options.n_fft == 0 ? options.window.length : options.n_fft;
-}
+std::size_t resolved_size(const StftOptions& options) { return options.n_fft == 0 ? options.window.length : options.n_fft; }
 
 /// The window, centred in n_fft values.
 std::vector<double> centered_window(const StftOptions& options) {
   const std::vector<double> window = make_window(options.window);
   std::vector<double> centered(resolved_size(options));
-  std::ranges::copy(window,
-                    centered.begin() + static_cast<std::ptrdiff_t>((centered.size() - window.size()) / 2));
+  std::ranges::copy(window, centered.begin() + static_cast<std::ptrdiff_t>((centered.size() - window.size()) / 2));
   return centered;
 }
 
@@ -44,10 +41,8 @@ std::vector<double> folded(const std::vector<double>& squares, std::size_t hop) 
 std::ptrdiff_t padded_index(std::ptrdiff_t index, std::ptrdiff_t length, StftPadding padding) {
   if (index >= 0 && index < length) return index;
   switch (padding) {
-    case StftPadding::kZeros:
-      return -1;
-    case StftPadding::kReplicate:
-      return index < 0 ? 0 : length - 1;
+    case StftPadding::kZeros: return -1;
+    case StftPadding::kReplicate: return index < 0 ? 0 : length - 1;
     case StftPadding::kReflect: {
       if (length == 1) return 0;
       const std::ptrdiff_t period = 2 * (length - 1);
@@ -63,13 +58,11 @@ std::ptrdiff_t padded_index(std::ptrdiff_t index, std::ptrdiff_t length, StftPad
 void StftOptions::validate() const {
   if (window.length == 0) throw Error{ErrorCode::kUsage, "must be at least 1", "STFT window length"};
   if (hop == 0) throw Error{ErrorCode::kUsage, "must be at least 1", "STFT hop"};
-  if (n_fft != 0 && n_fft < window.length)
-    throw Error{ErrorCode::kUsage, "must not be shorter than the window", "STFT n_fft"};
+  if (n_fft != 0 && n_fft < window.length) throw Error{ErrorCode::kUsage, "must not be shorter than the window", "STFT n_fft"};
   const std::vector<double> squares = squared(make_window(window));
   const std::vector<double> sums = folded(squares, hop);
   if (std::ranges::min(sums) <= kCoverageFloor * std::ranges::max(squares))
-    throw Error{ErrorCode::kUsage,
-                "some samples get no weight with this window and hop (NOLA); use a smaller hop", "STFT hop"};
+    throw Error{ErrorCode::kUsage, "some samples get no weight with this window and hop (NOLA); use a smaller hop", "STFT hop"};
 }
 
 template <class T>
@@ -84,16 +77,14 @@ Stft<T>::Stft(const StftOptions& options)
       synthesis_(n_fft_) {
   const std::vector<double> window = centered_window(options);
   double scale = 1;
-  if (options.scaling == StftScaling::kScipySpectrum)
-    scale = 1 / std::accumulate(window.begin(), window.end(), 0.0);
+  if (options.scaling == StftScaling::kScipySpectrum) scale = 1 / std::accumulate(window.begin(), window.end(), 0.0);
   if (options.scaling == StftScaling::kTorchNormalized) scale = 1 / std::sqrt(static_cast<double>(n_fft_));
   for (std::size_t n = 0; n < n_fft_; ++n) {
     analysis_[n] = static_cast<T>(window[n] * scale);
     // A frame starts on a whole hop, so that position n of any frame always meets the same overlapped weight.
     // With it, and 1/N of the inverse FFT, folded in here, nothing is left to do for samples that all frames
     // cover.
-    synthesis_[n] =
-        static_cast<T>(window[n] / (scale * static_cast<double>(n_fft_) * periodic_[n % options.hop]));
+    synthesis_[n] = static_cast<T>(window[n] / (scale * static_cast<double>(n_fft_) * periodic_[n % options.hop]));
   }
 }
 
@@ -120,8 +111,7 @@ void Stft<T>::load_frame(std::span<const T> signal, std::size_t frame, std::span
   }
   for (std::ptrdiff_t n = 0; n < size; ++n) {
     // Behind the centring pad come zeros, whatever the padding mode.
-    const std::ptrdiff_t index =
-        first + n < length + lead ? padded_index(first + n, length, options_.padding) : -1;
+    const std::ptrdiff_t index = first + n < length + lead ? padded_index(first + n, length, options_.padding) : -1;
     const auto at = static_cast<std::size_t>(n);
     out[at] = index < 0 ? T(0) : signal[static_cast<std::size_t>(index)] * analysis_[at];
   }
@@ -159,8 +149,7 @@ void Stft<T>::correct_edges(std::size_t first, std::size_t frames, std::span<T> 
   const auto correct = [&](std::size_t begin, std::size_t end) {
     for (std::size_t q = std::max(begin, first); q < std::min(end, first + block.size()); ++q) {
       double weight = 0;
-      for (std::size_t frame = std::min(q / hop + 1, frames); frame-- > 0 && q - frame * hop < n_fft_;)
-        weight += squares_[q - frame * hop];
+      for (std::size_t frame = std::min(q / hop + 1, frames); frame-- > 0 && q - frame * hop < n_fft_;) weight += squares_[q - frame * hop];
       block[q - first] *= weight > floor ? static_cast<T>(periodic_[q % hop] / weight) : T(0);
     }
   };
@@ -183,8 +172,7 @@ void Stft<T>::inverse(const Spectrogram<T>& spectrogram, PlanarView<T> out, Thre
   pool.parallel_ranges(out.channels() * blocks, 1, [&](std::size_t task, std::size_t) {
     const std::size_t channel = task / blocks;
     const std::size_t start = task % blocks * block_samples;
-    const std::span<T> block =
-        out.channel(channel).subspan(start, std::min(block_samples, out.frames() - start));
+    const std::span<T> block = out.channel(channel).subspan(start, std::min(block_samples, out.frames() - start));
     std::ranges::fill(block, T(0));
     const std::size_t first = start + lead_, last = first + block.size();  // in the padded signal
     AlignedVector<T> samples(n_fft_);

@@ -38,24 +38,18 @@ double bessel_i0(double x) {
 double value(const WindowSpec& spec, double n, double period) {
   const double phase = 2 * std::numbers::pi * n / period;
   switch (spec.kind) {
-    case WindowKind::kHann:
-      return std::pow(std::sin(phase / 2), 2);  // exact near zero, where 1 − cos cancels
-    case WindowKind::kSqrtHann:
-      return std::sin(phase / 2);
-    case WindowKind::kHamming:
-      return 0.54 - 0.46 * std::cos(phase);
-    case WindowKind::kBlackman:
-      return 0.42 - 0.5 * std::cos(phase) + 0.08 * std::cos(2 * phase);
+    case WindowKind::kHann: return std::pow(std::sin(phase / 2), 2);  // exact near zero, where 1 − cos cancels
+    case WindowKind::kSqrtHann: return std::sin(phase / 2);
+    case WindowKind::kHamming: return 0.54 - 0.46 * std::cos(phase);
+    case WindowKind::kBlackman: return 0.42 - 0.5 * std::cos(phase) + 0.08 * std::cos(2 * phase);
     case WindowKind::kBlackmanHarris:
-      return 0.35875 - 0.48829 * std::cos(phase) + 0.14128 * std::cos(2 * phase) -
-             0.01168 * std::cos(3 * phase);
+      return 0.35875 - 0.48829 * std::cos(phase) + 0.14128 * std::cos(2 * phase) - 0.01168 * std::cos(3 * phase);
     case WindowKind::kKaiser: {
       // 1 − (2n/M − 1)² = 4·(n/M)·(1 − n/M), without the cancellation.
       const double arch = 2 * std::sqrt(n / period * (1 - n / period));
       return bessel_i0(spec.kaiser_beta * arch) / bessel_i0(spec.kaiser_beta);
     }
-    case WindowKind::kBoxcar:
-      return 1;
+    case WindowKind::kBoxcar: return 1;
   }
   throw Error{ErrorCode::kInternal, "unknown window kind"};
 }

@@ -54,17 +54,14 @@ std::vector<Comparison> compare(std::span<const Score> a, std::span<const Score>
   for (const Score& score : a) {
     const auto found = in_b.find({score.track, score.target, score.metric});
     if (found == in_b.end() || !std::isfinite(score.value) || !std::isfinite(found->second)) continue;
-    auto at = std::ranges::find_if(comparisons, [&](const Comparison& c) {
-      return c.target == score.target && c.metric == score.metric;
-    });
+    auto at = std::ranges::find_if(comparisons, [&](const Comparison& c) { return c.target == score.target && c.metric == score.metric; });
     if (at == comparisons.end()) {
       comparisons.push_back({.target = score.target, .metric = score.metric});
       at = comparisons.end() - 1;
     }
     at->pairs.push_back({score.track, score.value, found->second});
   }
-  if (comparisons.empty())
-    throw Error{ErrorCode::kNotFound, "the two results have no score of the same track, target and metric"};
+  if (comparisons.empty()) throw Error{ErrorCode::kNotFound, "the two results have no score of the same track, target and metric"};
 
   for (Comparison& c : comparisons) {
     std::ranges::stable_sort(c.pairs, std::ranges::greater{}, &Comparison::Pair::difference);

@@ -111,8 +111,8 @@ class Benchmark {
     BenchmarkEntry entry;
     const double before_make = processor_seconds(clock);
     if (contender.kind == Contender::Kind::kMethod)
-      separator = contender.method.make(
-          format, ParameterValues::resolve(contender.method.parameters, parameters_for(contender, track)), options_.seed);
+      separator = contender.method.make(format, ParameterValues::resolve(contender.method.parameters, parameters_for(contender, track)),
+                                        options_.seed);
     const double make_s = processor_seconds(clock) - before_make;
 
     // The mixture, every part and estimate twice: once held, once in the evaluation.
@@ -150,9 +150,7 @@ class Benchmark {
 
 Contender Contender::mixture() { return {.name = "mix", .kind = Kind::kMixture}; }
 
-Contender Contender::oracle(std::string mask) {
-  return {.name = "oracle:" + mask, .kind = Kind::kOracle, .mask = std::move(mask)};
-}
+Contender Contender::oracle(std::string mask) { return {.name = "oracle:" + mask, .kind = Kind::kOracle, .mask = std::move(mask)}; }
 
 Contender Contender::of(Method method, std::map<std::string, std::string> parameters) {
   std::string name = method.name;
@@ -170,8 +168,7 @@ std::vector<std::string> BenchmarkRun::targets() const {
   return names;
 }
 
-double BenchmarkRun::score(std::size_t track, std::size_t contender, const std::string& target,
-                           const std::string& metric) const {
+double BenchmarkRun::score(std::size_t track, std::size_t contender, const std::string& target, const std::string& metric) const {
   const auto key = [](const BenchmarkEntry& entry) { return std::pair(entry.track, entry.contender); };
   const auto entry = std::ranges::lower_bound(entries, std::pair(track, contender), {}, key);
   if (entry == entries.end() || key(*entry) != std::pair(track, contender)) return NAN;
@@ -180,8 +177,7 @@ double BenchmarkRun::score(std::size_t track, std::size_t contender, const std::
   return NAN;
 }
 
-std::vector<double> BenchmarkRun::scores(std::size_t contender, const std::string& target,
-                                         const std::string& metric) const {
+std::vector<double> BenchmarkRun::scores(std::size_t contender, const std::string& target, const std::string& metric) const {
   std::vector<double> values;
   for (std::size_t track = 0; track < tracks.size(); ++track) values.push_back(score(track, contender, target, metric));
   return values;
@@ -197,16 +193,13 @@ double BenchmarkRun::realtime_factor(std::size_t contender) const {
   return processor_s > 0 ? audio_s / processor_s : NAN;
 }
 
-BenchmarkRun benchmark(const data::Dataset& dataset, std::vector<Contender> contenders, const BenchmarkOptions& options,
-                       RunContext& run) {
+BenchmarkRun benchmark(const data::Dataset& dataset, std::vector<Contender> contenders, const BenchmarkOptions& options, RunContext& run) {
   options.scores.validate();
-  if (options.resume && options.folder.empty())
-    throw Error{ErrorCode::kUsage, "resuming needs an output folder", "benchmark"};
+  if (options.resume && options.folder.empty()) throw Error{ErrorCode::kUsage, "resuming needs an output folder", "benchmark"};
   std::set<std::string> names;
   for (const Contender& contender : contenders) {
     if (!names.insert(contender.name).second) throw Error{ErrorCode::kUsage, "is asked for twice", contender.name};
-    if (contender.kind == Contender::Kind::kMethod)
-      ParameterValues::resolve(contender.method.parameters, contender.parameters);
+    if (contender.kind == Contender::Kind::kMethod) ParameterValues::resolve(contender.method.parameters, contender.parameters);
     if (contender.kind == Contender::Kind::kOracle) OracleOptions{.masks = {contender.mask}}.validate();
   }
   BenchmarkRun result{.contenders = std::move(contenders)};
@@ -229,8 +222,7 @@ BenchmarkRun benchmark(const data::Dataset& dataset, std::vector<Contender> cont
   if (side_by_side.size() == 1) {
     alone.push_back(side_by_side[0]);  // all threads work on the one job
   } else {
-    run.pool.parallel_for(side_by_side.size(),
-                          [&](std::size_t i) { do_job(side_by_side[i], CLOCK_THREAD_CPUTIME_ID); });
+    run.pool.parallel_for(side_by_side.size(), [&](std::size_t i) { do_job(side_by_side[i], CLOCK_THREAD_CPUTIME_ID); });
   }
   std::ranges::stable_sort(alone, {}, [&](std::size_t job) { return job % result.contenders.size(); });
   for (const std::size_t job : alone) do_job(job, CLOCK_PROCESS_CPUTIME_ID);

@@ -50,9 +50,8 @@ ordered_json conditions(const Contender& contender, const BenchmarkOptions& opti
 
 std::string file_name(const Contender& contender) {
   std::string name = contender.name;
-  bool plain = std::ranges::none_of(contender.parameters, [](const auto& parameter) {
-    return parameter.second.find_first_of(":=") != std::string::npos;
-  });
+  bool plain = std::ranges::none_of(contender.parameters,
+                                    [](const auto& parameter) { return parameter.second.find_first_of(":=") != std::string::npos; });
   std::uint64_t hash = 14695981039346656037u;  // FNV-1a
   for (char& c : name) {
     const auto byte = static_cast<unsigned char>(c);
@@ -66,8 +65,8 @@ std::string file_name(const Contender& contender) {
 
 }  // namespace
 
-std::filesystem::path benchmark_file(const std::filesystem::path& folder, const data::Dataset& dataset,
-                                     std::size_t track, const Contender& contender) {
+std::filesystem::path benchmark_file(const std::filesystem::path& folder, const data::Dataset& dataset, std::size_t track,
+                                     const Contender& contender) {
   return oracle_track_folder(folder / "tracks", dataset, track) / (path_component(file_name(contender)) + ".json");
 }
 
@@ -91,8 +90,7 @@ void store_entry(const std::filesystem::path& file, const BenchmarkEntry& entry,
   write_file_atomically(file, document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 
-std::optional<BenchmarkEntry> stored_entry(const std::filesystem::path& file, const Contender& contender,
-                                           const BenchmarkOptions& options) {
+std::optional<BenchmarkEntry> stored_entry(const std::filesystem::path& file, const Contender& contender, const BenchmarkOptions& options) {
   std::ifstream stream(file);
   if (!stream) return std::nullopt;
   const ordered_json json = ordered_json::parse(stream, nullptr, /*allow_exceptions=*/false);

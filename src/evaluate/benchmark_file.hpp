@@ -13,14 +13,13 @@ namespace unbraid::evaluate {
 
 /// The name of a contender's file: characters that paths and shells mind become underscores. Where other names could
 /// become the same (the colon before a parameter is no such place), a hash of the name is put behind.
-std::filesystem::path benchmark_file(const std::filesystem::path& folder, const data::Dataset& dataset,
-                                     std::size_t track, const Contender& contender);
+std::filesystem::path benchmark_file(const std::filesystem::path& folder, const data::Dataset& dataset, std::size_t track,
+                                     const Contender& contender);
 
 void store_entry(const std::filesystem::path& file, const BenchmarkEntry& entry, const Contender& contender,
                  const BenchmarkOptions& options);
 
 /// Nothing when there is no file, or one of other options, of another version or cut short.
-std::optional<BenchmarkEntry> stored_entry(const std::filesystem::path& file, const Contender& contender,
-                                           const BenchmarkOptions& options);
+std::optional<BenchmarkEntry> stored_entry(const std::filesystem::path& file, const Contender& contender, const BenchmarkOptions& options);
 
 }  // namespace unbraid::evaluate

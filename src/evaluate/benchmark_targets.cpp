@@ -91,9 +91,7 @@ std::string target_of_stem(std::string_view stem) {
   return known == kKnownFor.end() ? name : std::string(known->second);
 }
 
-bool is_numbered(std::string_view stem) {
-  return !stem.empty() && std::isdigit(static_cast<unsigned char>(stem.back()));
-}
+bool is_numbered(std::string_view stem) { return !stem.empty() && std::isdigit(static_cast<unsigned char>(stem.back())); }
 
 data::Track with_parts(const data::Track& track) {
   std::vector<std::pair<std::string, std::vector<data::SourcePtr>>> groups;
@@ -104,15 +102,12 @@ data::Track with_parts(const data::Track& track) {
     group->second.push_back(stem.audio);
   }
   data::Track parts = empty_like(track);
-  for (auto& [name, sources] : groups)
-    parts.stems.push_back(stem_of(name, sources.size() == 1 ? sources[0] : data::sum_source(sources)));
+  for (auto& [name, sources] : groups) parts.stems.push_back(stem_of(name, sources.size() == 1 ? sources[0] : data::sum_source(sources)));
   return parts;
 }
 
 TargetPairs pair_targets(const data::Track& parts, const Stems& stems) {
-  const auto only_numbered = [&](const Stem& stem) {
-    return is_numbered(stem.name) && !part_named(parts, lower(stem.name));
-  };
+  const auto only_numbered = [&](const Stem& stem) { return is_numbered(stem.name) && !part_named(parts, lower(stem.name)); };
   if (std::ranges::all_of(stems, only_numbered)) return choose(parts, stems);
   TargetPairs pairs{.references = empty_like(parts), .estimates = empty_like(parts)};
   const auto source = [&](const AudioBuffer& audio) { return data::memory_source(audio, parts.sample_rate); };
@@ -127,8 +122,7 @@ TargetPairs pair_targets(const data::Track& parts, const Stems& stems) {
     named.push_back(target);
     if (target == kAccompaniment) accompaniment = &stem;
     if (target != kVocals) beside_vocals.push_back(source(stem.audio));
-    if (const data::TrackStem* part = part_named(parts, target))
-      pairs.estimates.stems.push_back(stem_of(part->name, source(stem.audio)));
+    if (const data::TrackStem* part = part_named(parts, target)) pairs.estimates.stems.push_back(stem_of(part->name, source(stem.audio)));
   }
   const auto has = [&](std::string_view name) { return std::ranges::find(named, name) != named.end(); };
 
@@ -145,8 +139,7 @@ TargetPairs pair_targets(const data::Track& parts, const Stems& stems) {
     pairs.estimates.stems.push_back(stem_of(std::string(kOther), source(other->audio)));
   }
   if (part_named(parts, kVocals) && pairs.references.stems.size() > 1) {
-    if (accompaniment)
-      pairs.estimates.stems.push_back(stem_of(std::string(kAccompaniment), source(accompaniment->audio)));
+    if (accompaniment) pairs.estimates.stems.push_back(stem_of(std::string(kAccompaniment), source(accompaniment->audio)));
     else if (has(kVocals) && !beside_vocals.empty())
       pairs.estimates.stems.push_back(stem_of(std::string(kAccompaniment), data::sum_source(beside_vocals)));
   }
@@ -160,8 +153,7 @@ TargetPairs pair_with_mixture(const data::Track& parts, const AudioBuffer& mixtu
   TargetPairs pairs{.references = parts, .estimates = empty_like(parts)};
   const data::SourcePtr mix = data::memory_source(mixture, parts.sample_rate);
   for (const data::TrackStem& part : parts.stems) pairs.estimates.stems.push_back(stem_of(part.name, mix));
-  if (part_named(parts, kVocals) && parts.stems.size() > 1)
-    pairs.estimates.stems.push_back(stem_of(std::string(kAccompaniment), mix));
+  if (part_named(parts, kVocals) && parts.stems.size() > 1) pairs.estimates.stems.push_back(stem_of(std::string(kAccompaniment), mix));
   return pairs;
 }
 

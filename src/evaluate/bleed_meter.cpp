@@ -47,8 +47,7 @@ void BleedMeter::add(std::span<const AudioBuffer> blocks, ThreadPool& pool) {
         }
         for (std::size_t k = 0; k < bins; ++k) {
           const double product = power_i[k] * power_j[k];
-          const double coherence =
-              product > 0 ? (std::norm(cross[k]) / product - 1 / kIndependent) / (1 - 1 / kIndependent) : 0.0;
+          const double coherence = product > 0 ? (std::norm(cross[k]) / product - 1 / kIndependent) / (1 - 1 / kIndependent) : 0.0;
           coherent_[i * stems_ + j] += coherence * power_j[k];
           coherent_[j * stems_ + i] += coherence * power_i[k];
           power_[i * stems_ + j] += power_j[k];

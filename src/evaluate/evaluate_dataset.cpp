@@ -9,9 +9,8 @@
 
 namespace unbraid::evaluate {
 
-DatasetResult evaluate_dataset(const data::Dataset& references, const data::Dataset& estimates,
-                               const EvaluateOptions& options, RunContext& run,
-                               const std::function<void(const TrackResult&)>& done, std::size_t picture_tracks) {
+DatasetResult evaluate_dataset(const data::Dataset& references, const data::Dataset& estimates, const EvaluateOptions& options,
+                               RunContext& run, const std::function<void(const TrackResult&)>& done, std::size_t picture_tracks) {
   options.validate();
   DatasetResult result;
   std::vector<std::pair<std::size_t, std::size_t>> pairs;

@@ -50,8 +50,8 @@ bool names_accompaniment(const std::string& name, const data::Track& reference) 
 }
 
 /// The stems that both have, the accompaniment last; what has no partner goes to `result`.
-std::vector<Target> find_targets(const data::Track& reference, const data::Track& estimate,
-                                 const EvaluateOptions& options, TrackResult& result) {
+std::vector<Target> find_targets(const data::Track& reference, const data::Track& estimate, const EvaluateOptions& options,
+                                 TrackResult& result) {
   const auto partner = [](const data::Track& track, const std::string& name) {
     const auto found = std::ranges::find(track.stems, lower(name), [](const auto& stem) { return lower(stem.name); });
     return found == track.stems.end() ? nullptr : &*found;
@@ -74,22 +74,21 @@ std::vector<Target> find_targets(const data::Track& reference, const data::Track
     if (names_accompaniment(stem.name, reference) && has_vocals && !rest.empty()) accompaniment = &stem;
     else result.extra.push_back(stem.name);
   }
-  if (accompaniment)
-    targets.push_back({"accompaniment", data::sum_source(rest), accompaniment->audio});
+  if (accompaniment) targets.push_back({"accompaniment", data::sum_source(rest), accompaniment->audio});
   else if (options.accompaniment && has_vocals && !rest.empty() && estimated_rest.size() == rest.size())
     targets.push_back({"accompaniment", data::sum_source(rest), data::sum_source(estimated_rest)});
 
   if (targets.empty())
     throw Error{ErrorCode::kNotFound,
-                fmt::format("no stem has the name of a reference: references {}, estimates {}",
-                            fmt::join(reference.stem_names(), ", "), fmt::join(estimate.stem_names(), ", ")),
+                fmt::format("no stem has the name of a reference: references {}, estimates {}", fmt::join(reference.stem_names(), ", "),
+                            fmt::join(estimate.stem_names(), ", ")),
                 reference.name};
   return targets;
 }
 
 /// The frames that all signals have, after checking that they can be compared.
-std::uint64_t common_frames(const std::vector<Target>& targets, const data::Track& reference,
-                            const EvaluateOptions& options, TrackResult& result) {
+std::uint64_t common_frames(const std::vector<Target>& targets, const data::Track& reference, const EvaluateOptions& options,
+                            TrackResult& result) {
   const data::SourceInfo first = targets[0].reference->info();
   std::uint64_t frames = first.frames;
   std::string shortest = fmt::format("reference {}", targets[0].name);
@@ -100,13 +99,13 @@ std::uint64_t common_frames(const std::vector<Target>& targets, const data::Trac
       const std::string what = fmt::format("{} {}", estimated ? "estimate" : "reference", target.name);
       if (info.sample_rate != first.sample_rate)
         throw Error{ErrorCode::kFormat,
-                    fmt::format("{} is at {:g} Hz, reference {} at {:g} Hz; resample one of them first", what,
-                                info.sample_rate, targets[0].name, first.sample_rate),
+                    fmt::format("{} is at {:g} Hz, reference {} at {:g} Hz; resample one of them first", what, info.sample_rate,
+                                targets[0].name, first.sample_rate),
                     reference.name};
       if (info.channels != first.channels)
         throw Error{ErrorCode::kFormat,
-                    fmt::format("{} has {} channel{}, reference {} has {}; they must agree", what, info.channels, info.channels == 1 ? "" : "s",
-                                targets[0].name, first.channels),
+                    fmt::format("{} has {} channel{}, reference {} has {}; they must agree", what, info.channels,
+                                info.channels == 1 ? "" : "s", targets[0].name, first.channels),
                     reference.name};
       if (info.frames != frames && options.strict)
         throw Error{ErrorCode::kFormat, fmt::format("{} has {} frames, others have {}", what, info.frames, frames), reference.name};
@@ -171,8 +170,7 @@ bool wants(const EvaluateOptions& options, std::string_view metric) {
   return std::ranges::find(options.metrics, metric) != options.metrics.end();
 }
 
-void set_bss(TargetResult& target, const std::string& metric, const metrics::BssSourceScores& scores,
-             bool with_isr = true) {
+void set_bss(TargetResult& target, const std::string& metric, const metrics::BssSourceScores& scores, bool with_isr = true) {
   target.metrics[metric + ".SDR"] = metrics::median_or_infinity(scores.sdr);
   if (with_isr) target.metrics[metric + ".ISR"] = metrics::median_or_infinity(scores.isr);
   target.metrics[metric + ".SIR"] = metrics::median_or_infinity(scores.sir);
@@ -202,20 +200,17 @@ double over_channels(AudioView reference, const auto& score) {
 }
 
 /// The scores that see all targets at once.
-void score_together(const std::vector<Target>& targets, std::span<TargetResult* const> results, std::uint64_t frames,
-                    double sample_rate, const EvaluateOptions& options, TrackResult& track, RunContext& run) {
+void score_together(const std::vector<Target>& targets, std::span<TargetResult* const> results, std::uint64_t frames, double sample_rate,
+                    const EvaluateOptions& options, TrackResult& track, RunContext& run) {
   if (wants(options, "bsseval_v4")) {
-    const auto in_frames = [&](double s) {
-      return std::max<std::size_t>(static_cast<std::size_t>(std::llround(s * sample_rate)), 1);
-    };
+    const auto in_frames = [&](double s) { return std::max<std::size_t>(static_cast<std::size_t>(std::llround(s * sample_rate)), 1); };
     const metrics::BssEvalOptions bss{.window_frames = options.window_s > 0 ? in_frames(options.window_s) : 0,
                                       .hop_frames = in_frames(options.hop_s),
                                       .filter_length = options.filter_length,
                                       .compat = options.compat};
     const auto scores = stream_bss_eval(targets, frames, sample_rate, bss, run);
     track.window_start_s.clear();
-    for (const std::size_t start : scores.window_start_frames)
-      track.window_start_s.push_back(static_cast<double>(start) / sample_rate);
+    for (const std::size_t start : scores.window_start_frames) track.window_start_s.push_back(static_cast<double>(start) / sample_rate);
     for (std::size_t i = 0; i < targets.size(); ++i) {
       results[i]->windows = scores.sources[i];
       results[i]->not_applicable = scores.sources[i].not_applicable;
@@ -240,7 +235,7 @@ void score_together(const std::vector<Target>& targets, std::span<TargetResult* 
   if (scale) {
     const auto scores = metrics::scale_scores(references, estimates, {}, run);
     for (std::size_t i = 0; i < targets.size(); ++i) {
-      const auto average = [&](double metrics::ScaleScores::* member, bool improvement) {
+      const auto average = [&](double metrics::ScaleScores::*member, bool improvement) {
         return over_channels(references[i], [&](std::size_t c) {
           return scores.sources[i].channels[c].*member - (improvement ? scores.sources[i].mixture[c].*member : 0.0);
         });
@@ -285,8 +280,8 @@ std::string not_applicable(const AudioBuffer& reference, const AudioBuffer& esti
 }
 
 /// The scores of one estimate against one reference.
-void score_alone(const Target& target, const AudioBuffer& mixture, std::uint64_t frames, double sample_rate,
-                 const EvaluateOptions& options, TargetResult& result, TrackResult& track, RunContext& run) {
+void score_alone(const Target& target, const AudioBuffer& mixture, std::uint64_t frames, double sample_rate, const EvaluateOptions& options,
+                 TargetResult& result, TrackResult& track, RunContext& run) {
   const AudioBuffer s = load(*target.reference, 0, frames), x = load(*target.estimate, 0, frames);
   if (options.pictures && frames > 0) {
     result.reference_levels = level_grid(s, sample_rate);
@@ -323,9 +318,8 @@ void score_alone(const Target& target, const AudioBuffer& mixture, std::uint64_t
   set("l1_snr", "l1_snr", [&] { return metrics::l1_snr(s, x, run.pool); });
   set("log_wmse", "log_wmse", [&] { return metrics::log_wmse(s, x, mixture, run.pool, sample_rate); });
   set("aura_stft", "aura_stft", [&] { return metrics::stft_score(metrics::stft_distance(s, x, run.pool).loss()); });
-  set("aura_mrstft", "aura_mrstft", [&] {
-    return metrics::stft_score(metrics::multi_resolution_stft_distance(s, x, run.pool, sample_rate));
-  });
+  set("aura_mrstft", "aura_mrstft",
+      [&] { return metrics::stft_score(metrics::multi_resolution_stft_distance(s, x, run.pool, sample_rate)); });
   if (wants(options, "bleedless") || wants(options, "fullness")) {
     metrics::MelScores scores{.bleedless = kNotApplicable, .fullness = kNotApplicable};
     if (apply) scores = metrics::mel_scores(metrics::db_difference_mel(s, x, run.pool, sample_rate));
@@ -343,12 +337,13 @@ const std::vector<MetricInfo>& known_metrics() {
   static const std::vector<MetricInfo> metrics{
       {"bsseval_v4", bss("bsseval_v4"), "BSS Eval v4 as museval: median over windows, dB"},
       {"bsseval_v3", bss("bsseval_v3"), "BSS Eval v3, images, whole track, dB"},
-      {"bsseval_v3_sources", {"bsseval_v3_sources.SDR", "bsseval_v3_sources.SIR", "bsseval_v3_sources.SAR"},
+      {"bsseval_v3_sources",
+       {"bsseval_v3_sources.SDR", "bsseval_v3_sources.SIR", "bsseval_v3_sources.SAR"},
        "BSS Eval v3, sources, whole track, dB"},
       {"si_sdr", {"si_sdr", "si_sdr_improvement"}, "scale-invariant SDR and its gain over the mixture, dB"},
       {"scale",
-       {"scale.SI-SDR", "scale.SI-SIR", "scale.SI-SAR", "scale.SD-SDR", "scale.SNR", "scale.SRR", "scale.SI-SDRi",
-        "scale.SD-SDRi", "scale.SNRi"},
+       {"scale.SI-SDR", "scale.SI-SIR", "scale.SI-SAR", "scale.SD-SDR", "scale.SNR", "scale.SRR", "scale.SI-SDRi", "scale.SD-SDRi",
+        "scale.SNRi"},
        "SI-SDR's whole family as nussl, dB"},
       {"sdr", {"sdr"}, "plain SDR of the whole track, dB"},
       {"k_sdr", {"k_sdr"}, "MSST's bounded SDR, 0 to 100"},
@@ -376,12 +371,10 @@ void EvaluateOptions::validate() const {
   if (metrics.empty()) throw Error{ErrorCode::kUsage, "no metric was asked for", "metrics"};
   if (!(window_s >= 0 && window_s <= 1e6)) throw Error{ErrorCode::kUsage, "must lie between 0 and 1e6 s", "window"};
   if (!(hop_s > 0 && hop_s <= 1e6)) throw Error{ErrorCode::kUsage, "must lie above 0 and up to 1e6 s", "hop"};
-  if (filter_length == 0 || filter_length > 8192)
-    throw Error{ErrorCode::kUsage, "must lie between 1 and 8192 taps", "filter length"};
+  if (filter_length == 0 || filter_length > 8192) throw Error{ErrorCode::kUsage, "must lie between 1 and 8192 taps", "filter length"};
 }
 
-TrackResult evaluate_track(const data::Track& reference, const data::Track& estimate, const EvaluateOptions& options,
-                           RunContext& run) {
+TrackResult evaluate_track(const data::Track& reference, const data::Track& estimate, const EvaluateOptions& options, RunContext& run) {
   options.validate();
   TrackResult result{.name = reference.name, .sample_rate = reference.sample_rate, .window_s = options.window_s};
   const std::vector<Target> targets = find_targets(reference, estimate, options, result);
@@ -404,8 +397,7 @@ TrackResult evaluate_track(const data::Track& reference, const data::Track& esti
       results.push_back(&result.targets[i]);
     }
     const bool only_vocals = accompanied && !pair && group.size() == 1 && is_vocals(0);
-    if (!group.empty() && !only_vocals)
-      score_together(group, results, frames, result.sample_rate, options, result, run);
+    if (!group.empty() && !only_vocals) score_together(group, results, frames, result.sample_rate, options, result, run);
   }
 
   AudioBuffer mixture;

@@ -32,8 +32,7 @@ LevelGrid level_grid(AudioView audio, double sample_rate) {
         time[n] = inside ? window[n] * static_cast<double>(audio.channel(c)[static_cast<std::size_t>(at)]) : 0.0;
       }
       fft.forward(time, spectrum);
-      for (std::size_t k = 0; k < power.size(); ++k)
-        power[k] += std::norm(spectrum[k]) / static_cast<double>(audio.channels());
+      for (std::size_t k = 0; k < power.size(); ++k) power[k] += std::norm(spectrum[k]) / static_cast<double>(audio.channels());
     }
     mel.apply<double>(power, bands);
     for (const double band : bands) grid.db.push_back(static_cast<float>(10 * std::log10(std::max(band, kLeastPower))));

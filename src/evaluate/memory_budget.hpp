@@ -35,8 +35,8 @@ class MemoryBudget {
   Share take(std::size_t bytes) {
     std::unique_lock lock(mutex_);
     if (total_ > 0 && bytes > total_)
-      throw Error{ErrorCode::kResource, fmt::format("needs about {} MB, more than the {} MB allowed",
-                                                    (bytes + 999'999) / 1'000'000, total_ / 1'000'000)};
+      throw Error{ErrorCode::kResource,
+                  fmt::format("needs about {} MB, more than the {} MB allowed", (bytes + 999'999) / 1'000'000, total_ / 1'000'000)};
     freed_.wait(lock, [&] { return total_ == 0 || taken_ + bytes <= total_; });
     taken_ += bytes;
     return Share(*this, bytes);

@@ -76,8 +76,7 @@ struct BinMask {
   mask::IdealMask real = {};
   bool complex = false;
   bool operator==(const BinMask& other) const {
-    return complex == other.complex && real.kind == other.real.kind && real.power == other.real.power &&
-           real.clip == other.real.clip;
+    return complex == other.complex && real.kind == other.real.kind && real.power == other.real.power && real.clip == other.real.clip;
   }
 };
 
@@ -103,8 +102,7 @@ struct Plan {
   std::vector<std::size_t> mask_of_request;  ///< index into masks, or behind them, for every name asked for
   std::uint64_t samples;
 
-  Plan(const OracleOptions& options, std::size_t window_samples, std::size_t hop_samples,
-       std::uint64_t sample_count)
+  Plan(const OracleOptions& options, std::size_t window_samples, std::size_t hop_samples, std::uint64_t sample_count)
       : window(window_samples),
         hop(hop_samples),
         frames((sample_count + hop_samples - 1) / hop_samples + 1),
@@ -179,8 +177,8 @@ class Task {
   /// products (mask · stems + stem). `out`, where given, takes the estimates: out(mask, stem) is a row whose
   /// element n is sample origin + n.
   template <class Out>
-  void run(std::span<const std::span<const float>> signals, std::int64_t origin, std::size_t first,
-           std::size_t last, std::span<Products> products, const Out& out) {
+  void run(std::span<const std::span<const float>> signals, std::int64_t origin, std::size_t first, std::size_t last,
+           std::span<Products> products, const Out& out) {
     const std::size_t overlap = plan_.window / plan_.hop;
     for (std::vector<double>& ring : overlap_) std::ranges::fill(ring, 0.0);
     const std::size_t start = first < overlap - 1 ? 0 : first - (overlap - 1);
@@ -201,11 +199,9 @@ class Task {
     const std::int64_t shift = begin_of(m) - origin;
     for (std::size_t s = 0; s <= stems_; ++s) {
       const std::span<const float> signal = signals[s];
-      const auto from = static_cast<std::size_t>(
-          std::clamp<std::int64_t>(-shift, 0, static_cast<std::int64_t>(plan_.window)));
-      const auto to = static_cast<std::size_t>(
-          std::clamp<std::int64_t>(static_cast<std::int64_t>(signal.size()) - shift,
-                                   static_cast<std::int64_t>(from), static_cast<std::int64_t>(plan_.window)));
+      const auto from = static_cast<std::size_t>(std::clamp<std::int64_t>(-shift, 0, static_cast<std::int64_t>(plan_.window)));
+      const auto to = static_cast<std::size_t>(std::clamp<std::int64_t>(
+          static_cast<std::int64_t>(signal.size()) - shift, static_cast<std::int64_t>(from), static_cast<std::int64_t>(plan_.window)));
       std::fill(time_.begin(), time_.begin() + static_cast<std::ptrdiff_t>(from), 0.0);
       std::fill(time_.begin() + static_cast<std::ptrdiff_t>(to), time_.end(), 0.0);
       const float* const samples = signal.data() + shift;
@@ -218,8 +214,7 @@ class Task {
       const BinMask& mask = plan_.masks[k];
       if (!mask.complex) mask::ideal_masks_of_frame<double>(mask.real, sources_, mixture, gain_rows_);
       for (std::size_t s = 0; s < stems_; ++s) {
-        if (mask.complex)
-          limit(spectra_[s], mixture);
+        if (mask.complex) limit(spectra_[s], mixture);
         else
           for (std::size_t b = 0; b < product_.size(); ++b) product_[b] = gains_[s][b] * mixture[b];
         plan_.fft.inverse(product_, time_);
@@ -241,13 +236,12 @@ class Task {
   }
 
   template <class Out>
-  void finish_hop(std::span<const std::span<const float>> signals, std::int64_t origin, std::size_t m,
-                  bool wanted, std::span<Products> products, const Out& out) {
+  void finish_hop(std::span<const std::span<const float>> signals, std::int64_t origin, std::size_t m, bool wanted,
+                  std::span<Products> products, const Out& out) {
     const std::size_t slot = m % (plan_.window / plan_.hop);
     const std::int64_t begin = begin_of(m);
     const std::int64_t low = std::max<std::int64_t>(begin, 0);
-    const std::int64_t high =
-        std::min(begin + static_cast<std::int64_t>(plan_.hop), static_cast<std::int64_t>(plan_.samples));
+    const std::int64_t high = std::min(begin + static_cast<std::int64_t>(plan_.hop), static_cast<std::int64_t>(plan_.samples));
     const bool inside = wanted && low < high;
     const std::size_t skip = static_cast<std::size_t>(std::max<std::int64_t>(low - begin, 0));
     const std::size_t count = inside ? static_cast<std::size_t>(high - low) : 0;
@@ -255,8 +249,7 @@ class Task {
     for (std::size_t s = 0; s < stems_; ++s) {
       const std::span<const double> reference(reference_.data(), count);
       const std::size_t at = static_cast<std::size_t>(low - origin);
-      for (std::size_t n = 0; n < count; ++n)
-        reference_[n] = at + n < signals[s].size() ? signals[s][at + n] : 0.0f;
+      for (std::size_t n = 0; n < count; ++n) reference_[n] = at + n < signals[s].size() ? signals[s][at + n] : 0.0f;
       for (std::size_t k = 0; k < plan_.masks.size(); ++k) {
         double* const ring = overlap_[k * stems_ + s].data() + slot * plan_.hop;
         for (std::size_t n = 0; n < count; ++n) block_[n] = ring[skip + n] * norm_[skip + n];
@@ -285,11 +278,7 @@ class Task {
 }  // namespace
 
 OracleOptions OracleOptions::seed() {
-  return {.masks = {"ibm", "irm", "wiener2", "wiener1"},
-          .trim_s = 10,
-          .window = 1024,
-          .hop = 256,
-          .seed_arithmetic = true};
+  return {.masks = {"ibm", "irm", "wiener2", "wiener1"}, .trim_s = 10, .window = 1024, .hop = 256, .seed_arithmetic = true};
 }
 
 void OracleOptions::validate() const {
@@ -298,19 +287,16 @@ void OracleOptions::validate() const {
     if (std::find(masks.begin(), name, *name) != name) throw Error{ErrorCode::kUsage, "is asked for twice", *name};
   }
   if (masks.empty()) throw Error{ErrorCode::kUsage, "at least one mask is needed", "masks"};
-  if (!(trim_s >= 0 && trim_s <= 1e6))
-    throw Error{ErrorCode::kUsage, "must lie between 0 (the whole track) and 1e6 s", "trim"};
+  if (!(trim_s >= 0 && trim_s <= 1e6)) throw Error{ErrorCode::kUsage, "must lie between 0 (the whole track) and 1e6 s", "trim"};
   if (window > 0 && hop > 0 && (window % hop != 0 || 2 * hop > window)) {
     throw Error{ErrorCode::kUsage, "the hop divides the window and is at most half of it", "hop"};
   }
   if (hop == 0 && window % 4 != 0)
     throw Error{ErrorCode::kUsage, "the hop is a quarter of the window: choose a multiple of 4, or a hop", "window"};
-  if (window % 2 != 0 || (window == 0 && hop > 0))
-    throw Error{ErrorCode::kUsage, "the window has an even length", "window"};
+  if (window % 2 != 0 || (window == 0 && hop > 0)) throw Error{ErrorCode::kUsage, "the window has an even length", "window"};
 }
 
-OracleResult oracle(const data::Track& track, const OracleOptions& options, RunContext& run,
-                    const OracleSink& sink) {
+OracleResult oracle(const data::Track& track, const OracleOptions& options, RunContext& run, const OracleSink& sink) {
   options.validate();
   const OracleSources sources(track, options.trim_s);
   OracleResult result{.track = track.name,
@@ -321,8 +307,7 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
                       .seed_arithmetic = options.seed_arithmetic,
                       .stems = sources.labels(),
                       .skipped = sources.skipped()};
-  const std::size_t window = window_samples(options, result.sample_rate),
-                    hop = options.hop ? options.hop : window / 4;
+  const std::size_t window = window_samples(options, result.sample_rate), hop = options.hop ? options.hop : window / 4;
   const Plan plan(options, window, hop, result.samples);
   result.window = window;
   result.hop = hop;
@@ -330,8 +315,7 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
 
   const std::size_t stems = result.stems.size(), scores = plan.masks.size() * stems;
   const std::size_t all_scores = plan.filters() * stems;
-  const std::size_t hops =
-      (result.samples + window / 2 + hop - 1) / hop;  // the last one holds the last sample
+  const std::size_t hops = (result.samples + window / 2 + hop - 1) / hop;  // the last one holds the last sample
   const std::size_t segment_hops = std::max<std::size_t>(kSegment / hop / kTaskHops, 1) * kTaskHops;
   std::vector<Products> totals(all_scores);
   OracleSums sums(stems);
@@ -342,20 +326,17 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
     const std::size_t last = std::min(first + segment_hops, hops);
     // Samples of the hops themselves, and of all frames that reach into them.
     const auto half = static_cast<std::int64_t>(window / 2);
-    const std::int64_t begin = std::max<std::int64_t>(
-        static_cast<std::int64_t>(first * hop) - half - static_cast<std::int64_t>(window), 0);
-    const std::int64_t end = std::min<std::int64_t>(static_cast<std::int64_t>(last * hop) + half,
-                                                    static_cast<std::int64_t>(result.samples));
+    const std::int64_t begin = std::max<std::int64_t>(static_cast<std::int64_t>(first * hop) - half - static_cast<std::int64_t>(window), 0);
+    const std::int64_t end =
+        std::min<std::int64_t>(static_cast<std::int64_t>(last * hop) + half, static_cast<std::int64_t>(result.samples));
     const std::vector<AudioBuffer> audio =
         sources.read(static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end - begin), run.pool);
 
     // Each sample counts once, in the segment whose hops hold it.
     const std::int64_t own_begin = std::max<std::int64_t>(static_cast<std::int64_t>(first * hop) - half, 0);
-    const std::int64_t own_end = std::min<std::int64_t>(static_cast<std::int64_t>(last * hop) - half,
-                                                        static_cast<std::int64_t>(result.samples));
-    if (own_end > own_begin)
-      sums.add(audio, static_cast<std::size_t>(own_begin - begin),
-               static_cast<std::size_t>(own_end - own_begin));
+    const std::int64_t own_end =
+        std::min<std::int64_t>(static_cast<std::int64_t>(last * hop) - half, static_cast<std::int64_t>(result.samples));
+    if (own_end > own_begin) sums.add(audio, static_cast<std::size_t>(own_begin - begin), static_cast<std::size_t>(own_end - own_begin));
 
     std::vector<AudioBuffer> estimates;
     if (sink) estimates.assign(all_scores, AudioBuffer(result.channels, static_cast<std::size_t>(end - begin)));
@@ -364,17 +345,14 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
     run.pool.parallel_ranges(tasks * result.channels, 1, [&](std::size_t from, std::size_t to) {
       Task task(plan, stems);
       for (std::size_t item = from; item < to; ++item) {
-        const std::size_t channel = item % result.channels,
-                          task_first = first + item / result.channels * kTaskHops;
+        const std::size_t channel = item % result.channels, task_first = first + item / result.channels * kTaskHops;
         std::vector<std::span<const float>> signals;
         for (const AudioBuffer& buffer : audio) signals.push_back(buffer.channel(channel));
-        task.run(signals, begin, task_first, std::min(task_first + kTaskHops, last),
-                 std::span(partial).subspan(item * scores, scores),
+        task.run(signals, begin, task_first, std::min(task_first + kTaskHops, last), std::span(partial).subspan(item * scores, scores),
                  [&](std::size_t k, std::size_t s, std::size_t at, std::span<const double> estimate) {
                    if (!sink) return;
                    const std::span<float> target = estimates[k * stems + s].channel(channel);
-                   for (std::size_t n = 0; n < estimate.size(); ++n)
-                     target[at + n] = static_cast<float>(estimate[n]);
+                   for (std::size_t n = 0; n < estimate.size(); ++n) target[at + n] = static_cast<float>(estimate[n]);
                  });
       }
     });
@@ -396,8 +374,7 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
       for (std::size_t i = 0; i < estimates.size(); ++i) {
         const AudioView part = estimates[i].view().slice(skip, own);
         for (std::size_t name = 0; name < options.masks.size(); ++name) {
-          if (plan.mask_of_request[name] == i / stems)
-            sink(options.masks[name], result.stems[i % stems], part);
+          if (plan.mask_of_request[name] == i / stems) sink(options.masks[name], result.stems[i % stems], part);
         }
       }
       run.progress.advance(static_cast<std::uint64_t>(own_end - own_begin));
@@ -411,8 +388,7 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
     std::size_t scored = 0;
     for (std::size_t s = 0; s < stems; ++s) {
       const double reference = sums.reference(s);
-      const double score =
-          si_sdr_db(totals[plan.mask_of_request[name] * stems + s], reference, options.seed_arithmetic);
+      const double score = si_sdr_db(totals[plan.mask_of_request[name] * stems + s], reference, options.seed_arithmetic);
       mask.si_sdr_db.push_back(score);
       if (std::isnan(score)) continue;
       total += score;

@@ -14,8 +14,7 @@ namespace {
 constexpr float kFloorDb = -80;
 
 OraclePicture picture_of(std::string name, const dsp::Spectrogram<float>& x, float peak) {
-  OraclePicture picture{
-      .name = std::move(name), .frames = x.frames(), .bins = x.bins(), .low = kFloorDb, .high = 0};
+  OraclePicture picture{.name = std::move(name), .frames = x.frames(), .bins = x.bins(), .low = kFloorDb, .high = 0};
   for (const std::complex<float> value : x.values()) {
     picture.values.push_back(std::max(20 * std::log10(std::abs(value) / peak + 1e-20f), kFloorDb));
   }
@@ -33,8 +32,7 @@ void oracle_pictures(const data::Track& track, const OracleOptions& options, dou
   std::vector<dsp::Spectrogram<float>> spectra;
   for (const AudioBuffer& audio : sources.read(0, sources.info().frames, run.pool)) {
     run.cancel.check();
-    spectra.push_back(stft.forward(
-        PlanarView<const float>(audio.channel(0).data(), 1, audio.frames(), audio.frames()), run.pool));
+    spectra.push_back(stft.forward(PlanarView<const float>(audio.channel(0).data(), 1, audio.frames(), audio.frames()), run.pool));
   }
   const dsp::Spectrogram<float> mixture = std::move(spectra.back());
   spectra.pop_back();

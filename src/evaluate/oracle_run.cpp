@@ -20,13 +20,9 @@ using nlohmann::ordered_json;
 
 namespace {
 
-ordered_json finite(double value) {
-  return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
-}
+ordered_json finite(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
 
-double number(const ordered_json& value) {
-  return value.is_null() ? NAN : value.get<double>();
-}
+double number(const ordered_json& value) { return value.is_null() ? NAN : value.get<double>(); }
 
 ordered_json to_json(const OracleOptions& options) {
   return {{"masks", options.masks},
@@ -88,20 +84,17 @@ std::optional<OracleResult> stored_result(const fs::path& folder, const OracleOp
 }
 
 /// The oracle of one track, its estimates written to <folder>/<mask>/<stem>.wav.
-OracleResult oracle_to_files(const data::Track& track, const OracleOptions& options, const fs::path& folder,
-                             RunContext& run) {
+OracleResult oracle_to_files(const data::Track& track, const OracleOptions& options, const fs::path& folder, RunContext& run) {
   std::map<fs::path, std::unique_ptr<io::Writer>> writers;
-  OracleResult result =
-      oracle(track, options, run, [&](const std::string& mask, const std::string& stem, AudioView block) {
-        const fs::path file = stem_file(folder, mask, stem);
-        std::unique_ptr<io::Writer>& writer = writers[file];
-        if (!writer) {
-          fs::create_directories(file.parent_path());
-          writer = io::create_writer(
-              file, {.sample_rate = track.sample_rate, .channels = block.channels(), .overwrite = true});
-        }
-        writer->write(block);
-      });
+  OracleResult result = oracle(track, options, run, [&](const std::string& mask, const std::string& stem, AudioView block) {
+    const fs::path file = stem_file(folder, mask, stem);
+    std::unique_ptr<io::Writer>& writer = writers[file];
+    if (!writer) {
+      fs::create_directories(file.parent_path());
+      writer = io::create_writer(file, {.sample_rate = track.sample_rate, .channels = block.channels(), .overwrite = true});
+    }
+    writer->write(block);
+  });
   for (auto& [file, writer] : writers) writer->finish();
   return result;
 }
@@ -116,12 +109,10 @@ std::string path_component(std::string name) {
 
 fs::path oracle_track_folder(const fs::path& folder, const data::Dataset& dataset, std::size_t track) {
   const std::string split = dataset.split(track);
-  return (split.empty() ? folder : folder / path_component(split)) /
-         path_component(dataset.track_name(track));
+  return (split.empty() ? folder : folder / path_component(split)) / path_component(dataset.track_name(track));
 }
 
-OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options, const OracleRunOptions& how,
-                     RunContext& run) {
+OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options, const OracleRunOptions& how, RunContext& run) {
   options.validate();
   if (how.folder.empty() && (how.resume || how.save_stems)) {
     throw Error{ErrorCode::kUsage, "resuming and saving stems need an output folder", "oracle"};
@@ -137,14 +128,11 @@ OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options,
         return;
       }
       const data::Track track = dataset.track(i);
-      OracleResult result =
-          how.save_stems ? oracle_to_files(track, options, folder, inner) : oracle(track, options, inner);
+      OracleResult result = how.save_stems ? oracle_to_files(track, options, folder, inner) : oracle(track, options, inner);
       if (!folder.empty()) {
         fs::create_directories(folder);
-        const ordered_json document{{"version", version()},
-                                    {"options", to_json(options)},
-                                    {"saved_stems", how.save_stems},
-                                    {"result", evaluate::to_json(result)}};
+        const ordered_json document{
+            {"version", version()}, {"options", to_json(options)}, {"saved_stems", how.save_stems}, {"result", evaluate::to_json(result)}};
         write_file_atomically(folder / "oracle.json", document.dump(2) + "\n");
       }
       results[i] = std::move(result);
@@ -167,10 +155,8 @@ OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options,
   }
   OracleRun done{.options = options};
   for (std::size_t i = 0; i < dataset.size(); ++i) {
-    if (results[i])
-      done.results.push_back(std::move(*results[i]));
-    else
-      done.failed.emplace_back(dataset.track_name(i), errors[i]);
+    if (results[i]) done.results.push_back(std::move(*results[i]));
+    else done.failed.emplace_back(dataset.track_name(i), errors[i]);
     done.resumed += static_cast<std::size_t>(resumed[i]);
   }
   return done;
@@ -211,11 +197,7 @@ ordered_json to_json(const OracleResult& result) {
                     {"channels", result.channels},
                     {"trim_s", result.trim_s},
                     {"arithmetic", result.seed_arithmetic ? "seed" : "exact"},
-                    {"stft",
-                     {{"window", result.window},
-                      {"hop", result.hop},
-                      {"bins", result.window / 2 + 1},
-                      {"frames", result.frames}}},
+                    {"stft", {{"window", result.window}, {"hop", result.hop}, {"bins", result.window / 2 + 1}, {"frames", result.frames}}},
                     {"stems", result.stems},
                     {"correlation", finite(result.correlation)},
                     {"residual_db", finite(result.residual_db)},

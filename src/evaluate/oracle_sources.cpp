@@ -29,10 +29,8 @@ data::SourceInfo info_of_mixture(const data::Track& track) {
 
 }  // namespace
 
-OracleSources::OracleSources(const data::Track& track, double trim_s)
-    : track_(track.name), info_(info_of_mixture(track)) {
-  if (trim_s > 0)
-    info_.frames = std::min(info_.frames, static_cast<std::uint64_t>(trim_s * info_.sample_rate));
+OracleSources::OracleSources(const data::Track& track, double trim_s) : track_(track.name), info_(info_of_mixture(track)) {
+  if (trim_s > 0) info_.frames = std::min(info_.frames, static_cast<std::uint64_t>(trim_s * info_.sample_rate));
   if (info_.frames == 0) throw Error{ErrorCode::kFormat, "the mixture is empty", track.name};
   for (const auto& [name, reason] : track.missing) skipped_.emplace_back(name, reason);
   for (const data::TrackStem& stem : track.stems) {
@@ -40,9 +38,8 @@ OracleSources::OracleSources(const data::Track& track, double trim_s)
       const data::SourceInfo info = stem.audio->info();
       if (info.frames == 0) throw Error{ErrorCode::kFormat, "the stem is empty"};
       if (info.sample_rate != info_.sample_rate || info.channels != info_.channels) {
-        throw Error{ErrorCode::kFormat,
-                    fmt::format("{:g} Hz with {} channels beside a mixture of {:g} Hz with {}",
-                                info.sample_rate, info.channels, info_.sample_rate, info_.channels)};
+        throw Error{ErrorCode::kFormat, fmt::format("{:g} Hz with {} channels beside a mixture of {:g} Hz with {}", info.sample_rate,
+                                                    info.channels, info_.sample_rate, info_.channels)};
       }
     } catch (const Error& error) {
       skipped_.emplace_back(stem.name, error.what());
@@ -56,15 +53,14 @@ OracleSources::OracleSources(const data::Track& track, double trim_s)
   sources_.push_back(track.mixture);
 }
 
-std::vector<AudioBuffer> OracleSources::read(std::uint64_t first, std::uint64_t count,
-                                             ThreadPool& pool) const {
+std::vector<AudioBuffer> OracleSources::read(std::uint64_t first, std::uint64_t count, ThreadPool& pool) const {
   std::vector<AudioBuffer> audio(sources_.size());
   pool.parallel_for(sources_.size(), [&](std::size_t i) {
     AudioBuffer got = sources_[i]->read(first, count);
     for (const float x : got.samples()) {
       if (!std::isfinite(x)) {
-        throw Error{ErrorCode::kFormat,
-                    fmt::format("{} has samples that are not finite", i < names_.size() ? names_[i] : "the mixture"), track_};
+        throw Error{ErrorCode::kFormat, fmt::format("{} has samples that are not finite", i < names_.size() ? names_[i] : "the mixture"),
+                    track_};
       }
     }
     if (got.frames() < count) {
@@ -110,8 +106,7 @@ void OracleSums::finish(OracleResult& result, const OracleSources& sources, bool
   result.correlation = (n_ * xy_ - x_ * y_) / std::sqrt((n_ * xx_ - x_ * x_) * (n_ * yy_ - y_ * y_));
   result.residual_db = 10 * std::log10(difference_ / xx_);
   for (std::size_t s = 0; s < references_.size(); ++s) {
-    if (references_[s] == 0 && !score_silence)
-      result.skipped.emplace_back(sources.names()[s], "silent: SI-SDR does not apply");
+    if (references_[s] == 0 && !score_silence) result.skipped.emplace_back(sources.names()[s], "silent: SI-SDR does not apply");
   }
 }
 

@@ -5,8 +5,7 @@
 
 namespace unbraid::evaluate {
 
-std::vector<AudioBuffer> wiener_estimates(const std::vector<AudioBuffer>& audio, std::size_t window, std::size_t hop,
-                                          ThreadPool& pool) {
+std::vector<AudioBuffer> wiener_estimates(const std::vector<AudioBuffer>& audio, std::size_t window, std::size_t hop, ThreadPool& pool) {
   const dsp::Stft<float> stft({.window = {.length = window}, .hop = hop});
   const dsp::Spectrogram<float> mixture = stft.forward(audio.back().view(), pool);
   std::vector<dsp::Spectrogram<float>> sources;

@@ -11,7 +11,6 @@ namespace unbraid::evaluate {
 
 /// audio: every stem, then the mixture, of one stretch of a track over which sources are taken to stand still (open-unmix
 /// takes some seconds). Estimates of all stems, as long as the stretch.
-std::vector<AudioBuffer> wiener_estimates(const std::vector<AudioBuffer>& audio, std::size_t window, std::size_t hop,
-                                          ThreadPool& pool);
+std::vector<AudioBuffer> wiener_estimates(const std::vector<AudioBuffer>& audio, std::size_t window, std::size_t hop, ThreadPool& pool);
 
 }  // namespace unbraid::evaluate

@@ -16,17 +16,13 @@ constexpr std::size_t kClippedRun = 3;
 constexpr double kBandwidthRange = 1e-8;  ///< −80 dB
 constexpr std::size_t kNeighbours = 30, kCentre = 2;
 constexpr double kJumpRatio = 12;
-constexpr double kQuietJump = 1e-4;       ///< second differences below −80 dBFS are nothing to hear
+constexpr double kQuietJump = 1e-4;  ///< second differences below −80 dBFS are nothing to hear
 constexpr std::size_t kFewestSeams = 4, kMostJumps = 20'000;
 
 }  // namespace
 
 StemMeter::StemMeter(std::size_t channels)
-    : sums_(channels),
-      full_run_(channels),
-      fft_(kFft),
-      window_(dsp::make_window({.length = kFft})),
-      power_(fft_.bins()) {}
+    : sums_(channels), full_run_(channels), fft_(kFft), window_(dsp::make_window({.length = kFft})), power_(fft_.bins()) {}
 
 void StemMeter::add(AudioView block) {
   for (std::size_t c = 0; c < block.channels(); ++c) {
@@ -65,15 +61,13 @@ void StemMeter::find_jumps(std::span<const float> channel, std::uint64_t first) 
   if (channel.size() < 2 * kNeighbours + 3) return;
   std::vector<double> second(channel.size() - 2), running(second.size() + 1);
   for (std::size_t n = 0; n < second.size(); ++n) {
-    second[n] = std::abs(static_cast<double>(channel[n]) - 2.0 * static_cast<double>(channel[n + 1]) +
-                         static_cast<double>(channel[n + 2]));
+    second[n] = std::abs(static_cast<double>(channel[n]) - 2.0 * static_cast<double>(channel[n + 1]) + static_cast<double>(channel[n + 2]));
     if (!std::isfinite(second[n])) second[n] = 0;
     running[n + 1] = running[n] + second[n];
   }
   for (std::size_t n = kNeighbours; n + kNeighbours < second.size(); ++n) {
     if (second[n] < kQuietJump || second[n] < second[n - 1] || second[n] < second[n + 1]) continue;
-    const double around = running[n + kNeighbours + 1] - running[n - kNeighbours] -
-                          (running[n + kCentre + 1] - running[n - kCentre]);
+    const double around = running[n + kNeighbours + 1] - running[n - kNeighbours] - (running[n + kCentre + 1] - running[n - kCentre]);
     const double mean = around / static_cast<double>(2 * (kNeighbours - kCentre));
     if (second[n] > kJumpRatio * mean && jumps_.size() < kMostJumps) jumps_.push_back(first + n + 1);
   }

@@ -27,8 +27,8 @@ class StemMeter {
   double bandwidth() const;
 
   struct Seams {
-    std::size_t count = 0;         ///< jumps on the grid
-    std::uint64_t distance = 0;    ///< frames between its lines; 0: there is no grid
+    std::size_t count = 0;       ///< jumps on the grid
+    std::uint64_t distance = 0;  ///< frames between its lines; 0: there is no grid
   };
   Seams seams() const;
 
@@ -45,7 +45,7 @@ class StemMeter {
   dsp::RealFft<double> fft_;
   std::vector<double> window_;
   std::vector<double> power_;
-  std::vector<std::uint64_t> jumps_;   ///< frames, of all channels
+  std::vector<std::uint64_t> jumps_;  ///< frames, of all channels
 };
 
 }  // namespace unbraid::evaluate

@@ -17,9 +17,7 @@ namespace {
 
 constexpr std::size_t kCopyBytes = 1 << 20;
 
-std::string describe(int error) {
-  return std::generic_category().message(error);
-}
+std::string describe(int error) { return std::generic_category().message(error); }
 
 [[noreturn]] void fail(const char* what, const std::string& name, int error) {
   throw Error{ErrorCode::kIo, fmt::format("{}: {}", what, describe(error)), name};
@@ -106,16 +104,12 @@ ByteFile::~ByteFile() {
 }
 
 ByteFile::ByteFile(ByteFile&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)),
-      name_(std::move(other.name_)),
-      offset_(other.offset_),
-      error_(other.error_) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)), name_(std::move(other.name_)), offset_(other.offset_), error_(other.error_) {}
 
 std::size_t ByteFile::read(void* target, std::size_t size) {
   std::size_t done = 0;
   while (done < size) {
-    const ssize_t got = pread(descriptor_, static_cast<std::byte*>(target) + done, size - done,
-                              static_cast<off_t>(offset_ + done));
+    const ssize_t got = pread(descriptor_, static_cast<std::byte*>(target) + done, size - done, static_cast<off_t>(offset_ + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && error_ == 0) error_ = errno;
     if (got <= 0) break;
@@ -128,8 +122,7 @@ std::size_t ByteFile::read(void* target, std::size_t size) {
 std::size_t ByteFile::write(const void* source, std::size_t size) {
   std::size_t done = 0;
   while (done < size) {
-    const ssize_t put = pwrite(descriptor_, static_cast<const std::byte*>(source) + done, size - done,
-                               static_cast<off_t>(offset_ + done));
+    const ssize_t put = pwrite(descriptor_, static_cast<const std::byte*>(source) + done, size - done, static_cast<off_t>(offset_ + done));
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) {
       if (error_ == 0) error_ = errno;
@@ -141,9 +134,7 @@ std::size_t ByteFile::write(const void* source, std::size_t size) {
   return done;
 }
 
-std::uint64_t ByteFile::size() const {
-  return static_cast<std::uint64_t>(status_of(descriptor_, name_).st_size);
-}
+std::uint64_t ByteFile::size() const { return static_cast<std::uint64_t>(status_of(descriptor_, name_).st_size); }
 
 void ByteFile::shift_tail(std::uint64_t offset, std::uint64_t distance) {
   const std::uint64_t end = size();
@@ -163,8 +154,7 @@ void ByteFile::copy_to_standard_output() {
   std::vector<std::byte> buffer(kCopyBytes);
   seek(0);
   while (const std::size_t got = read(buffer.data(), buffer.size()))
-    if (const int error = write_fully(STDOUT_FILENO, buffer.data(), got))
-      fail("cannot write", "standard output", error);
+    if (const int error = write_fully(STDOUT_FILENO, buffer.data(), got)) fail("cannot write", "standard output", error);
   throw_if_failed();
 }
 

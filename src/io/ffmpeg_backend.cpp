@@ -5,8 +5,7 @@
 namespace unbraid::io {
 
 const FfmpegBackend& ffmpeg_backend() {
-  static const FfmpegBackend* const backend =
-      plugin_function<const FfmpegBackend*()>("ffmpeg", "unbraid_ffmpeg")();
+  static const FfmpegBackend* const backend = plugin_function<const FfmpegBackend*()>("ffmpeg", "unbraid_ffmpeg")();
   return *backend;
 }
 

@@ -15,8 +15,7 @@ namespace unbraid::io {
 struct FfmpegBackend {
   std::unique_ptr<Reader> (*open_reader)(ByteFile file, const ReaderOptions& options);
   /// One audio stream per name; a single unnamed one for plain files. The file must outlive the encoder.
-  std::unique_ptr<Encoder> (*create_encoder)(ByteFile& file, const WriterOptions& options,
-                                             const std::vector<std::string>& stream_names);
+  std::unique_ptr<Encoder> (*create_encoder)(ByteFile& file, const WriterOptions& options, const std::vector<std::string>& stream_names);
 };
 
 /// Opens the library on first use. kUnsupported when it is not installed.

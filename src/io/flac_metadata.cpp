@@ -103,8 +103,7 @@ void parse_picture(std::string_view body, Tags& tags) {
   const auto mime_size = cursor.big_endian();
   const auto mime = mime_size ? cursor.take(*mime_size) : std::nullopt;
   const auto caption_size = mime ? cursor.big_endian() : std::nullopt;
-  if (!caption_size || !cursor.take(*caption_size) || !cursor.take(16))
-    return;  // width, height, depth, colours
+  if (!caption_size || !cursor.take(*caption_size) || !cursor.take(16)) return;  // width, height, depth, colours
   const auto size = cursor.big_endian();
   const auto bytes = size ? cursor.take(*size) : std::nullopt;
   if (bytes) tags.pictures.push_back({std::string(*mime), {bytes->begin(), bytes->end()}});
@@ -146,9 +145,8 @@ std::string picture_body(const Picture& picture) {
   append(body, kFrontCover, false);
   append(body, static_cast<std::uint32_t>(picture.mime_type.size()), false);
   body += picture.mime_type;
-  append(body, 0, false);  // no caption
-  for (int i = 0; i < 4; ++i)
-    append(body, 0, false);  // width, height, depth, colours: unknown, which is allowed
+  append(body, 0, false);                              // no caption
+  for (int i = 0; i < 4; ++i) append(body, 0, false);  // width, height, depth, colours: unknown, which is allowed
   append(body, static_cast<std::uint32_t>(picture.bytes.size()), false);
   body.append(picture.bytes.begin(), picture.bytes.end());
   return body;
@@ -182,8 +180,7 @@ void write_flac_tags(ByteFile& file, const Tags& tags) {
     for (int shift : {16, 8, 0}) header += static_cast<char>(size >> shift);
     header += block.body;
   }
-  if (header.size() < old.audio_offset)
-    throw Error{ErrorCode::kInternal, "the new FLAC header is shorter than the old one", file.name()};
+  if (header.size() < old.audio_offset) throw Error{ErrorCode::kInternal, "the new FLAC header is shorter than the old one", file.name()};
   file.shift_tail(old.audio_offset, header.size() - old.audio_offset);
   file.seek(0);
   file.write(header.data(), header.size());
@@ -193,8 +190,8 @@ void write_flac_tags(ByteFile& file, const Tags& tags) {
 void write_empty_flac(ByteFile& file, unsigned sample_rate, unsigned channels, unsigned bits) {
   constexpr unsigned kBlockFrames = 4096;
   constexpr int kMd5Bytes = 16;  // zero: not computed
-  const std::uint64_t facts = std::uint64_t{sample_rate} << 44 | std::uint64_t{channels - 1} << 41 |
-                              std::uint64_t{bits - 1} << 36;  // and 36 bits of length: 0
+  const std::uint64_t facts =
+      std::uint64_t{sample_rate} << 44 | std::uint64_t{channels - 1} << 41 | std::uint64_t{bits - 1} << 36;  // and 36 bits of length: 0
   std::string stream_info;
   append(stream_info, kBlockFrames << 16 | kBlockFrames, false);
   stream_info.append(6, '\0');  // sizes of the smallest and the largest frame: unknown

@@ -13,17 +13,14 @@ class OutputFile {
  public:
   OutputFile(const std::filesystem::path& path, bool overwrite)
       : file_(path == "-" ? nullptr : std::make_unique<AtomicFile>(path, overwrite)),
-        bytes_(file_ ? ByteFile::open_to_write(file_->temporary(), path.string())
-                     : ByteFile::unnamed("standard output")) {}
+        bytes_(file_ ? ByteFile::open_to_write(file_->temporary(), path.string()) : ByteFile::unnamed("standard output")) {}
 
   ByteFile& bytes() noexcept { return bytes_; }
 
   void commit() {
     bytes_.throw_if_failed();
-    if (file_)
-      file_->commit();
-    else
-      bytes_.copy_to_standard_output();
+    if (file_) file_->commit();
+    else bytes_.copy_to_standard_output();
   }
 
  private:

@@ -48,12 +48,9 @@ std::unique_ptr<Reader> open_reader(const std::filesystem::path& path, const Rea
   return ffmpeg_backend().open_reader(std::move(again), options);  // a codec that libsndfile does not have
 }
 
-AudioInfo probe(const std::filesystem::path& path) {
-  return open_reader(path)->info();
-}
+AudioInfo probe(const std::filesystem::path& path) { return open_reader(path)->info(); }
 
-Audio read_audio(const std::filesystem::path& path, const ReaderOptions& options, std::uint64_t first,
-                 std::uint64_t count) {
+Audio read_audio(const std::filesystem::path& path, const ReaderOptions& options, std::uint64_t first, std::uint64_t count) {
   const auto reader = open_reader(path, options);
   const AudioInfo& info = reader->info();
   const std::uint64_t start = std::min(first, info.frames);

@@ -38,8 +38,7 @@ void for_each_chunk(ByteFile& file, Visit visit) {
     for (std::uint64_t offset = 12; offset + 8 <= end;) {
       file.seek(offset);
       file.read(head, 8);
-      const Chunk chunk{std::string(reinterpret_cast<char*>(head), 4), offset + 8,
-                        number(head + 4, 4, little)};
+      const Chunk chunk{std::string(reinterpret_cast<char*>(head), 4), offset + 8, number(head + 4, 4, little)};
       visit(chunk);
       if (chunk.name == "data" || chunk.name == "SSND") break;
       offset = chunk.offset + chunk.size + chunk.size % 2;
@@ -66,9 +65,7 @@ void check_chunk_length(ByteFile& file) {
     const std::uint64_t there = file.size() - chunk.offset;
     if (promised > there)
       throw Error{ErrorCode::kFormat,
-                  fmt::format("the file is cut short: its header promises {} bytes of audio, {} are there",
-                              promised, there),
-                  file.name()};
+                  fmt::format("the file is cut short: its header promises {} bytes of audio, {} are there", promised, there), file.name()};
   });
 }
 

@@ -23,40 +23,28 @@ Container container_of(const SF_INFO& info) {
   switch (info.format & SF_FORMAT_TYPEMASK) {
     case SF_FORMAT_WAV:
     case SF_FORMAT_WAVEX:
-    case SF_FORMAT_RF64:
-      return Container::kWav;
-    case SF_FORMAT_AIFF:
-      return Container::kAiff;
-    case SF_FORMAT_FLAC:
-      return Container::kFlac;
-    case SF_FORMAT_OGG:
-      return (info.format & SF_FORMAT_SUBMASK) == SF_FORMAT_OPUS ? Container::kOpus : Container::kOgg;
-    default:
-      return Container::kOther;
+    case SF_FORMAT_RF64: return Container::kWav;
+    case SF_FORMAT_AIFF: return Container::kAiff;
+    case SF_FORMAT_FLAC: return Container::kFlac;
+    case SF_FORMAT_OGG: return (info.format & SF_FORMAT_SUBMASK) == SF_FORMAT_OPUS ? Container::kOpus : Container::kOgg;
+    default: return Container::kOther;
   }
 }
 
 SampleFormat format_of(const SF_INFO& info) {
   switch (info.format & SF_FORMAT_SUBMASK) {
     case SF_FORMAT_PCM_S8:
-    case SF_FORMAT_PCM_U8:
-      return SampleFormat::kPcm8;
+    case SF_FORMAT_PCM_U8: return SampleFormat::kPcm8;
     case SF_FORMAT_ALAC_16:
-    case SF_FORMAT_PCM_16:
-      return SampleFormat::kPcm16;
+    case SF_FORMAT_PCM_16: return SampleFormat::kPcm16;
     case SF_FORMAT_ALAC_20:
     case SF_FORMAT_ALAC_24:
-    case SF_FORMAT_PCM_24:
-      return SampleFormat::kPcm24;
+    case SF_FORMAT_PCM_24: return SampleFormat::kPcm24;
     case SF_FORMAT_ALAC_32:
-    case SF_FORMAT_PCM_32:
-      return SampleFormat::kPcm32;
-    case SF_FORMAT_FLOAT:
-      return SampleFormat::kFloat32;
-    case SF_FORMAT_DOUBLE:
-      return SampleFormat::kFloat64;
-    default:
-      return SampleFormat::kLossy;
+    case SF_FORMAT_PCM_32: return SampleFormat::kPcm32;
+    case SF_FORMAT_FLOAT: return SampleFormat::kFloat32;
+    case SF_FORMAT_DOUBLE: return SampleFormat::kFloat64;
+    default: return SampleFormat::kLossy;
   }
 }
 
@@ -65,8 +53,7 @@ std::string codec_of(const SF_INFO& info) {
   if ((info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_FLAC) return "flac";
   SF_FORMAT_INFO name{};
   name.format = info.format & SF_FORMAT_SUBMASK;
-  return sf_command(nullptr, SFC_GET_FORMAT_INFO, &name, sizeof name) == 0 && name.name ? name.name
-                                                                                        : "unknown";
+  return sf_command(nullptr, SFC_GET_FORMAT_INFO, &name, sizeof name) == 0 && name.name ? name.name : "unknown";
 }
 
 class SndfileReader final : public Reader {
@@ -75,10 +62,8 @@ class SndfileReader final : public Reader {
     char magic[4] = {};
     file_.read(magic, 4);
     file_.seek(0);
-    if (std::memcmp(magic, "fLaC", 4) == 0)
-      info_.tags = read_flac_tags(file_);
-    else if (std::memcmp(magic, "OggS", 4) != 0)
-      check_chunk_length(file_);
+    if (std::memcmp(magic, "fLaC", 4) == 0) info_.tags = read_flac_tags(file_);
+    else if (std::memcmp(magic, "OggS", 4) != 0) check_chunk_length(file_);
 
     SF_INFO raw{};
     handle_ = open_sndfile(file_, SFM_READ, raw);
@@ -86,13 +71,11 @@ class SndfileReader final : public Reader {
     if (!handle_) {
       const int reason = sf_error(nullptr);
       const bool unknown = reason == SF_ERR_UNRECOGNISED_FORMAT || reason == SF_ERR_UNSUPPORTED_ENCODING;
-      throw Error{unknown ? ErrorCode::kUnsupported : ErrorCode::kFormat,
-                  fmt::format("damaged audio file: {}", sf_strerror(nullptr)), file_.name()};
+      throw Error{unknown ? ErrorCode::kUnsupported : ErrorCode::kFormat, fmt::format("damaged audio file: {}", sf_strerror(nullptr)),
+                  file_.name()};
     }
     if (raw.channels < 1 || raw.samplerate < 1)
-      throw Error{ErrorCode::kFormat,
-                  fmt::format("damaged audio file: {} channels at {} Hz", raw.channels, raw.samplerate),
-                  file_.name()};
+      throw Error{ErrorCode::kFormat, fmt::format("damaged audio file: {} channels at {} Hz", raw.channels, raw.samplerate), file_.name()};
     info_.container = container_of(raw);
     info_.codec = codec_of(raw);
     info_.format = format_of(raw);
@@ -103,18 +86,15 @@ class SndfileReader final : public Reader {
     for (const auto& [text, key] : kSndfileTexts)
       if (const char* value = sf_get_string(handle_.get(), text)) info_.tags.fields.emplace(key, value);
     scratch_.resize(std::max(kScratchSamples, info_.channels));
-    if (raw.frames < 0 || raw.frames == SF_COUNT_MAX)
-      count_frames();
-    else
-      check_last_frame();
+    if (raw.frames < 0 || raw.frames == SF_COUNT_MAX) count_frames();
+    else check_last_frame();
   }
 
   const AudioInfo& info() const override { return info_; }
 
   std::size_t read(MutableAudioView out) override {
     if (out.channels() != info_.channels)
-      throw Error{ErrorCode::kInternal,
-                  fmt::format("a block of {} channels for {}", out.channels(), info_.channels), file_.name()};
+      throw Error{ErrorCode::kInternal, fmt::format("a block of {} channels for {}", out.channels(), info_.channels), file_.name()};
     const std::size_t at_once = scratch_.size() / info_.channels;
     std::size_t done = 0;
     while (done < out.frames()) {
@@ -133,11 +113,9 @@ class SndfileReader final : public Reader {
 
   void seek(std::uint64_t frame) override {
     if (frame > info_.frames)
-      throw Error{ErrorCode::kUsage, fmt::format("frame {} is beyond the end, {}", frame, info_.frames),
-                  file_.name()};
+      throw Error{ErrorCode::kUsage, fmt::format("frame {} is beyond the end, {}", frame, info_.frames), file_.name()};
     const std::uint64_t start = safe_start(frame);
-    bool there = start == position_ || sf_seek(handle_.get(), static_cast<sf_count_t>(start), SEEK_SET) ==
-                                           static_cast<sf_count_t>(start);
+    bool there = start == position_ || sf_seek(handle_.get(), static_cast<sf_count_t>(start), SEEK_SET) == static_cast<sf_count_t>(start);
     for (std::uint64_t skip = frame - start; there && skip > 0;) {
       const std::uint64_t piece = std::min<std::uint64_t>(skip, scratch_.size() / info_.channels);
       const sf_count_t got = sf_readf_float(handle_.get(), scratch_.data(), static_cast<sf_count_t>(piece));
@@ -147,8 +125,7 @@ class SndfileReader final : public Reader {
     position_ = frame;
     file_.throw_if_failed();
     if (there) return;
-    throw Error{ErrorCode::kFormat,
-                fmt::format("cannot go to frame {}: {}", frame, sf_strerror(handle_.get())), file_.name()};
+    throw Error{ErrorCode::kFormat, fmt::format("cannot go to frame {}: {}", frame, sf_strerror(handle_.get())), file_.name()};
   }
 
  private:
@@ -164,35 +141,28 @@ class SndfileReader final : public Reader {
   void check_end() {
     file_.throw_if_failed();
     if (position_ < info_.frames)
-      throw Error{
-          ErrorCode::kFormat,
-          fmt::format("damaged audio file: {} frames promised, {} could be read", info_.frames, position_),
-          file_.name()};
+      throw Error{ErrorCode::kFormat, fmt::format("damaged audio file: {} frames promised, {} could be read", info_.frames, position_),
+                  file_.name()};
   }
 
   /// A header that does not know the length, as FLAC encoders write to a pipe.
   void count_frames() {
     const sf_count_t at_once = static_cast<sf_count_t>(scratch_.size() / info_.channels);
     info_.frames = 0;
-    while (const sf_count_t got = sf_readf_float(handle_.get(), scratch_.data(), at_once))
-      info_.frames += static_cast<std::uint64_t>(got);
+    while (const sf_count_t got = sf_readf_float(handle_.get(), scratch_.data(), at_once)) info_.frames += static_cast<std::uint64_t>(got);
     position_ = info_.frames;
     if (info_.frames > 0) seek(0);
   }
 
   /// Finds out now, not after minutes of work, whether a compressed file was cut short.
   void check_last_frame() {
-    const bool lengths_are_counted =
-        info_.container == Container::kOgg || info_.container == Container::kOpus;
+    const bool lengths_are_counted = info_.container == Container::kOgg || info_.container == Container::kOpus;
     if (lengths_are_counted || info_.frames == 0) return;
     const sf_count_t last = static_cast<sf_count_t>(info_.frames) - 1;
-    const bool there = sf_seek(handle_.get(), last, SEEK_SET) == last &&
-                       sf_readf_float(handle_.get(), scratch_.data(), 1) == 1;
+    const bool there = sf_seek(handle_.get(), last, SEEK_SET) == last && sf_readf_float(handle_.get(), scratch_.data(), 1) == 1;
     file_.throw_if_failed();
     if (!there)
-      throw Error{ErrorCode::kFormat,
-                  fmt::format("the file is cut short: its header promises {} frames", info_.frames),
-                  file_.name()};
+      throw Error{ErrorCode::kFormat, fmt::format("the file is cut short: its header promises {} frames", info_.frames), file_.name()};
     position_ = info_.frames;
     seek(0);
   }
@@ -208,8 +178,7 @@ class SndfileReader final : public Reader {
 
 std::unique_ptr<Reader> open_with_sndfile(ByteFile file, const ReaderOptions& options) {
   if (options.stream != 0)
-    throw Error{ErrorCode::kNotFound, fmt::format("no audio stream {}: the file has one", options.stream),
-                file.name()};
+    throw Error{ErrorCode::kNotFound, fmt::format("no audio stream {}: the file has one", options.stream), file.name()};
   return std::make_unique<SndfileReader>(std::move(file));
 }
 

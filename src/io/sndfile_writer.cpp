@@ -20,42 +20,28 @@ constexpr std::uint64_t kAiffMaxBytes = 0xFFFFFFFFu - 65536;  // sizes have 32 b
 
 int subformat_of(const WriterOptions& options) {
   switch (options.container) {
-    case Container::kOgg:
-      return SF_FORMAT_VORBIS;
-    case Container::kOpus:
-      return SF_FORMAT_OPUS;
-    default:
-      break;
+    case Container::kOgg: return SF_FORMAT_VORBIS;
+    case Container::kOpus: return SF_FORMAT_OPUS;
+    default: break;
   }
   switch (options.format) {
-    case SampleFormat::kPcm8:
-      return options.container == Container::kWav ? SF_FORMAT_PCM_U8 : SF_FORMAT_PCM_S8;
-    case SampleFormat::kPcm16:
-      return SF_FORMAT_PCM_16;
-    case SampleFormat::kPcm24:
-      return SF_FORMAT_PCM_24;
-    case SampleFormat::kPcm32:
-      return SF_FORMAT_PCM_32;
-    case SampleFormat::kFloat32:
-      return SF_FORMAT_FLOAT;
-    case SampleFormat::kFloat64:
-      return SF_FORMAT_DOUBLE;
-    case SampleFormat::kLossy:
-      return 0;
+    case SampleFormat::kPcm8: return options.container == Container::kWav ? SF_FORMAT_PCM_U8 : SF_FORMAT_PCM_S8;
+    case SampleFormat::kPcm16: return SF_FORMAT_PCM_16;
+    case SampleFormat::kPcm24: return SF_FORMAT_PCM_24;
+    case SampleFormat::kPcm32: return SF_FORMAT_PCM_32;
+    case SampleFormat::kFloat32: return SF_FORMAT_FLOAT;
+    case SampleFormat::kFloat64: return SF_FORMAT_DOUBLE;
+    case SampleFormat::kLossy: return 0;
   }
   return 0;
 }
 
 int type_of(Container container) {
   switch (container) {
-    case Container::kWav:
-      return SF_FORMAT_RF64;  // becomes a plain WAV at the end where 32 bits suffice
-    case Container::kAiff:
-      return SF_FORMAT_AIFF;
-    case Container::kFlac:
-      return SF_FORMAT_FLAC;
-    default:
-      return SF_FORMAT_OGG;
+    case Container::kWav: return SF_FORMAT_RF64;  // becomes a plain WAV at the end where 32 bits suffice
+    case Container::kAiff: return SF_FORMAT_AIFF;
+    case Container::kFlac: return SF_FORMAT_FLAC;
+    default: return SF_FORMAT_OGG;
   }
 }
 
@@ -69,9 +55,7 @@ double vorbis_quality(int kbps_per_channel) {
 }
 
 /// libsndfile maps a level from 1 to 0 linearly to 6 … 256 kbit/s per channel.
-double opus_level(double kbps_per_channel) {
-  return 1.0 - (std::clamp(kbps_per_channel, 6.0, 256.0) - 6.0) / 250.0;
-}
+double opus_level(double kbps_per_channel) { return 1.0 - (std::clamp(kbps_per_channel, 6.0, 256.0) - 6.0) / 250.0; }
 
 class SndfileEncoder final : public Encoder {
  public:
@@ -90,8 +74,8 @@ class SndfileEncoder final : public Encoder {
     file_.throw_if_failed();
     if (!handle_)
       throw Error{ErrorCode::kUnsupported,
-                  fmt::format("{} cannot hold {} channels at {} Hz with {}", to_string(options.container),
-                              options.channels, options.sample_rate, to_string(options.format)),
+                  fmt::format("{} cannot hold {} channels at {} Hz with {}", to_string(options.container), options.channels,
+                              options.sample_rate, to_string(options.format)),
                   file_.name()};
     lossy_ = is_lossy(container_);
     if (is_integer(options.format) && !lossy_)
@@ -122,23 +106,18 @@ class SndfileEncoder final : public Encoder {
     if (container_ == Container::kWav) clear_peak_time(file_);
     if (container_ == Container::kFlac && bytes_ == 0)
       write_empty_flac(file_, sample_rate_, static_cast<unsigned>(channels_), static_cast<unsigned>(bits_));
-    if (container_ == Container::kFlac && !(tags_.fields.empty() && tags_.pictures.empty()))
-      write_flac_tags(file_, tags_);
+    if (container_ == Container::kFlac && !(tags_.fields.empty() && tags_.pictures.empty())) write_flac_tags(file_, tags_);
   }
 
-  std::uint64_t clipped_samples() const override {
-    return clipped_ + (quantiser_ ? quantiser_->clipped_samples() : 0);
-  }
+  std::uint64_t clipped_samples() const override { return clipped_ + (quantiser_ ? quantiser_->clipped_samples() : 0); }
 
  private:
   void set_bitrate(int kbps) {
     const int per_channel = kbps > 0 ? std::max(1, kbps / static_cast<int>(channels_)) : 128;
     double quality = vorbis_quality(per_channel);
     double level = opus_level(per_channel);
-    if (container_ == Container::kOgg)
-      sf_command(handle_.get(), SFC_SET_VBR_ENCODING_QUALITY, &quality, sizeof quality);
-    if (container_ == Container::kOpus)
-      sf_command(handle_.get(), SFC_SET_COMPRESSION_LEVEL, &level, sizeof level);
+    if (container_ == Container::kOgg) sf_command(handle_.get(), SFC_SET_VBR_ENCODING_QUALITY, &quality, sizeof quality);
+    if (container_ == Container::kOpus) sf_command(handle_.get(), SFC_SET_COMPRESSION_LEVEL, &level, sizeof level);
   }
 
   void encode_piece(AudioView piece) {
@@ -157,8 +136,7 @@ class SndfileEncoder final : public Encoder {
       written = sf_writef_float(handle_.get(), scratch_.data(), frames);
     }
     file_.throw_if_failed();
-    if (written != frames)
-      throw Error{ErrorCode::kIo, fmt::format("cannot encode: {}", sf_strerror(handle_.get())), file_.name()};
+    if (written != frames) throw Error{ErrorCode::kIo, fmt::format("cannot encode: {}", sf_strerror(handle_.get())), file_.name()};
   }
 
   ByteFile& file_;

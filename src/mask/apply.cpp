@@ -10,8 +10,7 @@ namespace {
 
 /// out = op(a, x) row by row; a may have one channel.
 template <class T, class A, class Op>
-dsp::Spectrogram<T> combine(const dsp::TimeFrequency<A>& a, const dsp::Spectrogram<T>& x, ThreadPool& pool,
-                            Op op) {
+dsp::Spectrogram<T> combine(const dsp::TimeFrequency<A>& a, const dsp::Spectrogram<T>& x, ThreadPool& pool, Op op) {
   require_broadcastable(a, x);
   dsp::Spectrogram<T> out(x.channels(), x.frames(), x.bins());
   pool.parallel_for(
@@ -35,22 +34,18 @@ dsp::Spectrogram<T> apply(const dsp::Mask<T>& mask, const dsp::Spectrogram<T>& m
 }
 
 template <class T>
-dsp::Spectrogram<T> apply(const dsp::Spectrogram<T>& mask, const dsp::Spectrogram<T>& mixture,
-                          ThreadPool& pool) {
+dsp::Spectrogram<T> apply(const dsp::Spectrogram<T>& mask, const dsp::Spectrogram<T>& mixture, ThreadPool& pool) {
   return combine<T>(mask, mixture, pool, [](std::complex<T> m, std::complex<T> x) {
     // Written out: std::complex's product also repairs infinities, which costs a branch per bin.
-    return std::complex<T>(m.real() * x.real() - m.imag() * x.imag(),
-                           m.real() * x.imag() + m.imag() * x.real());
+    return std::complex<T>(m.real() * x.real() - m.imag() * x.imag(), m.real() * x.imag() + m.imag() * x.real());
   });
 }
 
 template <class T>
-dsp::Spectrogram<T> with_phase_of(const dsp::Magnitudes<T>& magnitudes, const dsp::Spectrogram<T>& mixture,
-                                  ThreadPool& pool) {
+dsp::Spectrogram<T> with_phase_of(const dsp::Magnitudes<T>& magnitudes, const dsp::Spectrogram<T>& mixture, ThreadPool& pool) {
   return combine<T>(magnitudes, mixture, pool, [](T v, std::complex<T> x) {
     const T magnitude = std::hypot(x.real(), x.imag());
-    return magnitude > 0 ? std::complex<T>(v * (x.real() / magnitude), v * (x.imag() / magnitude))
-                         : std::complex<T>(v);
+    return magnitude > 0 ? std::complex<T>(v * (x.real() / magnitude), v * (x.imag() / magnitude)) : std::complex<T>(v);
   });
 }
 
@@ -74,11 +69,10 @@ dsp::Magnitudes<T> magnitudes(const dsp::Spectrogram<T>& spectrogram, double pow
   return out;
 }
 
-#define UNBRAID_INSTANTIATE(T)                                                                             \
-  template dsp::Spectrogram<T> apply(const dsp::Mask<T>&, const dsp::Spectrogram<T>&, ThreadPool&);        \
-  template dsp::Spectrogram<T> apply(const dsp::Spectrogram<T>&, const dsp::Spectrogram<T>&, ThreadPool&); \
-  template dsp::Spectrogram<T> with_phase_of(const dsp::Magnitudes<T>&, const dsp::Spectrogram<T>&,        \
-                                             ThreadPool&);                                                 \
+#define UNBRAID_INSTANTIATE(T)                                                                                    \
+  template dsp::Spectrogram<T> apply(const dsp::Mask<T>&, const dsp::Spectrogram<T>&, ThreadPool&);               \
+  template dsp::Spectrogram<T> apply(const dsp::Spectrogram<T>&, const dsp::Spectrogram<T>&, ThreadPool&);        \
+  template dsp::Spectrogram<T> with_phase_of(const dsp::Magnitudes<T>&, const dsp::Spectrogram<T>&, ThreadPool&); \
   template dsp::Magnitudes<T> magnitudes(const dsp::Spectrogram<T>&, double, ThreadPool&);
 UNBRAID_INSTANTIATE(float)
 UNBRAID_INSTANTIATE(double)

@@ -9,14 +9,12 @@
 namespace unbraid::mask {
 
 void GriffinLimOptions::validate() const {
-  if (!(momentum >= 0 && momentum < 1))
-    throw Error{ErrorCode::kUsage, "the momentum lies in [0, 1)", "momentum"};
+  if (!(momentum >= 0 && momentum < 1)) throw Error{ErrorCode::kUsage, "the momentum lies in [0, 1)", "momentum"};
 }
 
 template <class T>
-void griffin_lim(const dsp::Magnitudes<T>& magnitudes, const dsp::Spectrogram<T>& phase,
-                 const dsp::Stft<T>& stft, PlanarView<T> out, const GriffinLimOptions& options,
-                 ThreadPool& pool) {
+void griffin_lim(const dsp::Magnitudes<T>& magnitudes, const dsp::Spectrogram<T>& phase, const dsp::Stft<T>& stft, PlanarView<T> out,
+                 const GriffinLimOptions& options, ThreadPool& pool) {
   options.validate();
   require_same_shape(magnitudes, phase);
   const T momentum = static_cast<T>(options.momentum);
@@ -43,8 +41,8 @@ void griffin_lim(const dsp::Magnitudes<T>& magnitudes, const dsp::Spectrogram<T>
 }
 
 template <class T>
-double spectral_convergence_db(const dsp::Magnitudes<T>& magnitudes, const dsp::Stft<T>& stft,
-                               PlanarView<const T> signal, ThreadPool& pool) {
+double spectral_convergence_db(const dsp::Magnitudes<T>& magnitudes, const dsp::Stft<T>& stft, PlanarView<const T> signal,
+                               ThreadPool& pool) {
   const dsp::Spectrogram<T> spectrogram = stft.forward(signal, pool);
   require_same_shape(spectrogram, magnitudes);
   double difference = 0, energy = 0;
@@ -57,11 +55,10 @@ double spectral_convergence_db(const dsp::Magnitudes<T>& magnitudes, const dsp::
   return 10 * std::log10(difference / energy);
 }
 
-#define UNBRAID_INSTANTIATE(T)                                                                          \
-  template void griffin_lim(const dsp::Magnitudes<T>&, const dsp::Spectrogram<T>&, const dsp::Stft<T>&, \
-                            PlanarView<T>, const GriffinLimOptions&, ThreadPool&);                      \
-  template double spectral_convergence_db(const dsp::Magnitudes<T>&, const dsp::Stft<T>&,               \
-                                          PlanarView<const T>, ThreadPool&);
+#define UNBRAID_INSTANTIATE(T)                                                                                         \
+  template void griffin_lim(const dsp::Magnitudes<T>&, const dsp::Spectrogram<T>&, const dsp::Stft<T>&, PlanarView<T>, \
+                            const GriffinLimOptions&, ThreadPool&);                                                    \
+  template double spectral_convergence_db(const dsp::Magnitudes<T>&, const dsp::Stft<T>&, PlanarView<const T>, ThreadPool&);
 UNBRAID_INSTANTIATE(float)
 UNBRAID_INSTANTIATE(double)
 #undef UNBRAID_INSTANTIATE

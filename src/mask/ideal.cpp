@@ -101,25 +101,20 @@ void block(const IdealMask& mask, const Frame<T>& frame, std::size_t first, std:
   const T epsilon = static_cast<T>(mask.epsilon);
   using Bin = std::complex<T>;
   switch (mask.kind) {
-    case IdealKind::kBinary:
-      return frame.binary(first, count);
-    case IdealKind::kBinaryThreshold:
-      return frame.threshold(first, count, static_cast<T>(mask.threshold), epsilon);
+    case IdealKind::kBinary: return frame.binary(first, count);
+    case IdealKind::kBinaryThreshold: return frame.threshold(first, count, static_cast<T>(mask.threshold), epsilon);
     case IdealKind::kRatio:
-      if (mask.power == 1)
-        return frame.shares(first, count, epsilon, [](Bin s, Bin) { return std::sqrt(squared(s)); });
+      if (mask.power == 1) return frame.shares(first, count, epsilon, [](Bin s, Bin) { return std::sqrt(squared(s)); });
       if (mask.power == 2) return frame.shares(first, count, epsilon, [](Bin s, Bin) { return squared(s); });
-      return frame.shares(first, count, epsilon, [half = static_cast<T>(mask.power / 2)](Bin s, Bin) {
-        return std::pow(squared(s), half);
-      });
+      return frame.shares(first, count, epsilon,
+                          [half = static_cast<T>(mask.power / 2)](Bin s, Bin) { return std::pow(squared(s), half); });
     case IdealKind::kRatioRoot:
       frame.shares(first, count, epsilon, [](Bin s, Bin) { return squared(s); });
       for (const std::span<T> m : frame.masks) {
         for (std::size_t k = first; k < first + count; ++k) m[k] = std::sqrt(m[k]);
       }
       return;
-    case IdealKind::kPhaseSensitive:
-      return frame.phase_sensitive(first, count, mask.clip);
+    case IdealKind::kPhaseSensitive: return frame.phase_sensitive(first, count, mask.clip);
     case IdealKind::kPhaseSensitiveRatio:
       return frame.shares(first, count, epsilon, [](Bin s, Bin x) {
         const T magnitude = std::sqrt(squared(x));
@@ -132,11 +127,9 @@ void block(const IdealMask& mask, const Frame<T>& frame, std::size_t first, std:
 }  // namespace
 
 void IdealMask::validate() const {
-  if (!(power > 0 && std::isfinite(power)))
-    throw Error{ErrorCode::kUsage, "the power of a ratio mask is positive", "power"};
+  if (!(power > 0 && std::isfinite(power))) throw Error{ErrorCode::kUsage, "the power of a ratio mask is positive", "power"};
   if (!(epsilon >= 0)) throw Error{ErrorCode::kUsage, "epsilon is not negative", "epsilon"};
-  if (!(threshold > 0))
-    throw Error{ErrorCode::kUsage, "the threshold of a binary mask is positive", "threshold"};
+  if (!(threshold > 0)) throw Error{ErrorCode::kUsage, "the threshold of a binary mask is positive", "threshold"};
 }
 
 IdealMask ideal_mask(std::string_view name) {
@@ -178,8 +171,7 @@ std::vector<dsp::Mask<T>> ideal_masks(const IdealMask& mask, std::span<const dsp
   mask.validate();
   require_source(sources.size());
   for (const dsp::Spectrogram<T>& source : sources) require_same_shape(source, mixture);
-  std::vector<dsp::Mask<T>> masks(sources.size(),
-                                  dsp::Mask<T>(mixture.channels(), mixture.frames(), mixture.bins()));
+  std::vector<dsp::Mask<T>> masks(sources.size(), dsp::Mask<T>(mixture.channels(), mixture.frames(), mixture.bins()));
   pool.parallel_ranges(mixture.channels() * mixture.frames(), 16, [&](std::size_t first, std::size_t last) {
     std::vector<std::span<const std::complex<T>>> source_rows(sources.size());
     std::vector<std::span<T>> mask_rows(sources.size());
@@ -196,12 +188,10 @@ std::vector<dsp::Mask<T>> ideal_masks(const IdealMask& mask, std::span<const dsp
 }
 
 template <class T>
-std::vector<dsp::Spectrogram<T>> complex_ratio_masks(std::span<const dsp::Spectrogram<T>> sources,
-                                                     const dsp::Spectrogram<T>& mixture, double max_magnitude,
-                                                     ThreadPool& pool) {
+std::vector<dsp::Spectrogram<T>> complex_ratio_masks(std::span<const dsp::Spectrogram<T>> sources, const dsp::Spectrogram<T>& mixture,
+                                                     double max_magnitude, ThreadPool& pool) {
   require_source(sources.size());
-  if (!(max_magnitude > 0))
-    throw Error{ErrorCode::kUsage, "the largest magnitude of a mask is positive", "max_magnitude"};
+  if (!(max_magnitude > 0)) throw Error{ErrorCode::kUsage, "the largest magnitude of a mask is positive", "max_magnitude"};
   const T limit = static_cast<T>(max_magnitude);
   std::vector<dsp::Spectrogram<T>> masks;
   for (const dsp::Spectrogram<T>& source : sources) {
@@ -220,13 +210,13 @@ std::vector<dsp::Spectrogram<T>> complex_ratio_masks(std::span<const dsp::Spectr
   return masks;
 }
 
-#define UNBRAID_INSTANTIATE(T)                                                                            \
-  template std::vector<dsp::Mask<T>> ideal_masks(const IdealMask&, std::span<const dsp::Spectrogram<T>>,  \
-                                                 const dsp::Spectrogram<T>&, ThreadPool&);                \
-  template void ideal_masks_of_frame(const IdealMask&, std::span<const std::span<const std::complex<T>>>, \
-                                     std::span<const std::complex<T>>, std::span<const std::span<T>>);    \
-  template std::vector<dsp::Spectrogram<T>> complex_ratio_masks(                                          \
-      std::span<const dsp::Spectrogram<T>>, const dsp::Spectrogram<T>&, double, ThreadPool&);
+#define UNBRAID_INSTANTIATE(T)                                                                                                            \
+  template std::vector<dsp::Mask<T>> ideal_masks(const IdealMask&, std::span<const dsp::Spectrogram<T>>, const dsp::Spectrogram<T>&,      \
+                                                 ThreadPool&);                                                                            \
+  template void ideal_masks_of_frame(const IdealMask&, std::span<const std::span<const std::complex<T>>>,                                 \
+                                     std::span<const std::complex<T>>, std::span<const std::span<T>>);                                    \
+  template std::vector<dsp::Spectrogram<T>> complex_ratio_masks(std::span<const dsp::Spectrogram<T>>, const dsp::Spectrogram<T>&, double, \
+                                                                ThreadPool&);
 UNBRAID_INSTANTIATE(float)
 UNBRAID_INSTANTIATE(double)
 #undef UNBRAID_INSTANTIATE

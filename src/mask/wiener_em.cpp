@@ -43,15 +43,9 @@ struct ComplexLanes {
 template <class T, std::size_t kChannels>
 class NarrowEm {
  public:
-  NarrowEm(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, T scale, T epsilon,
-           std::size_t bin, std::size_t count)
-      : sources_(sources),
-        mixture_(mixture),
-        scale_(scale),
-        epsilon_(epsilon),
-        bin_(bin),
-        count_(count),
-        covariances_(sources.size()) {}
+  NarrowEm(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, T scale, T epsilon, std::size_t bin,
+           std::size_t count)
+      : sources_(sources), mixture_(mixture), scale_(scale), epsilon_(epsilon), bin_(bin), count_(count), covariances_(sources.size()) {}
 
   void iterate() {
     for (std::size_t j = 0; j < sources_.size(); ++j) covariances_[j] = spatial_covariance(j);
@@ -66,8 +60,7 @@ class NarrowEm {
   Lanes<T> power(std::span<const ComplexLanes<T>, kChannels> y) const {
     Lanes<T> v{};
     for (const ComplexLanes<T>& channel : y) {
-      for (std::size_t l = 0; l < kLanes; ++l)
-        v[l] += channel.re[l] * channel.re[l] + channel.im[l] * channel.im[l];
+      for (std::size_t l = 0; l < kLanes; ++l) v[l] += channel.re[l] * channel.re[l] + channel.im[l] * channel.im[l];
     }
     for (T& value : v) value /= static_cast<T>(kChannels);
     return v;
@@ -175,8 +168,7 @@ class NarrowEm {
 
 /// EM of one bin for any number of channels.
 template <class T>
-void iterate_wide(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, T scale,
-                  T epsilon, std::size_t bin) {
+void iterate_wide(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, T scale, T epsilon, std::size_t bin) {
   using Matrix = Eigen::Matrix<std::complex<T>, Eigen::Dynamic, Eigen::Dynamic>;
   using Vector = Eigen::Matrix<std::complex<T>, Eigen::Dynamic, 1>;
   const auto channels = static_cast<Eigen::Index>(mixture.channels());
@@ -206,15 +198,13 @@ void iterate_wide(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrog
     const Vector u = c.llt().solve(load(mixture, t));
     for (std::size_t j = 0; j < sources.size(); ++j) {
       const Vector y = (powers[j] / scale) * (covariances[j] * u);
-      for (Eigen::Index ch = 0; ch < channels; ++ch)
-        sources[j].at(static_cast<std::size_t>(ch), t, bin) = y[ch];
+      for (Eigen::Index ch = 0; ch < channels; ++ch) sources[j].at(static_cast<std::size_t>(ch), t, bin) = y[ch];
     }
   }
 }
 
 template <class T>
-std::vector<dsp::Spectrogram<T>> first_estimates(std::span<const dsp::Magnitudes<T>> magnitudes,
-                                                 const dsp::Spectrogram<T>& mixture,
+std::vector<dsp::Spectrogram<T>> first_estimates(std::span<const dsp::Magnitudes<T>> magnitudes, const dsp::Spectrogram<T>& mixture,
                                                  const WienerEmOptions& options, ThreadPool& pool) {
   std::vector<dsp::Spectrogram<T>> estimates;
   if (!options.softmask) {
@@ -250,9 +240,8 @@ void WienerEmOptions::validate() const {
 }
 
 template <class T>
-std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> magnitudes,
-                                           const dsp::Spectrogram<T>& mixture, const WienerEmOptions& options,
-                                           ThreadPool& pool) {
+std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> magnitudes, const dsp::Spectrogram<T>& mixture,
+                                           const WienerEmOptions& options, ThreadPool& pool) {
   options.validate();
   require_source(magnitudes.size());
   for (const dsp::Magnitudes<T>& v : magnitudes) require_broadcastable(v, mixture);
@@ -262,8 +251,8 @@ std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> m
 }
 
 template <class T>
-void expectation_maximisation(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture,
-                              const WienerEmOptions& options, ThreadPool& pool) {
+void expectation_maximisation(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, const WienerEmOptions& options,
+                              ThreadPool& pool) {
   options.validate();
   require_source(sources.size());
   for (const dsp::Spectrogram<T>& source : sources) require_same_shape(source, mixture);
@@ -274,8 +263,7 @@ void expectation_maximisation(std::vector<dsp::Spectrogram<T>>& sources, const d
   const T epsilon = static_cast<T>(options.epsilon);
   if (mixture.channels() > 2) {
     pool.parallel_for(mixture.bins(), [&](std::size_t bin) {
-      for (std::size_t i = 0; i < options.iterations; ++i)
-        iterate_wide(sources, mixture, scale, epsilon, bin);
+      for (std::size_t i = 0; i < options.iterations; ++i) iterate_wide(sources, mixture, scale, epsilon, bin);
     });
     return;
   }
@@ -284,17 +272,14 @@ void expectation_maximisation(std::vector<dsp::Spectrogram<T>>& sources, const d
     const auto run = [&](auto em) {
       for (std::size_t i = 0; i < options.iterations; ++i) em.iterate();
     };
-    if (mixture.channels() == 1)
-      run(NarrowEm<T, 1>(sources, mixture, scale, epsilon, bin, count));
-    else
-      run(NarrowEm<T, 2>(sources, mixture, scale, epsilon, bin, count));
+    if (mixture.channels() == 1) run(NarrowEm<T, 1>(sources, mixture, scale, epsilon, bin, count));
+    else run(NarrowEm<T, 2>(sources, mixture, scale, epsilon, bin, count));
   });
 }
 
 template <class T>
-dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>> magnitudes,
-                                       const dsp::Spectrogram<T>& mixture, double alpha, bool autoscale,
-                                       ThreadPool& pool) {
+dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>> magnitudes, const dsp::Spectrogram<T>& mixture, double alpha,
+                                       bool autoscale, ThreadPool& pool) {
   require_source(magnitudes.size());
   for (const dsp::Magnitudes<T>& v : magnitudes) require_same_shape(v, mixture);
   constexpr T kEpsilon = std::numeric_limits<T>::epsilon();
@@ -321,18 +306,16 @@ dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>> magnitudes,
       }
     });
   }
-  for (std::size_t k = 0; k < rest.size(); ++k)
-    rest.values()[k] = std::max(T{0}, rest.values()[k] - model(k));
+  for (std::size_t k = 0; k < rest.size(); ++k) rest.values()[k] = std::max(T{0}, rest.values()[k] - model(k));
   return rest;
 }
 
-#define UNBRAID_INSTANTIATE(T)                                                                               \
-  template std::vector<dsp::Spectrogram<T>> wiener_em(                                                       \
-      std::span<const dsp::Magnitudes<T>>, const dsp::Spectrogram<T>&, const WienerEmOptions&, ThreadPool&); \
-  template void expectation_maximisation(std::vector<dsp::Spectrogram<T>>&, const dsp::Spectrogram<T>&,      \
-                                         const WienerEmOptions&, ThreadPool&);                                \
-  template dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>>, const dsp::Spectrogram<T>&, \
-                                                  double, bool, ThreadPool&);
+#define UNBRAID_INSTANTIATE(T)                                                                                                  \
+  template std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>>, const dsp::Spectrogram<T>&,          \
+                                                      const WienerEmOptions&, ThreadPool&);                                     \
+  template void expectation_maximisation(std::vector<dsp::Spectrogram<T>>&, const dsp::Spectrogram<T>&, const WienerEmOptions&, \
+                                         ThreadPool&);                                                                          \
+  template dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>>, const dsp::Spectrogram<T>&, double, bool, ThreadPool&);
 UNBRAID_INSTANTIATE(float)
 UNBRAID_INSTANTIATE(double)
 #undef UNBRAID_INSTANTIATE

@@ -59,8 +59,7 @@ std::vector<double> a_weighting_taps(double sample_rate, std::size_t taps) {
 
   std::vector<double> result(taps);
   result[half] = 2 * a[0];
-  for (std::size_t n = 1; n <= half; ++n)
-    result[half - n] = result[half + n] = a[static_cast<Eigen::Index>(n)];
+  for (std::size_t n = 1; n <= half; ++n) result[half - n] = result[half + n] = a[static_cast<Eigen::Index>(n)];
   return result;
 }
 

@@ -31,8 +31,8 @@ struct Elimination {
 };
 
 /// Applies eliminations to columns [first, last) of both generators.
-void eliminate(std::span<const Elimination> steps, std::size_t p, double* a, double* b, std::size_t stride,
-               std::size_t first, std::size_t last) {
+void eliminate(std::span<const Elimination> steps, std::size_t p, double* a, double* b, std::size_t stride, std::size_t first,
+               std::size_t last) {
   std::array<double, kTile> dots;
   const std::size_t count = last - first;
   for (std::size_t q = 0; q < steps.size(); ++q) {
@@ -60,8 +60,7 @@ void eliminate(std::span<const Elimination> steps, std::size_t p, double* a, dou
 
 /// The elimination that clears column q of the second generator's leading block; false when T is not positive
 /// definite (to working precision).
-bool next_elimination(std::size_t q, std::size_t p, const double* a, const double* b, std::size_t stride,
-                      Elimination& step) {
+bool next_elimination(std::size_t q, std::size_t p, const double* a, const double* b, std::size_t stride, Elimination& step) {
   step.v.assign(p, 0.0);
   double norm = 0;
   for (std::size_t i = 0; i < p; ++i) norm = std::hypot(norm, b[i * stride + q]);
@@ -88,8 +87,7 @@ BlockToeplitz::BlockToeplitz(std::span<const double> first_row, std::size_t bloc
   for (std::size_t i = 0; i < p_; ++i) scale_[i] = 1.0 / std::sqrt(first_row[i * p_ + i]);
   for (std::size_t m = 0; m < blocks_; ++m)
     for (std::size_t i = 0; i < p_; ++i)
-      for (std::size_t j = 0; j < p_; ++j)
-        first_row_[i * size() + m * p_ + j] = scale_[i] * scale_[j] * first_row[(m * p_ + i) * p_ + j];
+      for (std::size_t j = 0; j < p_; ++j) first_row_[i * size() + m * p_ + j] = scale_[i] * scale_[j] * first_row[(m * p_ + i) * p_ + j];
 
   // (T·x)[t] = Σ_s h[t − s]·x[s] with h[d] = T₍₀,d₎ᵀ and h[−d] = T₍₀,d₎: a circular convolution once 2L − 1 ≤ its length.
   const dsp::RealFft<double> fft(std::bit_ceil(2 * blocks_));
@@ -110,9 +108,7 @@ BlockToeplitz::BlockToeplitz(std::span<const double> first_row, std::size_t bloc
 }
 
 /// Block row k of the factor holds p rows of size() − k·p columns, from the diagonal on.
-std::size_t BlockToeplitz::row_offset(std::size_t k) const noexcept {
-  return k == 0 ? 0 : p_ * (k * size() - p_ * (k * (k - 1) / 2));
-}
+std::size_t BlockToeplitz::row_offset(std::size_t k) const noexcept { return k == 0 ? 0 : p_ * (k * size() - p_ * (k * (k - 1) / 2)); }
 
 bool BlockToeplitz::factor(double ridge, double* rows) const {
   const std::size_t n = size();
@@ -147,8 +143,7 @@ bool BlockToeplitz::factor(double ridge, double* rows) const {
       }
     }
     double* const out = rows + row_offset(k);
-    for (std::size_t first = p_; first < length; first += kTile)
-      eliminate(steps, p_, a, b, n, first, std::min(first + kTile, length));
+    for (std::size_t first = p_; first < length; first += kTile) eliminate(steps, p_, a, b, n, first, std::min(first + kTile, length));
     for (std::size_t i = 0; i < p_; ++i) std::copy_n(a + i * n, length, out + i * length);
   }
   return true;
@@ -173,8 +168,8 @@ void BlockToeplitz::solve_factored(const double* rows, std::span<double> columns
   }
 }
 
-double BlockToeplitz::residual(std::span<const double> d, std::span<const double> x, std::span<double> out,
-                               std::size_t count, double ridge) const {
+double BlockToeplitz::residual(std::span<const double> d, std::span<const double> x, std::span<double> out, std::size_t count,
+                               double ridge) const {
   const std::size_t n = size();
   const dsp::RealFft<double> fft(std::bit_ceil(2 * blocks_));
   const std::size_t bins = padded_bins(fft.bins());

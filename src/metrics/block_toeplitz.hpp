@@ -47,17 +47,17 @@ class BlockToeplitz {
   bool factor(double ridge, double* rows) const;
   void solve_factored(const double* rows, std::span<double> columns, std::size_t count) const;
   /// residual = d − (T + ridge·I)·x, column by column; the largest ‖residual‖ / ‖d‖.
-  double residual(std::span<const double> d, std::span<const double> x, std::span<double> residual,
-                  std::size_t count, double ridge = 0.0) const;
+  double residual(std::span<const double> d, std::span<const double> x, std::span<double> residual, std::size_t count,
+                  double ridge = 0.0) const;
   /// Of the scaled T, by inverse iteration; an upper bound that is close enough to tell powers of ten apart.
   double smallest_eigenvalue(const double* rows) const;
   std::size_t row_offset(std::size_t block_row) const noexcept;
 
   std::size_t p_;
   std::size_t blocks_;
-  std::vector<double> scale_;                 ///< per row of a block: 1 / √ of T's diagonal
-  dsp::AlignedVector<double> first_row_;      ///< [i][m · p + j], scaled to a unit diagonal
-  dsp::AlignedVector<double> spectra_;        ///< [i][j][re, im][bin] of the circulant that T is a corner of
+  std::vector<double> scale_;             ///< per row of a block: 1 / √ of T's diagonal
+  dsp::AlignedVector<double> first_row_;  ///< [i][m · p + j], scaled to a unit diagonal
+  dsp::AlignedVector<double> spectra_;    ///< [i][j][re, im][bin] of the circulant that T is a corner of
 };
 
 }  // namespace unbraid::metrics

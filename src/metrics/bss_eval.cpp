@@ -1,9 +1,9 @@
 #include "unbraid/metrics/bss_eval.hpp"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <fmt/format.h>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -37,8 +37,7 @@ Scores scores(const Energies& e, BssCriteria criteria) {
   if (criteria == BssCriteria::kImages)
     return {decibels(e.source, e.total_error), decibels(e.source, e.spatial), decibels(e.filtered, e.interference),
             decibels(e.projected, e.artifacts)};
-  return {decibels(e.filtered, e.filtered_error), kNotApplicable, decibels(e.filtered, e.interference),
-          decibels(e.projected, e.artifacts)};
+  return {decibels(e.filtered, e.filtered_error), kNotApplicable, decibels(e.filtered, e.interference), decibels(e.projected, e.artifacts)};
 }
 
 bool silent(AudioView audio, bool sum_of_channels) {
@@ -57,15 +56,14 @@ bool silent(AudioView audio, bool sum_of_channels) {
 
 void check_shapes(Views references, Views estimates, std::size_t sources, std::size_t channels) {
   if (references.size() != sources || estimates.size() != sources)
-    throw Error{ErrorCode::kUsage, fmt::format("{} references and {} estimates, where there must be {} of each",
-                                               references.size(), estimates.size(), sources)};
+    throw Error{ErrorCode::kUsage, fmt::format("{} references and {} estimates, where there must be {} of each", references.size(),
+                                               estimates.size(), sources)};
   for (const Views views : {references, estimates})
     for (const AudioView& view : views)
       if (view.channels() != channels || view.frames() != references[0].frames())
-        throw Error{ErrorCode::kUsage,
-                    fmt::format("{} channels × {} frames among signals of {} × {}: references and estimates must "
-                                "have the same shape",
-                                view.channels(), view.frames(), channels, references[0].frames())};
+        throw Error{ErrorCode::kUsage, fmt::format("{} channels × {} frames among signals of {} × {}: references and estimates must "
+                                                   "have the same shape",
+                                                   view.channels(), view.frames(), channels, references[0].frames())};
 }
 
 std::vector<Window> windows_of(std::size_t frames, const BssEvalOptions& options) {
@@ -133,9 +131,7 @@ BssEvalOptions BssEvalOptions::v4(double sample_rate) {
   return {.window_frames = second, .hop_frames = second};
 }
 
-BssEvalOptions BssEvalOptions::v3(BssCriteria criteria) {
-  return {.window_frames = 0, .framewise_filters = true, .criteria = criteria};
-}
+BssEvalOptions BssEvalOptions::v3(BssCriteria criteria) { return {.window_frames = 0, .framewise_filters = true, .criteria = criteria}; }
 
 void BssEvalOptions::validate() const {
   if (filter_length == 0) throw Error{ErrorCode::kUsage, "filters need at least one tap", "filter_length"};
@@ -166,8 +162,7 @@ struct BssEvalV4::Impl {
     options.validate();
     if (sources == 0 || channels == 0) throw Error{ErrorCode::kUsage, "nothing to evaluate: no sources"};
     if (options.permute && sources > kMaxPermuted)
-      throw Error{ErrorCode::kUsage, fmt::format("the order of {} sources cannot be searched for: at most {}",
-                                                 sources, kMaxPermuted)};
+      throw Error{ErrorCode::kUsage, fmt::format("the order of {} sources cannot be searched for: at most {}", sources, kMaxPermuted)};
   }
 
   std::size_t pair_index(std::size_t reference, std::size_t estimate) const {
@@ -209,8 +204,8 @@ struct BssEvalV4::Impl {
   bool windows_are_cut_out() const { return !options.framewise_filters && options.window_frames > 0; }
 
   /// Filters from the given sources to each of the estimates, by least squares. Channels without energy have none.
-  double solve_filters(const Correlations& r, const std::vector<std::size_t>& from,
-                       const std::vector<std::size_t>& to, std::vector<FilterBank>& banks) const {
+  double solve_filters(const Correlations& r, const std::vector<std::size_t>& from, const std::vector<std::size_t>& to,
+                       std::vector<FilterBank>& banks) const {
     const std::size_t taps = options.filter_length;
     std::vector<std::size_t> rows;  // position among from's channels
     const auto signal = [&](std::size_t row) { return from[row / channels] * channels + row % channels; };
@@ -221,8 +216,7 @@ struct BssEvalV4::Impl {
     std::vector<double> first_row(p * p * taps);
     for (std::size_t i = 0; i < p; ++i)
       for (std::size_t j = 0; j < p; ++j)
-        for (std::size_t m = 0; m < taps; ++m)
-          first_row[(m * p + i) * p + j] = r.at(signal(rows[i]), signal(rows[j]))[m];
+        for (std::size_t m = 0; m < taps; ++m) first_row[(m * p + i) * p + j] = r.at(signal(rows[i]), signal(rows[j]))[m];
     // museval's regularisation: an absolute machine epsilon, felt by very quiet signals only.
     for (std::size_t i = 0; i < p; ++i) first_row[i * p + i] += std::numeric_limits<double>::epsilon();
 
@@ -234,7 +228,8 @@ struct BssEvalV4::Impl {
           const auto d = r.at((sources + to[e]) * channels + c, signal(rows[i]));
           for (std::size_t t = 0; t < taps; ++t) solution[(e * channels + c) * n + t * p + i] = d[t];
         }
-    const double error = BlockToeplitz(first_row, p, taps).solve(solution, columns, windows_are_cut_out() && !options.compat ? kSixteenBits : Damping{});
+    const double error =
+        BlockToeplitz(first_row, p, taps).solve(solution, columns, windows_are_cut_out() && !options.compat ? kSixteenBits : Damping{});
 
     for (std::size_t e = 0; e < to.size(); ++e) {
       FilterBank bank{.sources = from, .taps = std::vector<double>(from.size() * channels * channels * taps)};
@@ -280,8 +275,7 @@ struct BssEvalV4::Impl {
     std::vector<FilterBank> joint(sources);
     for (std::size_t e = 0; e < joint_banks.size(); ++e) joint[scored[e]] = std::move(joint_banks[e]);
     for (std::size_t i = 0; i < active.size(); ++i)
-      for (std::size_t e = 0; e < wanted[i].size(); ++e)
-        pairs.push_back({active[i], wanted[i][e], std::move(target_banks[i][e])});
+      for (std::size_t e = 0; e < wanted[i].size(); ++e) pairs.push_back({active[i], wanted[i][e], std::move(target_banks[i][e])});
     projector.emplace(channels, options.filter_length, joint, pairs);
   }
 
@@ -303,16 +297,13 @@ struct BssEvalV4::Impl {
       const auto energies = projector->measure(references, estimates, audible, pool);
       for (std::size_t w = 0; w < rows.size(); ++w)
         for (std::size_t p = 0; p < pairs.size(); ++p)
-          table[rows[w]][pair_index(pairs[p].reference, pairs[p].estimate)] =
-              scores(energies[w][p], options.criteria);
+          table[rows[w]][pair_index(pairs[p].reference, pairs[p].estimate)] = scores(energies[w][p], options.criteria);
     }
     frames_scored += (table.size() - first_row) * options.hop_frames;
   }
 
   BssEvalResult result() const {
-    BssEvalResult out{.sources = std::vector<BssSourceScores>(sources),
-                      .window_start_frames = starts,
-                      .residual = residual};
+    BssEvalResult out{.sources = std::vector<BssSourceScores>(sources), .window_start_frames = starts, .residual = residual};
     std::vector<std::size_t> identity(sources);
     std::iota(identity.begin(), identity.end(), std::size_t{0});
     const auto sirs = [&](std::size_t first, std::size_t last) {
@@ -339,7 +330,7 @@ struct BssEvalV4::Impl {
     }
     for (std::size_t j = 0; j < sources; ++j) {
       const std::size_t e = out.permutation.empty() ? j : out.permutation[0][j];
-      out.sources[j].not_applicable = table.empty()                       ? "no samples"
+      out.sources[j].not_applicable = table.empty()                   ? "no samples"
                                       : !roster.references[j].empty() ? roster.references[j]
                                                                       : roster.estimates[e];
     }
@@ -349,8 +340,7 @@ struct BssEvalV4::Impl {
 
 BssEvalV4::BssEvalV4(std::size_t sources, std::size_t channels, const BssEvalOptions& options)
     : impl_(std::make_unique<Impl>(sources, channels, options)) {
-  if (options.framewise_filters)
-    throw Error{ErrorCode::kUsage, "filters of each window need the window in memory: use bss_eval()"};
+  if (options.framewise_filters) throw Error{ErrorCode::kUsage, "filters of each window need the window in memory: use bss_eval()"};
 }
 BssEvalV4::~BssEvalV4() = default;
 BssEvalV4::BssEvalV4(BssEvalV4&&) noexcept = default;

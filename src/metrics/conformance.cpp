@@ -98,8 +98,7 @@ std::vector<ConformanceScore> conformance_scores(RunContext& run) {
 
   const BssSourceScores v4 = bss_eval(references, estimates, BssEvalOptions::v4(kRate), run).sources[0];
   const BssSourceScores images = bss_eval(references, estimates, BssEvalOptions::v3(), run).sources[0];
-  const BssSourceScores sources =
-      bss_eval(references, estimates, BssEvalOptions::v3(BssCriteria::kSources), run).sources[0];
+  const BssSourceScores sources = bss_eval(references, estimates, BssEvalOptions::v3(BssCriteria::kSources), run).sources[0];
   const ScaleSource scale = scale_scores(references, estimates, {}, run).sources[0];
   const ProjectionScores projection = projection_scores(references, estimates)[0];
   const MelScores mel = mel_scores(db_difference_mel(s, x, run.pool));

@@ -24,16 +24,13 @@ namespace unbraid::metrics {
 class Correlations {
  public:
   Correlations() = default;
-  Correlations(std::size_t xs, std::size_t ys, std::size_t lags)
-      : xs_(xs), ys_(ys), lags_(lags), values_(xs * ys * lags) {}
+  Correlations(std::size_t xs, std::size_t ys, std::size_t lags) : xs_(xs), ys_(ys), lags_(lags), values_(xs * ys * lags) {}
 
   std::size_t xs() const noexcept { return xs_; }
   std::size_t ys() const noexcept { return ys_; }
   std::size_t lags() const noexcept { return lags_; }
   std::span<double> at(std::size_t x, std::size_t y) { return {values_.data() + (x * ys_ + y) * lags_, lags_}; }
-  std::span<const double> at(std::size_t x, std::size_t y) const {
-    return {values_.data() + (x * ys_ + y) * lags_, lags_};
-  }
+  std::span<const double> at(std::size_t x, std::size_t y) const { return {values_.data() + (x * ys_ + y) * lags_, lags_}; }
 
  private:
   std::size_t xs_ = 0;
@@ -59,12 +56,12 @@ class LagCorrelator {
   std::size_t delayed_;
   std::size_t lags_;
   dsp::RealFft<double> fft_;
-  std::size_t block_;   ///< frames per block: the FFT's size without the history
-  std::size_t bins_;    ///< the FFT's bins, rounded up to whole tiles
-  std::size_t filled_ = 0;                       ///< frames staged
-  dsp::AlignedVector<double> staged_;            ///< [signal][lags of history + kBatch blocks]
-  dsp::AlignedVector<double> spectra_;           ///< [tile][block][signal, then delayed signal][re, im][bin of the tile]
-  dsp::AlignedVector<double> sums_;              ///< [signal][delayed][re, im][bin]
+  std::size_t block_;                   ///< frames per block: the FFT's size without the history
+  std::size_t bins_;                    ///< the FFT's bins, rounded up to whole tiles
+  std::size_t filled_ = 0;              ///< frames staged
+  dsp::AlignedVector<double> staged_;   ///< [signal][lags of history + kBatch blocks]
+  dsp::AlignedVector<double> spectra_;  ///< [tile][block][signal, then delayed signal][re, im][bin of the tile]
+  dsp::AlignedVector<double> sums_;     ///< [signal][delayed][re, im][bin]
 };
 
 }  // namespace unbraid::metrics

@@ -58,8 +58,7 @@ void load_frame(std::span<const T> signal, std::size_t frame, const FrameSpec& s
 /// body(channel, frame, reference spectrum, estimate spectrum, sums) for every frame of every channel. Sums needs +=
 /// and a default value that is zero. Views of one shape.
 template <class Sums, class T, class Body>
-Sums sum_frames(PlanarView<const T> reference, PlanarView<const T> estimate, const FrameSpec& spec, ThreadPool& pool,
-                const Body& body) {
+Sums sum_frames(PlanarView<const T> reference, PlanarView<const T> estimate, const FrameSpec& spec, ThreadPool& pool, const Body& body) {
   constexpr std::size_t kGrain = 32;  ///< frames that share scratch memory and a partial sum
   const dsp::RealFft<double> fft(spec.n_fft);
   const std::vector<double> window = dsp::make_window({.kind = spec.window, .length = spec.n_fft});

@@ -20,13 +20,11 @@ double l1_time(AudioView reference, AudioView estimate) {
 double l1_frequency(AudioView reference, AudioView estimate, ThreadPool& pool) {
   require_same_shape(reference, estimate);
   const FrameSpec spec{.n_fft = 2048, .hop = 1024, .window = dsp::WindowKind::kBoxcar};
-  const double sum = sum_frames<double>(reference, estimate, spec, pool,
-                                        [](std::size_t, std::size_t, Spectrum s, Spectrum x, double& total) {
-                                          for (std::size_t k = 0; k < s.size(); ++k)
-                                            total += std::abs(std::sqrt(std::norm(s[k])) - std::sqrt(std::norm(x[k])));
-                                        });
-  const std::size_t values =
-      reference.channels() * centred_frames(reference.frames(), spec.hop) * (spec.n_fft / 2 + 1);
+  const double sum =
+      sum_frames<double>(reference, estimate, spec, pool, [](std::size_t, std::size_t, Spectrum s, Spectrum x, double& total) {
+        for (std::size_t k = 0; k < s.size(); ++k) total += std::abs(std::sqrt(std::norm(s[k])) - std::sqrt(std::norm(x[k])));
+      });
+  const std::size_t values = reference.channels() * centred_frames(reference.frames(), spec.hop) * (spec.n_fft / 2 + 1);
   return sum / static_cast<double>(values);
 }
 

@@ -61,8 +61,8 @@ struct SpectrumSums {
 
 double spectrum_ratio_db(AudioView reference, AudioView estimate, std::size_t n_fft, ThreadPool& pool) {
   const FrameSpec spec{.n_fft = n_fft, .hop = n_fft / 4};
-  const SpectrumSums sums = sum_frames<SpectrumSums>(
-      reference, estimate, spec, pool, [](std::size_t, std::size_t, Spectrum s, Spectrum x, SpectrumSums& total) {
+  const SpectrumSums sums =
+      sum_frames<SpectrumSums>(reference, estimate, spec, pool, [](std::size_t, std::size_t, Spectrum s, Spectrum x, SpectrumSums& total) {
         for (std::size_t k = 0; k < s.size(); ++k) {
           total.real_error += std::abs(x[k].real() - s[k].real());
           total.real += std::abs(s[k].real());
@@ -70,13 +70,11 @@ double spectrum_ratio_db(AudioView reference, AudioView estimate, std::size_t n_
           total.imaginary += std::abs(s[k].imag());
         }
       });
-  const std::size_t values =
-      reference.channels() * centred_frames(reference.frames(), spec.hop) * (n_fft / 2 + 1);
+  const std::size_t values = reference.channels() * centred_frames(reference.frames(), spec.hop) * (n_fft / 2 + 1);
   double window_energy = 0;
   for (const double w : dsp::make_window({.length = n_fft})) window_energy += w * w;
   const double scale = 1 / (static_cast<double>(values) * std::sqrt(window_energy));
-  return ratio_db(scale * sums.real_error, scale * sums.real) +
-         ratio_db(scale * sums.imaginary_error, scale * sums.imaginary);
+  return ratio_db(scale * sums.real_error, scale * sums.real) + ratio_db(scale * sums.imaginary_error, scale * sums.imaginary);
 }
 
 }  // namespace

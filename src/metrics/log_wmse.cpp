@@ -46,8 +46,7 @@ std::vector<double> log_wmse_filter(double sample_rate) {
   }
   fft.inverse(response, impulse);
   std::vector<double> taps(kLogWmseTaps);
-  for (std::size_t i = 0; i < kLogWmseTaps; ++i)
-    taps[i] = impulse[(kDesignFft + i - kLogWmseCentre) % kDesignFft];
+  for (std::size_t i = 0; i < kLogWmseTaps; ++i) taps[i] = impulse[(kDesignFft + i - kLogWmseCentre) % kDesignFft];
   return taps;
 }
 
@@ -56,8 +55,7 @@ double log_wmse(AudioView reference, AudioView estimate, AudioView mixture, Thre
   require_same_shape(reference, mixture);
   if (!(sample_rate > 20'000)) throw Error{ErrorCode::kUsage, "logWMSE needs a sample rate above 20 kHz"};
   const double frames = static_cast<double>(reference.frames());
-  const std::size_t count = std::min(reference.frames(),
-                                     static_cast<std::size_t>(std::floor(frames / sample_rate * sample_rate)));
+  const std::size_t count = std::min(reference.frames(), static_cast<std::size_t>(std::floor(frames / sample_rate * sample_rate)));
   const std::vector<double> taps = log_wmse_filter(sample_rate);
   const std::size_t channels = reference.channels();
 

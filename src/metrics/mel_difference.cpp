@@ -28,8 +28,7 @@ struct Loudest {
 
 }  // namespace
 
-dsp::TimeFrequency<float> db_difference_mel(AudioView reference, AudioView estimate, ThreadPool& pool,
-                                            double sample_rate) {
+dsp::TimeFrequency<float> db_difference_mel(AudioView reference, AudioView estimate, ThreadPool& pool, double sample_rate) {
   require_same_shape(reference, estimate);
   const FrameSpec spec{.n_fft = 4096, .hop = 1024, .padding = FramePadding::kZeros};
   const dsp::MelFilterBank mel({.sample_rate = sample_rate, .n_fft = spec.n_fft, .bands = kBands});
@@ -50,8 +49,8 @@ dsp::TimeFrequency<float> db_difference_mel(AudioView reference, AudioView estim
     }
     return loudest;
   };
-  const Loudest loudest = sum_frames<Loudest>(
-      reference, estimate, spec, pool, [&](std::size_t c, std::size_t m, Spectrum s, Spectrum x, Loudest& most) {
+  const Loudest loudest =
+      sum_frames<Loudest>(reference, estimate, spec, pool, [&](std::size_t c, std::size_t m, Spectrum s, Spectrum x, Loudest& most) {
         most += {decibels(s, s_db.frame(c, m)), decibels(x, difference.frame(c, m))};
       });
   const auto s_floor = static_cast<float>(loudest.reference - kRangeDb);

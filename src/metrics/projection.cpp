@@ -19,8 +19,7 @@ Row row(const double* data, std::size_t count) { return {data, static_cast<Eigen
 
 /// Frames [first, first + out.size()) of a channel as doubles; first may be negative, and everything outside [begin,
 /// end) is zero.
-void load(std::span<const float> channel, std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t first,
-          std::span<double> out) {
+void load(std::span<const float> channel, std::ptrdiff_t begin, std::ptrdiff_t end, std::ptrdiff_t first, std::span<double> out) {
   const auto size = static_cast<std::ptrdiff_t>(out.size());
   const std::ptrdiff_t from = std::clamp<std::ptrdiff_t>(begin - first, 0, size);
   const std::ptrdiff_t to = std::clamp<std::ptrdiff_t>(end - first, from, size);
@@ -44,17 +43,16 @@ Energies& Energies::operator+=(const Energies& other) {
 }
 
 struct Projector::Scratch {
-  dsp::AlignedVector<double> time;                    ///< one FFT of samples
+  dsp::AlignedVector<double> time;  ///< one FFT of samples
   dsp::AlignedVector<std::complex<double>> spectrum;
-  dsp::AlignedVector<double> inputs;                  ///< [source][channel][re, im][bin]
-  dsp::AlignedVector<double> sum;                     ///< [re, im][bin]
-  dsp::AlignedVector<double> joint;                   ///< [estimate][channel][frame]
-  dsp::AlignedVector<double> target;                  ///< [channel][frame]
-  dsp::AlignedVector<double> source, estimate;        ///< [frame]
+  dsp::AlignedVector<double> inputs;            ///< [source][channel][re, im][bin]
+  dsp::AlignedVector<double> sum;               ///< [re, im][bin]
+  dsp::AlignedVector<double> joint;             ///< [estimate][channel][frame]
+  dsp::AlignedVector<double> target;            ///< [channel][frame]
+  dsp::AlignedVector<double> source, estimate;  ///< [frame]
 };
 
-Projector::Projector(std::size_t channels, std::size_t filter_length, std::span<const FilterBank> joint,
-                     std::vector<Pair> pairs)
+Projector::Projector(std::size_t channels, std::size_t filter_length, std::span<const FilterBank> joint, std::vector<Pair> pairs)
     : channels_(channels),
       length_(filter_length),
       fft_(8 * std::bit_ceil(filter_length)),
@@ -66,15 +64,13 @@ Projector::Projector(std::size_t channels, std::size_t filter_length, std::span<
 }
 
 Projector::Spectra Projector::transform(const FilterBank& bank) const {
-  Spectra result{.sources = bank.sources,
-                 .rows = dsp::AlignedVector<double>(bank.sources.size() * channels_ * channels_ * 2 * bins_)};
+  Spectra result{.sources = bank.sources, .rows = dsp::AlignedVector<double>(bank.sources.size() * channels_ * channels_ * 2 * bins_)};
   dsp::AlignedVector<double> time(fft_.size());
   dsp::AlignedVector<std::complex<double>> spectrum(fft_.bins());
   const std::size_t inputs = bank.sources.size() * channels_;
   for (std::size_t in = 0; in < inputs; ++in) {
     for (std::size_t out = 0; out < channels_; ++out) {
-      std::copy_n(bank.taps.begin() + static_cast<std::ptrdiff_t>((in * channels_ + out) * length_), length_,
-                  time.begin());
+      std::copy_n(bank.taps.begin() + static_cast<std::ptrdiff_t>((in * channels_ + out) * length_), length_, time.begin());
       fft_.forward(time, spectrum);
       double* re = result.rows.data() + (out * inputs + in) * 2 * bins_;
       split(spectrum, re, re + bins_);
@@ -94,8 +90,7 @@ void Projector::apply(const Spectra& filters, const double* inputs, Scratch& scr
         const double* h = filters.rows.data() + (c * count + i) * 2 * bins_ + first;
         const std::size_t signal = filters.sources[i / channels_] * channels_ + i % channels_;
         const double* x = inputs + signal * 2 * bins_ + first;
-        multiply_add({h, h + bins_}, {x, x + bins_}, scratch.sum.data() + first, scratch.sum.data() + bins_ + first,
-                     tile);
+        multiply_add({h, h + bins_}, {x, x + bins_}, scratch.sum.data() + first, scratch.sum.data() + bins_ + first, tile);
       }
     }
     join(scratch.sum.data(), scratch.sum.data() + bins_, scratch.spectrum);
@@ -106,9 +101,8 @@ void Projector::apply(const Spectra& filters, const double* inputs, Scratch& scr
   }
 }
 
-void Projector::block(std::span<const AudioView> references, std::span<const AudioView> estimates,
-                      const Window& window, std::size_t first, Scratch& scratch,
-                      std::span<Energies> energies) const {
+void Projector::block(std::span<const AudioView> references, std::span<const AudioView> estimates, const Window& window, std::size_t first,
+                      Scratch& scratch, std::span<Energies> energies) const {
   const auto begin = static_cast<std::ptrdiff_t>(window.first);
   const auto end = begin + static_cast<std::ptrdiff_t>(window.frames);
   const std::ptrdiff_t start = begin + static_cast<std::ptrdiff_t>(first);
@@ -124,15 +118,13 @@ void Projector::block(std::span<const AudioView> references, std::span<const Aud
   }
   for (std::size_t e = 0; e < joint_.size(); ++e)
     if (!joint_[e].sources.empty())
-      apply(joint_[e], scratch.inputs.data(), scratch,
-            std::span(scratch.joint).subspan(e * channels_ * block_, channels_ * block_));
+      apply(joint_[e], scratch.inputs.data(), scratch, std::span(scratch.joint).subspan(e * channels_ * block_, channels_ * block_));
 
   for (std::size_t p = 0; p < pairs_.size(); ++p) {
     const Pair& pair = pairs_[p];
     apply(targets_[p], scratch.inputs.data(), scratch, scratch.target);
-    const double* joint = joint_[pair.estimate].sources.empty()
-                              ? scratch.target.data()
-                              : scratch.joint.data() + pair.estimate * channels_ * block_;
+    const double* joint =
+        joint_[pair.estimate].sources.empty() ? scratch.target.data() : scratch.joint.data() + pair.estimate * channels_ * block_;
     Energies sum;
     for (std::size_t c = 0; c < channels_; ++c) {
       load(references[pair.reference].channel(c), begin, end, start, scratch.source);
@@ -153,8 +145,7 @@ void Projector::block(std::span<const AudioView> references, std::span<const Aud
   }
 }
 
-std::vector<std::vector<Energies>> Projector::measure(std::span<const AudioView> references,
-                                                      std::span<const AudioView> estimates,
+std::vector<std::vector<Energies>> Projector::measure(std::span<const AudioView> references, std::span<const AudioView> estimates,
                                                       std::span<const Window> windows, ThreadPool& pool) const {
   struct Job {
     std::size_t window;
@@ -177,8 +168,7 @@ std::vector<std::vector<Energies>> Projector::measure(std::span<const AudioView>
                     .source = dsp::AlignedVector<double>(block_),
                     .estimate = dsp::AlignedVector<double>(block_)};
     for (std::size_t i = begin; i < end; ++i)
-      block(references, estimates, windows[jobs[i].window], jobs[i].first, scratch,
-            std::span(parts).subspan(i * pairs, pairs));
+      block(references, estimates, windows[jobs[i].window], jobs[i].first, scratch, std::span(parts).subspan(i * pairs, pairs));
   });
 
   // Blocks are added up in order: the same sum for every number of threads.

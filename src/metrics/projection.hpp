@@ -34,20 +34,20 @@ struct Pair {
 
 /// Sums of squares over a window, its tail and all channels.
 struct Energies {
-  double source = 0;         ///< s
-  double total_error = 0;    ///< ŝ − s
-  double filtered = 0;       ///< P_j ŝ
-  double filtered_error = 0; ///< ŝ − P_j ŝ
-  double spatial = 0;        ///< P_j ŝ − s
-  double interference = 0;   ///< P ŝ − P_j ŝ
-  double projected = 0;      ///< P ŝ
-  double artifacts = 0;      ///< ŝ − P ŝ
+  double source = 0;          ///< s
+  double total_error = 0;     ///< ŝ − s
+  double filtered = 0;        ///< P_j ŝ
+  double filtered_error = 0;  ///< ŝ − P_j ŝ
+  double spatial = 0;         ///< P_j ŝ − s
+  double interference = 0;    ///< P ŝ − P_j ŝ
+  double projected = 0;       ///< P ŝ
+  double artifacts = 0;       ///< ŝ − P ŝ
 
   Energies& operator+=(const Energies& other);
 };
 
 struct Window {
-  std::size_t first;   ///< frame
+  std::size_t first;  ///< frame
   std::size_t frames;
 };
 
@@ -55,12 +55,10 @@ class Projector {
  public:
   /// joint[e]: the filters from all sources to estimate e; no sources in it: the target's filters stand in for it (a
   /// single source). Estimates that no pair names need none.
-  Projector(std::size_t channels, std::size_t filter_length, std::span<const FilterBank> joint,
-            std::vector<Pair> pairs);
+  Projector(std::size_t channels, std::size_t filter_length, std::span<const FilterBank> joint, std::vector<Pair> pairs);
 
-  std::vector<std::vector<Energies>> measure(std::span<const AudioView> references,
-                                             std::span<const AudioView> estimates, std::span<const Window> windows,
-                                             ThreadPool& pool) const;
+  std::vector<std::vector<Energies>> measure(std::span<const AudioView> references, std::span<const AudioView> estimates,
+                                             std::span<const Window> windows, ThreadPool& pool) const;
 
  private:
   struct Spectra {
@@ -71,8 +69,8 @@ class Projector {
 
   Spectra transform(const FilterBank& bank) const;
   void apply(const Spectra& filters, const double* inputs, Scratch& scratch, std::span<double> out) const;
-  void block(std::span<const AudioView> references, std::span<const AudioView> estimates, const Window& window,
-             std::size_t first, Scratch& scratch, std::span<Energies> energies) const;
+  void block(std::span<const AudioView> references, std::span<const AudioView> estimates, const Window& window, std::size_t first,
+             Scratch& scratch, std::span<Energies> energies) const;
 
   std::size_t channels_;
   std::size_t length_;

@@ -1,9 +1,9 @@
 #include "unbraid/metrics/projection_scores.hpp"
 
+#include <fmt/format.h>
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <fmt/format.h>
 
 #include "unbraid/core/error.hpp"
 
@@ -19,25 +19,23 @@ void load(std::span<const AudioView> views, std::size_t channel, std::size_t fir
   out.resize(static_cast<Eigen::Index>(count), static_cast<Eigen::Index>(views.size()));
   for (std::size_t j = 0; j < views.size(); ++j)
     out.col(static_cast<Eigen::Index>(j)) =
-        Eigen::Map<const Eigen::VectorXf>(views[j].channel(channel).data() + first, static_cast<Eigen::Index>(count))
-            .cast<double>();
+        Eigen::Map<const Eigen::VectorXf>(views[j].channel(channel).data() + first, static_cast<Eigen::Index>(count)).cast<double>();
 }
 
 double decibels(double above, double below) { return 10 * std::log10(above / below); }
 
 }  // namespace
 
-std::vector<ProjectionScores> projection_scores(std::span<const AudioView> references,
-                                                std::span<const AudioView> estimates) {
+std::vector<ProjectionScores> projection_scores(std::span<const AudioView> references, std::span<const AudioView> estimates) {
   if (references.empty() || references.size() != estimates.size())
-    throw Error{ErrorCode::kUsage,
-                fmt::format("{} references and {} estimates", references.size(), estimates.size())};
+    throw Error{ErrorCode::kUsage, fmt::format("{} references and {} estimates", references.size(), estimates.size())};
   const std::size_t channels = references[0].channels(), frames = estimates[0].frames();
   for (const auto views : {references, estimates})
     for (const AudioView& view : views)
       if (view.channels() != channels || view.frames() < frames)
-        throw Error{ErrorCode::kUsage, "references and estimates must have the same channels, and no reference may be "
-                                       "shorter than the estimates"};
+        throw Error{ErrorCode::kUsage,
+                    "references and estimates must have the same channels, and no reference may be "
+                    "shorter than the estimates"};
 
   const auto count = static_cast<Eigen::Index>(references.size());
   std::vector<ProjectionScores> scores(references.size());
@@ -58,8 +56,8 @@ std::vector<ProjectionScores> projection_scores(std::span<const AudioView> refer
     });
     const Matrix gains = Eigen::CompleteOrthogonalDecomposition<Matrix>(gram).solve(dots);
 
-    Eigen::ArrayXd target(count), distortion = Eigen::ArrayXd::Zero(count), interference = distortion,
-                                  artifacts = distortion, projected = distortion;
+    Eigen::ArrayXd target(count), distortion = Eigen::ArrayXd::Zero(count), interference = distortion, artifacts = distortion,
+                                  projected = distortion;
     const Eigen::ArrayXd alpha = dots.diagonal().array() / gram.diagonal().array();
     target = alpha.square() * gram.diagonal().array();
     for_blocks(c, [&] {

@@ -1,9 +1,9 @@
 #include "unbraid/metrics/scale_invariant.hpp"
 
+#include <fmt/format.h>
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <fmt/format.h>
 #include <numeric>
 
 #include "unbraid/core/error.hpp"
@@ -34,8 +34,7 @@ class Signal {
   template <class Column>
   void load(std::size_t first, Column&& out) const {
     out.setConstant(-mean_);
-    for (const auto part : parts_)
-      out += Eigen::Map<const Eigen::VectorXf>(part.data() + first, out.size()).template cast<double>();
+    for (const auto part : parts_) out += Eigen::Map<const Eigen::VectorXf>(part.data() + first, out.size()).template cast<double>();
   }
 
  private:
@@ -62,8 +61,8 @@ void for_blocks(const std::vector<Signal>& references, const Signal& estimate, c
 double decibels(double above, double below) { return 10 * std::log10(above / below); }
 
 /// The scores of one estimate against each of the references. `gram` is SᵀS, or empty when interference is not asked.
-std::vector<ScaleScores> score_channel(const std::vector<Signal>& references, const std::vector<double>& energies,
-                                       const Signal& estimate, const Matrix& gram) {
+std::vector<ScaleScores> score_channel(const std::vector<Signal>& references, const std::vector<double>& energies, const Signal& estimate,
+                                       const Matrix& gram) {
   const auto count = static_cast<Eigen::Index>(references.size());
   // Each pass sums what the one before made known: dot products; residuals; what the projection leaves of them.
   Vector dots = Vector::Zero(count);
@@ -121,16 +120,14 @@ void check_shapes(std::span<const AudioView> references, std::span<const AudioVi
                   const ScaleOptions& options) {
   if (references.empty()) throw Error{ErrorCode::kUsage, "nothing to evaluate: no references"};
   if (estimates.size() < references.size())
-    throw Error{ErrorCode::kUsage,
-                fmt::format("{} estimates for {} references", estimates.size(), references.size())};
+    throw Error{ErrorCode::kUsage, fmt::format("{} estimates for {} references", estimates.size(), references.size())};
   if (options.permute && estimates.size() > kMaxPermuted)
-    throw Error{ErrorCode::kUsage, fmt::format("the order of {} estimates cannot be searched for: at most {}",
-                                               estimates.size(), kMaxPermuted)};
+    throw Error{ErrorCode::kUsage,
+                fmt::format("the order of {} estimates cannot be searched for: at most {}", estimates.size(), kMaxPermuted)};
   const auto check = [&](AudioView view) {
     if (view.channels() != references[0].channels() || view.frames() != references[0].frames())
-      throw Error{ErrorCode::kUsage,
-                  fmt::format("{} channels × {} frames among signals of {} × {}: all must have the same shape",
-                              view.channels(), view.frames(), references[0].channels(), references[0].frames())};
+      throw Error{ErrorCode::kUsage, fmt::format("{} channels × {} frames among signals of {} × {}: all must have the same shape",
+                                                 view.channels(), view.frames(), references[0].channels(), references[0].frames())};
   };
   std::ranges::for_each(references, check);
   std::ranges::for_each(estimates, check);
@@ -138,8 +135,7 @@ void check_shapes(std::span<const AudioView> references, std::span<const AudioVi
 }
 
 /// The choice of estimates, in reference order, with the best mean over sources and channels; the first of equals.
-std::vector<std::size_t> best_choice(std::size_t references, std::size_t estimates,
-                                     const std::vector<std::vector<double>>& means) {
+std::vector<std::size_t> best_choice(std::size_t references, std::size_t estimates, const std::vector<std::vector<double>>& means) {
   std::vector<std::size_t> all(estimates), best;
   std::iota(all.begin(), all.end(), std::size_t{0});
   double best_mean = -std::numeric_limits<double>::infinity();
@@ -158,8 +154,8 @@ std::vector<std::size_t> best_choice(std::size_t references, std::size_t estimat
 
 }  // namespace
 
-ScaleResult scale_scores(std::span<const AudioView> references, std::span<const AudioView> estimates,
-                         const ScaleOptions& options, RunContext& run, AudioView mixture) {
+ScaleResult scale_scores(std::span<const AudioView> references, std::span<const AudioView> estimates, const ScaleOptions& options,
+                         RunContext& run, AudioView mixture) {
   check_shapes(references, estimates, mixture, options);
   const std::size_t channels = references[0].channels(), sources = references.size();
 
@@ -168,12 +164,10 @@ ScaleResult scale_scores(std::span<const AudioView> references, std::span<const 
   std::vector<std::vector<double>> energies(channels, std::vector<double>(sources));
   std::vector<Matrix> grams(channels);
   run.pool.parallel_for(channels, [&](std::size_t c) {
-    for (const AudioView& view : references)
-      signals[c].emplace_back(std::vector{view.channel(c)}, options.remove_mean);
+    for (const AudioView& view : references) signals[c].emplace_back(std::vector{view.channel(c)}, options.remove_mean);
     Matrix gram = Matrix::Zero(static_cast<Eigen::Index>(sources), static_cast<Eigen::Index>(sources));
     for_blocks(signals[c], signals[c][0], [&](const Matrix& s, const Vector&) { gram += s.transpose() * s; });
-    for (std::size_t j = 0; j < sources; ++j)
-      energies[c][j] = gram(static_cast<Eigen::Index>(j), static_cast<Eigen::Index>(j));
+    for (std::size_t j = 0; j < sources; ++j) energies[c][j] = gram(static_cast<Eigen::Index>(j), static_cast<Eigen::Index>(j));
     if (options.interference) grams[c] = std::move(gram);
   });
 
@@ -187,8 +181,8 @@ ScaleResult scale_scores(std::span<const AudioView> references, std::span<const 
     else if (!mixture.empty()) parts.push_back(mixture.channel(c));
     else
       for (const AudioView& view : references) parts.push_back(view.channel(c));
-    table[i] = score_channel(signals[c], energies[c], Signal(std::move(parts), options.remove_mean),
-                             e < estimates.size() ? grams[c] : Matrix());
+    table[i] =
+        score_channel(signals[c], energies[c], Signal(std::move(parts), options.remove_mean), e < estimates.size() ? grams[c] : Matrix());
   });
 
   std::vector<std::size_t> choice(sources);

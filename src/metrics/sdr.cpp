@@ -30,9 +30,7 @@ double sdr(AudioView reference, AudioView estimate) {
   return 10 * std::log10(signal / error);
 }
 
-double k_sdr(double sdr_db, double k) {
-  return 100 * std::log1p(std::max(std::min(sdr_db, k), -k + 1e-6) + k) / std::log1p(2 * k);
-}
+double k_sdr(double sdr_db, double k) { return 100 * std::log1p(std::max(std::min(sdr_db, k), -k + 1e-6) + k) / std::log1p(2 * k); }
 
 double si_sdr_msst(AudioView reference, AudioView estimate) {
   require_same_shape(reference, estimate);

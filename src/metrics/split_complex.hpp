@@ -27,8 +27,7 @@ inline void join(const double* re, const double* im, std::span<std::complex<doub
 }
 
 /// sum += x · y
-inline void multiply_add(SplitRow x, SplitRow y, double* __restrict sum_re, double* __restrict sum_im,
-                         std::size_t count) {
+inline void multiply_add(SplitRow x, SplitRow y, double* __restrict sum_re, double* __restrict sum_im, std::size_t count) {
   for (std::size_t k = 0; k < count; ++k) {
     sum_re[k] += x.re[k] * y.re[k] - x.im[k] * y.im[k];
     sum_im[k] += x.im[k] * y.re[k] + x.re[k] * y.im[k];

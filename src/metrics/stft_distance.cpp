@@ -38,29 +38,27 @@ StftDistance distance(PlanarView<const T> reference, PlanarView<const T> estimat
                       const std::optional<dsp::MelFilterBank>& mel, ThreadPool& pool) {
   const FrameSpec spec{.n_fft = n_fft, .hop = n_fft / 4};
   const std::size_t values = mel ? mel->bands() : n_fft / 2 + 1;
-  const Sums sums = sum_frames<Sums>(
-      reference, estimate, spec, pool, [&](std::size_t, std::size_t, Spectrum s, Spectrum x, Sums& total) {
-        thread_local std::vector<double> reference_bins, estimate_bins, reference_bands, estimate_bands;
-        magnitudes(s, reference_bins);
-        magnitudes(x, estimate_bins);
-        const double* from = reference_bins.data();
-        const double* to = estimate_bins.data();
-        if (mel) {
-          reference_bands.resize(values);
-          estimate_bands.resize(values);
-          mel->apply<double>(reference_bins, reference_bands);
-          mel->apply<double>(estimate_bins, estimate_bands);
-          from = reference_bands.data();
-          to = estimate_bands.data();
-        }
-        for (std::size_t k = 0; k < values; ++k) {
-          total.difference += (to[k] - from[k]) * (to[k] - from[k]);
-          total.estimate += to[k] * to[k];
-          if (from[k] > 0) total.log_difference += std::abs(std::log(from[k]) - std::log(to[k]));
-        }
-      });
-  const double count =
-      static_cast<double>(reference.channels() * centred_frames(reference.frames(), spec.hop) * values);
+  const Sums sums = sum_frames<Sums>(reference, estimate, spec, pool, [&](std::size_t, std::size_t, Spectrum s, Spectrum x, Sums& total) {
+    thread_local std::vector<double> reference_bins, estimate_bins, reference_bands, estimate_bands;
+    magnitudes(s, reference_bins);
+    magnitudes(x, estimate_bins);
+    const double* from = reference_bins.data();
+    const double* to = estimate_bins.data();
+    if (mel) {
+      reference_bands.resize(values);
+      estimate_bands.resize(values);
+      mel->apply<double>(reference_bins, reference_bands);
+      mel->apply<double>(estimate_bins, estimate_bands);
+      from = reference_bands.data();
+      to = estimate_bands.data();
+    }
+    for (std::size_t k = 0; k < values; ++k) {
+      total.difference += (to[k] - from[k]) * (to[k] - from[k]);
+      total.estimate += to[k] * to[k];
+      if (from[k] > 0) total.log_difference += std::abs(std::log(from[k]) - std::log(to[k]));
+    }
+  });
+  const double count = static_cast<double>(reference.channels() * centred_frames(reference.frames(), spec.hop) * values);
   return {std::sqrt(sums.difference) / std::sqrt(sums.estimate), sums.log_difference / count};
 }
 
@@ -83,8 +81,7 @@ StftDistance stft_distance(AudioView reference, AudioView estimate, ThreadPool& 
   return distance<float>(reference, estimate, 1024, std::nullopt, pool);
 }
 
-double multi_resolution_stft_distance(AudioView reference, AudioView estimate, ThreadPool& pool,
-                                      double sample_rate) {
+double multi_resolution_stft_distance(AudioView reference, AudioView estimate, ThreadPool& pool, double sample_rate) {
   require_same_shape(reference, estimate);
   const std::vector<double> taps = a_weighting_taps(sample_rate);
   const std::vector<double> s = a_weighted(reference, taps), x = a_weighted(estimate, taps);

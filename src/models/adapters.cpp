@@ -26,7 +26,8 @@ struct Scale {
 Scale scale_of(const checkpoint::Checkpoint& file, const Config& config) {
   if (const auto stated = file.metadata.find(kKey); stated != file.metadata.end()) {
     const Json json = Json::parse(stated->second, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || !json.contains("r") || !json["r"].is_number_integer() || !json.contains("lora_alpha") || !json["lora_alpha"].is_number())
+    if (!json.is_object() || !json.contains("r") || !json["r"].is_number_integer() || !json.contains("lora_alpha") ||
+        !json["lora_alpha"].is_number())
       throw Error{ErrorCode::kFormat, fmt::format("{} is damaged", kKey)};
     return {.rank = json["r"], .alpha = json["lora_alpha"]};
   }
@@ -47,7 +48,8 @@ AdapterOptions AdapterOptions::of(const Config& config) {
   config.refuse_others({"merge_weights", "fan_in_fan_out", "enable_lora"});  // how loralib goes about it
   config.check_range("r", options.size.rank, 1, 65536);
   if (!(options.size.alpha > 0 && options.size.alpha <= 1e6)) throw Error{ErrorCode::kFormat, "lora_alpha must be above 0", config.name()};
-  if (!(options.size.dropout >= 0 && options.size.dropout < 1)) throw Error{ErrorCode::kFormat, "lora_dropout must be in [0, 1)", config.name()};
+  if (!(options.size.dropout >= 0 && options.size.dropout < 1))
+    throw Error{ErrorCode::kFormat, "lora_dropout must be in [0, 1)", config.name()};
   return options;
 }
 
@@ -65,8 +67,8 @@ void add_adapters(torch::nn::Module& model, const AdapterOptions& options) {
   for (const auto& item : model.named_modules()) {
     auto* const layer = item.value()->as<nn::AdaptableLinearImpl>();
     const bool wanted = options.layers.empty() || std::ranges::any_of(options.layers, [&](const std::string& part) {
-      return item.key().find(part) != std::string::npos;
-    });
+                          return item.key().find(part) != std::string::npos;
+                        });
     if (!layer || !wanted) continue;
     layer->adapt(options.size);
     ++adapted;
@@ -79,7 +81,8 @@ void save_adapters(const std::filesystem::path& path, const Model& model, const 
   for (const auto& item : model.named_parameters()) {
     if (!is_adapter(item.key())) continue;
     const torch::Tensor values = item.value().detach().to(torch::kCPU, torch::kFloat32).contiguous();
-    tensors.add(item.key(), checkpoint::Tensor::from_floats(values.sizes().vec(), {values.data_ptr<float>(), static_cast<std::size_t>(values.numel())}));
+    tensors.add(item.key(), checkpoint::Tensor::from_floats(values.sizes().vec(),
+                                                            {values.data_ptr<float>(), static_cast<std::size_t>(values.numel())}));
   }
   if (tensors.empty()) throw Error{ErrorCode::kUsage, "the model has no adapters", path.string()};
   const Config config = Config::parse(model.configuration(), "the model's configuration");
@@ -103,13 +106,16 @@ void merge_adapters(torch::nn::Module& model, const std::filesystem::path& path,
       const std::string layer = name.substr(0, name.size() - kDown.size());
       const checkpoint::Tensor* const up = file.tensors.find(layer + std::string(kUp));
       torch::Tensor* const weight = parameters.find(layer + ".weight");
-      if (!up || !weight) throw Error{ErrorCode::kFormat, up ? "the model has no such layer" : "the other half of the adapter is missing", layer};
+      if (!up || !weight)
+        throw Error{ErrorCode::kFormat, up ? "the model has no such layer" : "the other half of the adapter is missing", layer};
       const torch::Tensor a = to_torch(tensor), b = to_torch(*up);
       const bool fits = a.dim() == 2 && b.dim() == 2 && weight->dim() == 2 && a.size(0) == scale.rank && b.size(1) == scale.rank &&
                         weight->size(0) == b.size(0) && weight->size(1) == a.size(1);
       if (!fits)
-        throw Error{ErrorCode::kFormat, fmt::format("adapters of {} and {} do not fit a weight of {} at rank {}", checkpoint::shape_text(tensor.shape()),
-                                                    checkpoint::shape_text(up->shape()), checkpoint::shape_text(weight->sizes().vec()), scale.rank), layer};
+        throw Error{ErrorCode::kFormat,
+                    fmt::format("adapters of {} and {} do not fit a weight of {} at rank {}", checkpoint::shape_text(tensor.shape()),
+                                checkpoint::shape_text(up->shape()), checkpoint::shape_text(weight->sizes().vec()), scale.rank),
+                    layer};
       weight->add_(torch::matmul(b, a), scale.alpha / static_cast<double>(scale.rank));
       ++merged;
     }

@@ -20,18 +20,22 @@ namespace {
 
 class OpenedModel : public NeuralModel {
  public:
-  OpenedModel(LoadedModel opened, torch::Device device, bool bf16)
-      : model_(std::move(opened.model)), device_(device), bf16_(bf16) {
+  OpenedModel(LoadedModel opened, torch::Device device, bool bf16) : model_(std::move(opened.model)), device_(device), bf16_(bf16) {
     model_->to(device_);
     parameters_ = model_->settings();
     const ModelTraits& traits = model_->traits();
-    facts_ = {.family = traits.family, .stems = traits.stems, .sample_rate = traits.sample_rate,
+    facts_ = {.family = traits.family,
+              .stems = traits.stems,
+              .sample_rate = traits.sample_rate,
               .channels = static_cast<std::size_t>(traits.channels)};
     for (const auto& parameter : model_->parameters()) facts_.parameters += static_cast<std::uint64_t>(parameter.numel());
     facts_.details = std::move(opened.card.more);
-    for (const auto& [key, value] : {std::pair{"name", opened.card.name}, {"description", opened.card.description},
-                                     {"author", opened.card.author}, {"licence", opened.card.licence},
-                                     {"source", opened.card.source}, {"training", opened.card.training},
+    for (const auto& [key, value] : {std::pair{"name", opened.card.name},
+                                     {"description", opened.card.description},
+                                     {"author", opened.card.author},
+                                     {"licence", opened.card.licence},
+                                     {"source", opened.card.source},
+                                     {"training", opened.card.training},
                                      {"configuration", model_->configuration()}})
       if (!value.empty()) facts_.details[key] = value;
   }

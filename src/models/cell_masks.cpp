@@ -50,8 +50,10 @@ CellMaskConfig CellMaskConfig::of(const Config& config, const Config& model) {
     throw Error{ErrorCode::kFormat, fmt::format("the bands cover {} of {} bins", bins, result.stft.bins()), model.name()};
   if (mask == "matrix") result.mask = Mask::kMatrix;
   else if (mask == "complex") result.mask = Mask::kComplex;
-  else if (mask != "softmax") throw Error{ErrorCode::kUnsupported, fmt::format("unknown mask {}; there are softmax, matrix and complex", mask), model.name()};
-  if (result.mask == Mask::kMatrix && result.channels != 2) throw Error{ErrorCode::kFormat, "mask: matrix needs two channels", model.name()};
+  else if (mask != "softmax")
+    throw Error{ErrorCode::kUnsupported, fmt::format("unknown mask {}; there are softmax, matrix and complex", mask), model.name()};
+  if (result.mask == Mask::kMatrix && result.channels != 2)
+    throw Error{ErrorCode::kFormat, "mask: matrix needs two channels", model.name()};
   return result;
 }
 
@@ -69,8 +71,11 @@ Tensor CellMaskModel::forward(const Tensor& mix) {
 }
 
 std::vector<Parameter> CellMaskModel::settings() const {
-  return {{.name = "grids", .help = "positions of the STFT's grid, evenly spread over a hop, whose results are averaged",
-           .value = config_.grids, .minimum = 1, .maximum = kMostGrids}};
+  return {{.name = "grids",
+           .help = "positions of the STFT's grid, evenly spread over a hop, whose results are averaged",
+           .value = config_.grids,
+           .minimum = 1,
+           .maximum = kMostGrids}};
 }
 
 Tensor CellMaskModel::separate(const Tensor& mix, const ParameterValues& values, RunContext& run) {

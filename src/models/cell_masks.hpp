@@ -33,15 +33,15 @@ struct CellMaskConfig {
   nn::TorchStft stft;
   std::int64_t channels = 2;
   std::vector<std::pair<std::int64_t, std::int64_t>> bands;  ///< bins per cell, and bands of such cells, as nn::CellGrid
-  std::int64_t cells = 16;  ///< per band
+  std::int64_t cells = 16;                                   ///< per band
   Mask mask = Mask::kSoftmax;
   std::int64_t grids = 1;
 
   /// The keys above; model: its section, which the caller reads on. kFormat, kUnsupported.
   static CellMaskConfig of(const Config& config, const Config& model);
 
-  std::int64_t views() const { return channels == 2 ? 4 : channels; }        ///< powers of a cell
-  std::int64_t planes() const { return mask == Mask::kSoftmax ? 1 : 2; }     ///< numbers of a mask
+  std::int64_t views() const { return channels == 2 ? 4 : channels; }     ///< powers of a cell
+  std::int64_t planes() const { return mask == Mask::kSoftmax ? 1 : 2; }  ///< numbers of a mask
 };
 
 class CellMaskModel : public Model {

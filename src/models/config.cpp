@@ -83,8 +83,7 @@ void Config::fail(std::string_view key) const {
 std::string Config::text() const { return YAML::Dump(node_); }
 
 void Config::check_range(std::string_view key, std::int64_t value, std::int64_t low, std::int64_t high) const {
-  if (value < low || value > high)
-    throw Error{ErrorCode::kFormat, fmt::format("{} is {}, not in {} … {}", key, value, low, high), name_};
+  if (value < low || value > high) throw Error{ErrorCode::kFormat, fmt::format("{} is {}, not in {} … {}", key, value, low, high), name_};
 }
 
 void Config::refuse_others(std::initializer_list<std::string_view> harmless) const {
@@ -93,8 +92,7 @@ void Config::refuse_others(std::initializer_list<std::string_view> harmless) con
     const auto key = item.first.as<std::string>();
     if (!read_->contains(key) && std::ranges::find(harmless, key) == harmless.end()) unknown.push_back(key);
   }
-  if (!unknown.empty())
-    throw Error{ErrorCode::kUnsupported, fmt::format("unknown options: {}", fmt::join(unknown, ", ")), name_};
+  if (!unknown.empty()) throw Error{ErrorCode::kUnsupported, fmt::format("unknown options: {}", fmt::join(unknown, ", ")), name_};
 }
 
 }  // namespace unbraid::models

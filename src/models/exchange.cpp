@@ -19,9 +19,9 @@ namespace fs = std::filesystem;
 namespace {
 
 void apply(ModelCard& card, const std::map<std::string, std::string>& given) {
-  const std::map<std::string, std::string*> known{{"name", &card.name},       {"description", &card.description},
-                                                  {"author", &card.author},   {"licence", &card.licence},
-                                                  {"source", &card.source},   {"training", &card.training}};
+  const std::map<std::string, std::string*> known{{"name", &card.name},     {"description", &card.description},
+                                                  {"author", &card.author}, {"licence", &card.licence},
+                                                  {"source", &card.source}, {"training", &card.training}};
   for (const auto& [key, value] : given) {
     const auto place = known.find(key);
     (place != known.end() ? *place->second : card.more[key]) = value;

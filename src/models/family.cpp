@@ -18,9 +18,9 @@
 #include "models/mdx23c/mdx23c.hpp"
 #include "models/model_file.hpp"
 #include "models/open_unmix/open_unmix.hpp"
+#include "models/peak_allocation.hpp"
 #include "models/roformer/roformer.hpp"
 #include "models/scnet/scnet.hpp"
-#include "models/peak_allocation.hpp"
 #include "models/splifft.hpp"
 #include "models/state.hpp"
 #include "unbraid/core/error.hpp"
@@ -59,8 +59,8 @@ ModelTraits msst_traits(const Config& config, std::string family) {
   ModelTraits traits;
   traits.family = std::move(family);
   const auto target = training.get<std::string>("target_instrument", "");
-  traits.stems = target.empty() || target == "null" ? training.get<std::vector<std::string>>("instruments")
-                                                     : std::vector<std::string>{target};
+  traits.stems =
+      target.empty() || target == "null" ? training.get<std::vector<std::string>>("instruments") : std::vector<std::string>{target};
   traits.sample_rate = audio.get<double>("sample_rate", 44100);
   traits.channels = audio.get<std::int64_t>("num_channels", 2);
   traits.normalize = inference.get<bool>("normalize", false) ? Normalization::kMsst : Normalization::kNone;
@@ -134,47 +134,34 @@ ModelTraits demucs_traits(const Config& config, std::string family) {
 }
 
 const Family kFamilies[] = {
-    {"mask_inference",
-     [](const TensorMap& tensors) { return has(tensors, "recurrent_stack.rnn.") && has(tensors, "embedding.linear."); },
+    {"mask_inference", [](const TensorMap& tensors) { return has(tensors, "recurrent_stack.rnn.") && has(tensors, "embedding.linear."); },
      [](const Config& config) { return make_mask_inference(MaskInferenceConfig::of(config), own_traits(config, "mask_inference")); },
      read_nussl},
-    {"open_unmix",
-     [](const TensorMap& tensors) { return has(tensors, "input_mean") && has(tensors, "lstm.weight_ih_l0"); },
+    {"open_unmix", [](const TensorMap& tensors) { return has(tensors, "input_mean") && has(tensors, "lstm.weight_ih_l0"); },
      [](const Config& config) { return make_open_unmix(OpenUnmixConfig::of(config), own_traits(config, "open_unmix")); },
      [](const checkpoint::Checkpoint&, const std::filesystem::path& path) { return read_open_unmix(path); }},
-    {"deepconvsep",
-     [](const TensorMap& tensors) { return has(tensors, "vertical_convolution/") && has(tensors, "single_dense_"); },
+    {"deepconvsep", [](const TensorMap& tensors) { return has(tensors, "vertical_convolution/") && has(tensors, "single_dense_"); },
      [](const Config& config) { return make_deepconvsep(DeepConvSepConfig::of(config), own_traits(config, "deepconvsep")); },
      read_keras_deepconvsep},
-    {"cunet",
-     [](const TensorMap& tensors) { return has(tensors, "gamma_beta.weight") && has(tensors, "encoder.0.conv.weight"); },
+    {"cunet", [](const TensorMap& tensors) { return has(tensors, "gamma_beta.weight") && has(tensors, "encoder.0.conv.weight"); },
      [](const Config& config) { return make_cunet(CunetConfig::of(config), own_traits(config, "cunet")); }},
-    {"bsrnn",
-     [](const TensorMap& tensors) { return has(tensors, "encoder.weight") && has(tensors, "time_0.rnn.weight_ih_l0"); },
+    {"bsrnn", [](const TensorMap& tensors) { return has(tensors, "encoder.weight") && has(tensors, "time_0.rnn.weight_ih_l0"); },
      [](const Config& config) { return make_bsrnn(BsrnnConfig::of(config), own_traits(config, "bsrnn")); }},
-    {"mask_unet",
-     [](const TensorMap& tensors) { return has(tensors, "usual") && has(tensors, "first_conv.weight"); },
+    {"mask_unet", [](const TensorMap& tensors) { return has(tensors, "usual") && has(tensors, "first_conv.weight"); },
      [](const Config& config) { return make_mask_unet(MaskUnetConfig::of(config), own_traits(config, "mask_unet")); }},
-    {"mdx23c",
-     [](const TensorMap& tensors) { return has(tensors, "first_conv.weight") && has(tensors, "bottleneck_block."); },
+    {"mdx23c", [](const TensorMap& tensors) { return has(tensors, "first_conv.weight") && has(tensors, "bottleneck_block."); },
      [](const Config& config) { return make_mdx23c(Mdx23cConfig::of(config), msst_traits(config, "mdx23c")); }},
-    {"bs_roformer",
-     [](const TensorMap& tensors) { return has(tensors, "mask_estimators.") && has(tensors, "final_norm.gamma"); },
+    {"bs_roformer", [](const TensorMap& tensors) { return has(tensors, "mask_estimators.") && has(tensors, "final_norm.gamma"); },
      [](const Config& config) { return make_roformer(RoformerConfig::of(config, false), msst_traits(config, "bs_roformer")); }},
-    {"mel_band_roformer",
-     [](const TensorMap& tensors) { return has(tensors, "mask_estimators."); },
+    {"mel_band_roformer", [](const TensorMap& tensors) { return has(tensors, "mask_estimators."); },
      [](const Config& config) { return make_roformer(RoformerConfig::of(config, true), msst_traits(config, "mel_band_roformer")); }},
-    {"scnet_masked",
-     [](const TensorMap& tensors) { return has(tensors, "separation_net.dp_modules.") && has(tensors, "pos_embed_f"); },
+    {"scnet_masked", [](const TensorMap& tensors) { return has(tensors, "separation_net.dp_modules.") && has(tensors, "pos_embed_f"); },
      [](const Config& config) { return make_scnet(ScnetConfig::of(config, true), msst_traits(config, "scnet_masked")); }},
-    {"scnet",
-     [](const TensorMap& tensors) { return has(tensors, "separation_net.dp_modules."); },
+    {"scnet", [](const TensorMap& tensors) { return has(tensors, "separation_net.dp_modules."); },
      [](const Config& config) { return make_scnet(ScnetConfig::of(config, false), msst_traits(config, "scnet")); }},
-    {"htdemucs",
-     [](const TensorMap& tensors) { return has(tensors, "crosstransformer."); },
+    {"htdemucs", [](const TensorMap& tensors) { return has(tensors, "crosstransformer."); },
      [](const Config& config) { return make_demucs(DemucsConfig::of(config, true), demucs_traits(config, "htdemucs")); }},
-    {"hdemucs",
-     [](const TensorMap& tensors) { return has(tensors, "tencoder."); },
+    {"hdemucs", [](const TensorMap& tensors) { return has(tensors, "tencoder."); },
      [](const Config& config) { return make_demucs(DemucsConfig::of(config, false), demucs_traits(config, "hdemucs")); }},
 };
 
@@ -264,9 +251,8 @@ LoadedModel open_plain(const ModelFiles& files) {
     if (is_model_file(file))
       return files.config.empty() ? load_model(file) : load_model(file, Config::load(files.config).section("inference"));
     const std::string exported = exported_architecture(files);
-    const auto family = std::ranges::find_if(families(), [&](const Family& f) {
-      return exported.empty() ? f.recognises(file.tensors) : f.name == exported;
-    });
+    const auto family = std::ranges::find_if(
+        families(), [&](const Family& f) { return exported.empty() ? f.recognises(file.tensors) : f.name == exported; });
     if (family == families().end()) throw Error{ErrorCode::kUnsupported, "its tensors are of no model that Unbraid knows"};
     const bool package = files.config.empty() && file.document && demucs::is_package(*file.document);
     if (files.config.empty() && !family->read && !package)
@@ -304,7 +290,8 @@ LoadedModel open_with_card(const ModelFiles& files) {
     throw Error{error.code(), error.what(), files.weights.string()};
   }
   if (!files.adapters.empty())
-    merge_adapters(*opened.model, files.adapters, files.config.empty() ? Config::parse("{}", files.adapters.string()) : Config::load(files.config));
+    merge_adapters(*opened.model, files.adapters,
+                   files.config.empty() ? Config::parse("{}", files.adapters.string()) : Config::load(files.config));
   return opened;
 }
 

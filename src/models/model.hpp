@@ -51,7 +51,8 @@ class Model : public torch::nn::Module {
   void set_configuration(std::string yaml) { configuration_ = std::move(yaml); }
 
   /// float32 [batch, channels, frames] → [batch, stems, channels, frames'], where frames' is less than frames if
-  /// the published model shortens its output, and more if it gives whole excerpts: both start together. Differentiable; in training mode with dropout and the statistics of the batch.
+  /// the published model shortens its output, and more if it gives whole excerpts: both start together. Differentiable; in training mode
+  /// with dropout and the statistics of the batch.
   virtual torch::Tensor forward(const torch::Tensor& mix) = 0;
 
   // For separating: what a user may set, and what the reference implementation does around its network.
@@ -59,9 +60,7 @@ class Model : public torch::nn::Module {
   /// The stems under these values: usually traits().stems.
   virtual std::vector<std::string> stems(const ParameterValues& /*values*/) const { return traits_.stems; }
   /// As forward(), in evaluation mode: [batch, channels, frames] → [batch, stems(values), channels, frames'].
-  virtual torch::Tensor separate(const torch::Tensor& mix, const ParameterValues& /*values*/, RunContext& /*run*/) {
-    return forward(mix);
-  }
+  virtual torch::Tensor separate(const torch::Tensor& mix, const ParameterValues& /*values*/, RunContext& /*run*/) { return forward(mix); }
   /// Settings under which separate() equals the reference implementation, where the defaults are not.
   virtual std::map<std::string, std::string> reference_settings() const { return {}; }
 
@@ -82,9 +81,7 @@ class Model : public torch::nn::Module {
   // For networks that separate what a condition asks for (seed 003). Their forward() gives all stems, one by one.
   virtual bool conditioned() const { return false; }
   /// condition [batch, stems] (one-hot, or weights of a mix of stems) → [batch, channels, frames].
-  virtual torch::Tensor forward_conditioned(const torch::Tensor& /*mix*/, const torch::Tensor& /*condition*/) {
-    unsupported("condition");
-  }
+  virtual torch::Tensor forward_conditioned(const torch::Tensor& /*mix*/, const torch::Tensor& /*condition*/) { unsupported("condition"); }
 
   /// Called once before training with mixtures of the training data, [channels, frames] each: sets what the model
   /// derives from data without gradients (Open-Unmix's input mean and scale).

@@ -28,7 +28,7 @@ const std::string& entry(const Metadata& metadata, const std::string& key) {
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 Json card_json(const ModelCard& card) {
-  Json json{{"name", card.name},     {"description", card.description}, {"author", card.author},
+  Json json{{"name", card.name},       {"description", card.description}, {"author", card.author},
             {"licence", card.licence}, {"source", card.source},           {"training", card.training}};
   for (const auto& [key, value] : card.more) json.emplace(key, value);
   return json;
@@ -38,9 +38,9 @@ ModelCard card_of(const std::string& text) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) throw Error{ErrorCode::kFormat, "unbraid.card is no JSON object"};
   ModelCard card;
-  const std::map<std::string, std::string*> known{{"name", &card.name},       {"description", &card.description},
-                                                  {"author", &card.author},   {"licence", &card.licence},
-                                                  {"source", &card.source},   {"training", &card.training}};
+  const std::map<std::string, std::string*> known{{"name", &card.name},     {"description", &card.description},
+                                                  {"author", &card.author}, {"licence", &card.licence},
+                                                  {"source", &card.source}, {"training", &card.training}};
   for (const auto& [key, value] : json.items()) {
     std::string content = value.is_string() ? value.get<std::string>() : text_of(value);
     const auto place = known.find(key);

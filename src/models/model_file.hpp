@@ -46,7 +46,8 @@ struct LoadedModel {
 
 bool is_model_file(const checkpoint::Checkpoint& file);
 
-/// Writes atomically; a model with adapters as the plain model that it amounts to. dtype: kF32 or kF16 for floating tensors. kInternal for a model without configuration().
+/// Writes atomically; a model with adapters as the plain model that it amounts to. dtype: kF32 or kF16 for floating tensors. kInternal for
+/// a model without configuration().
 void save_model(const std::filesystem::path& path, const Model& model, const ModelCard& card,
                 checkpoint::Dtype dtype = checkpoint::Dtype::kF32);
 

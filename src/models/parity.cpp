@@ -55,9 +55,8 @@ std::optional<std::map<std::string, std::string>> settings_of(std::string_view t
     text.remove_prefix(std::min(text.size(), part.size() + 1));
     const std::string_view word = part.substr(0, std::min(part.size(), part.find_first_of("0123456789")));
     const std::string_view value = part.substr(word.size());
-    const auto named = std::ranges::find_if(known, [&](const Parameter& p) {
-      return fmt::format("_{}_", p.name).find(fmt::format("_{}_", word)) != std::string::npos;
-    });
+    const auto named = std::ranges::find_if(
+        known, [&](const Parameter& p) { return fmt::format("_{}_", p.name).find(fmt::format("_{}_", word)) != std::string::npos; });
     if (named == known.end()) return {};
     settings[named->name] = value.empty() ? "true" : std::string(value);
   }
@@ -69,8 +68,8 @@ ParityFile compare(std::string name, Tensor actual, const Tensor& expected, doub
   if (actual.dim() + 1 == expected.dim()) actual = actual.unsqueeze(0);  // a batch of one
   if (actual.sizes() != expected.sizes()) {
     result.max_abs_error = std::numeric_limits<double>::infinity();
-    result.note = fmt::format("shape {} instead of {}", checkpoint::shape_text(actual.sizes().vec()),
-                              checkpoint::shape_text(expected.sizes().vec()));
+    result.note =
+        fmt::format("shape {} instead of {}", checkpoint::shape_text(actual.sizes().vec()), checkpoint::shape_text(expected.sizes().vec()));
     return result;
   }
   const Tensor error = (actual.to(torch::kFloat64) - expected.to(torch::kFloat64)).abs().flatten();
@@ -166,10 +165,8 @@ class ParityRun {
   void intermediate(const std::string& file, const std::string& name) {
     const Tensor expected = load(folder_ / file);
     const double tolerance = kIntermediateTolerance * expected.abs().max().item<double>();
-    if (const auto found = taps_.find(name); found != taps_.end())
-      files_.push_back(compare(file, found->second, expected, tolerance));
-    else
-      missing(file, tolerance, "this model has no value of that name");
+    if (const auto found = taps_.find(name); found != taps_.end()) files_.push_back(compare(file, found->second, expected, tolerance));
+    else missing(file, tolerance, "this model has no value of that name");
   }
 
   void forward(const std::string& file, const std::string& input, const ModelPointer& model) {
@@ -180,7 +177,9 @@ class ParityRun {
 
   void demix(const std::string& file, const std::string& input, const ModelPointer& model, Normalization normalization) {
     if (!model) return missing(file, tolerance_, "the folder has no weights for it");
-    const auto separator = make_separator(model, torch::kCPU, {.sample_rate = model->traits().sample_rate, .channels = static_cast<std::size_t>(model->traits().channels)}, ParameterValues::resolve(model->settings(), {}), /*bf16=*/false, normalization);
+    const auto separator = make_separator(
+        model, torch::kCPU, {.sample_rate = model->traits().sample_rate, .channels = static_cast<std::size_t>(model->traits().channels)},
+        ParameterValues::resolve(model->settings(), {}), /*bf16=*/false, normalization);
     const Tensor track = load(folder_ / input).contiguous();
     AudioBuffer mix(static_cast<std::size_t>(track.size(0)), static_cast<std::size_t>(track.size(1)));
     std::copy_n(track.data_ptr<float>(), track.numel(), mix.samples().begin());

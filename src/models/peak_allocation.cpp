@@ -46,7 +46,8 @@ class Limit : public c10::MemoryReportingInfoBase {
     constexpr std::int64_t kLeast = 1024;
     left_ -= size > 0 ? std::max(size, kLeast) : std::min(size, -kLeast);
     if (left_ >= 0 || size <= 0) return;
-    throw Error{ErrorCode::kFormat, fmt::format("its configuration asks for a model of more than {} MB, which is more than its tensors make", bytes_ >> 20)};
+    throw Error{ErrorCode::kFormat,
+                fmt::format("its configuration asks for a model of more than {} MB, which is more than its tensors make", bytes_ >> 20)};
   }
   bool memoryProfilingEnabled() const override { return true; }
 

@@ -36,8 +36,7 @@ Tensor SpectrogramModel::estimate_spectra(const Tensor& mix) {
 
 Tensor SpectrogramModel::forward(const Tensor& mix) {
   const std::int64_t frames = mix.size(-1);
-  if (frames == 0)
-    return torch::zeros({mix.size(0), static_cast<std::int64_t>(traits().stems.size()), mix.size(1), 0}, mix.options());
+  if (frames == 0) return torch::zeros({mix.size(0), static_cast<std::int64_t>(traits().stems.size()), mix.size(1), 0}, mix.options());
   return synthesise(estimate_spectra(mix), frames);
 }
 
@@ -45,8 +44,9 @@ nn::TorchStft stft_of(const Config& audio, const StftNames& usual) {
   nn::TorchStft stft{.n_fft = audio.get<std::int64_t>("n_fft"), .hop = audio.get<std::int64_t>("hop_length")};
   constexpr std::int64_t kLongest = 1 << 20;
   if (stft.n_fft < 2 || stft.n_fft > kLongest || stft.n_fft % 2 != 0 || stft.hop < 1 || stft.hop > stft.n_fft)
-    throw Error{ErrorCode::kFormat, fmt::format("n_fft {} (even, at least 2) and hop_length {} (1 … n_fft) do not go together",
-                                                stft.n_fft, stft.hop), audio.name()};
+    throw Error{ErrorCode::kFormat,
+                fmt::format("n_fft {} (even, at least 2) and hop_length {} (1 … n_fft) do not go together", stft.n_fft, stft.hop),
+                audio.name()};
   stft.window = nn::window_of(audio.get<std::string>("window", std::string(usual.window)), stft.n_fft);
   const auto scaling = audio.get<std::string>("scaling", std::string(usual.scaling));
   if (scaling == "spectrum") stft.window = stft.window / stft.window.sum();

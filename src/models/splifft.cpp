@@ -34,9 +34,17 @@ void roformer(const Config& model, const Config& transform, YAML::Node result) {
   const bool mel = kind == "mel";
   result["family"] = mel ? "mel_band_roformer" : "bs_roformer";
   YAML::Node out = result["model"];
-  copy(model, out, {{"dim", "dim"}, {"depth", "depth"}, {"stereo", "stereo"}, {"dim_head", "dim_head"}, {"heads", "heads"},
-                    {"linear_transformer_depth", "linear_transformer_depth"}, {"attn_dropout", "attn_dropout"},
-                    {"ff_dropout", "ff_dropout"}, {"ff_mult", "ff_mult"}, {"mlp_expansion_factor", "mlp_expansion_factor"}});
+  copy(model, out,
+       {{"dim", "dim"},
+        {"depth", "depth"},
+        {"stereo", "stereo"},
+        {"dim_head", "dim_head"},
+        {"heads", "heads"},
+        {"linear_transformer_depth", "linear_transformer_depth"},
+        {"attn_dropout", "attn_dropout"},
+        {"ff_dropout", "ff_dropout"},
+        {"ff_mult", "ff_mult"},
+        {"mlp_expansion_factor", "mlp_expansion_factor"}});
   if (!out["stereo"]) out["stereo"] = true;
   out["num_stems"] = model.get<std::vector<std::string>>("output_stem_names").size();
   out["time_transformer_depth"] = model.get<int>("time_transformer_depth", 1);
@@ -54,16 +62,21 @@ void roformer(const Config& model, const Config& transform, YAML::Node result) {
   require(model, "use_shared_bias", false);
   require(model, "skip_connection", false);
   bands.refuse_others({"stft_n_fft"});
-  model.refuse_others({"chunk_size", "flash_attn", "use_torch_checkpoint", "sage_attention", "rms_norm_eps",
-                       "rotary_embed_dtype", "transformer_residual_dtype", "debug"});
+  model.refuse_others({"chunk_size", "flash_attn", "use_torch_checkpoint", "sage_attention", "rms_norm_eps", "rotary_embed_dtype",
+                       "transformer_residual_dtype", "debug"});
 }
 
 void mdx23c(const Config& model, const Config& transform, YAML::Node result) {
   result["family"] = "mdx23c";
   YAML::Node out = result["model"];
-  copy(model, out, {{"num_subbands", "num_subbands"}, {"num_scales", "num_scales"}, {"scale", "scale"},
-                    {"num_blocks_per_scale", "num_blocks_per_scale"}, {"hidden_channels", "num_channels"},
-                    {"growth", "growth"}, {"bottleneck_factor", "bottleneck_factor"}});
+  copy(model, out,
+       {{"num_subbands", "num_subbands"},
+        {"num_scales", "num_scales"},
+        {"scale", "scale"},
+        {"num_blocks_per_scale", "num_blocks_per_scale"},
+        {"hidden_channels", "num_channels"},
+        {"growth", "growth"},
+        {"bottleneck_factor", "bottleneck_factor"}});
   out["norm"] = model.get<std::string>("norm_type", "InstanceNorm");
   out["act"] = model.get<std::string>("act_type", "gelu");
   result["audio"]["n_fft"] = transform.get<int>("n_fft", 2048);

@@ -24,9 +24,7 @@ using checkpoint::TensorMap;
 
 constexpr std::size_t kNamesShown = 5;
 
-bool is_floating(Dtype dtype) {
-  return dtype == Dtype::kF16 || dtype == Dtype::kBf16 || dtype == Dtype::kF32 || dtype == Dtype::kF64;
-}
+bool is_floating(Dtype dtype) { return dtype == Dtype::kF16 || dtype == Dtype::kBf16 || dtype == Dtype::kF32 || dtype == Dtype::kF64; }
 
 /// What all names have in front, of the wrappers that training frameworks add.
 std::string common_prefix(const TensorMap& tensors) {
@@ -37,7 +35,8 @@ std::string common_prefix(const TensorMap& tensors) {
 
 std::string list(const std::vector<std::string>& names) {
   const std::vector<std::string> shown(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kNamesShown)));
-  return fmt::format("{}{}", fmt::join(shown, ", "), names.size() > kNamesShown ? fmt::format(" and {} more", names.size() - kNamesShown) : "");
+  return fmt::format("{}{}", fmt::join(shown, ", "),
+                     names.size() > kNamesShown ? fmt::format(" and {} more", names.size() - kNamesShown) : "");
 }
 
 }  // namespace
@@ -68,9 +67,10 @@ void load_state(torch::nn::Module& module, const TensorMap& tensors, bool allow_
     }
     used.insert(prefix + name);
     if (target.sizes() != torch::IntArrayRef(source->shape()))
-      throw Error{ErrorCode::kFormat, fmt::format("the checkpoint has shape {}, the configuration asks for {}",
-                                                  checkpoint::shape_text(source->shape()),
-                                                  checkpoint::shape_text(target.sizes().vec())), name};
+      throw Error{ErrorCode::kFormat,
+                  fmt::format("the checkpoint has shape {}, the configuration asks for {}", checkpoint::shape_text(source->shape()),
+                              checkpoint::shape_text(target.sizes().vec())),
+                  name};
     target.copy_(to_torch(*source));
   };
   for (auto& item : module.named_parameters())

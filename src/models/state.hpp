@@ -9,7 +9,8 @@ namespace unbraid::models {
 
 /// Copies every parameter and buffer of the module from the tensor of the same name, converting the type. A `model.` or
 /// `module.` in front of all names is taken off. kFormat when tensors are missing, surplus or of another shape; the
-/// message names the first ones. Adapters are no part of it (adapters.hpp). allow_partial accepts missing and surplus ones, never another shape.
+/// message names the first ones. Adapters are no part of it (adapters.hpp). allow_partial accepts missing and surplus ones, never another
+/// shape.
 void load_state(torch::nn::Module& module, const checkpoint::TensorMap& tensors, bool allow_partial);
 
 /// Parameters, then buffers, in the order of the module, as float32 or float16. Adapters are merged into their weights.

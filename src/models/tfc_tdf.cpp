@@ -26,14 +26,12 @@ T number(const std::string& text, const std::string& name) {
   return value;
 }
 
-torch::nn::Conv2d convolution(std::int64_t in, std::int64_t out, torch::ExpandingArray<2> kernel,
-                              torch::ExpandingArray<2> stride = 1, std::int64_t padding = 0) {
+torch::nn::Conv2d convolution(std::int64_t in, std::int64_t out, torch::ExpandingArray<2> kernel, torch::ExpandingArray<2> stride = 1,
+                              std::int64_t padding = 0) {
   return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(padding).bias(false));
 }
 
-torch::nn::Linear dense(std::int64_t in, std::int64_t out) {
-  return torch::nn::Linear(torch::nn::LinearOptions(in, out).bias(false));
-}
+torch::nn::Linear dense(std::int64_t in, std::int64_t out) { return torch::nn::Linear(torch::nn::LinearOptions(in, out).bias(false)); }
 
 /// times · base^exponent, or a number beyond all sizes.
 std::int64_t power(std::int64_t base, std::int64_t exponent, std::int64_t times = 1) {
@@ -100,8 +98,7 @@ struct Scale : torch::nn::Module {
 
 AnyModule tfc_tdf_norm(const std::string& kind, std::int64_t channels) {
   if (kind == "BatchNorm") return AnyModule(torch::nn::BatchNorm2d(channels));
-  if (kind == "InstanceNorm")
-    return AnyModule(torch::nn::InstanceNorm2d(torch::nn::InstanceNorm2dOptions(channels).affine(true)));
+  if (kind == "InstanceNorm") return AnyModule(torch::nn::InstanceNorm2d(torch::nn::InstanceNorm2dOptions(channels).affine(true)));
   if (constexpr std::string_view kGroups = "GroupNorm"; kind.starts_with(kGroups))
     return AnyModule(nn::GroupNorm(number<std::int64_t>(kind.substr(kGroups.size()), kind), channels));
   return AnyModule(torch::nn::Identity());
@@ -156,8 +153,7 @@ TfcTdfUnet::TfcTdfUnet(const TfcTdfConfig& config, std::int64_t bins) {
   for (std::int64_t i = 0; i < config.scales; ++i) {
     Sequential up;
     push(up, config, width,
-         torch::nn::ConvTranspose2d(
-             torch::nn::ConvTranspose2dOptions(width, width - config.growth, scale).stride(scale).bias(false)));
+         torch::nn::ConvTranspose2d(torch::nn::ConvTranspose2dOptions(width, width - config.growth, scale).stride(scale).bias(false)));
     width -= config.growth;
     bins *= config.scale[1];
     decoder_->push_back(std::make_shared<Scale>("upscale", up, std::make_shared<TfcTdf>(config, 2 * width, width, bins)));

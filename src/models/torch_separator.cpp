@@ -20,8 +20,8 @@ namespace {
 
 class TorchSeparator : public Separator {
  public:
-  TorchSeparator(std::shared_ptr<Model> model, torch::Device device, const StreamFormat& format, ParameterValues values,
-                 bool bf16, std::optional<Normalization> normalization)
+  TorchSeparator(std::shared_ptr<Model> model, torch::Device device, const StreamFormat& format, ParameterValues values, bool bf16,
+                 std::optional<Normalization> normalization)
       : model_(std::move(model)), device_(device), bf16_(bf16), values_(std::move(values)) {
     const ModelTraits& traits = model_->traits();
     info_.stems = model_->stems(values_);
@@ -122,8 +122,8 @@ class TorchSeparator : public Separator {
   bool bf16_;
   ParameterValues values_;
   SeparatorInfo info_;
-  std::vector<std::size_t> kept_;                        ///< the stems that are asked for
-  std::map<std::size_t, std::size_t> measured_ = {};     ///< bytes by frames
+  std::vector<std::size_t> kept_;                     ///< the stems that are asked for
+  std::map<std::size_t, std::size_t> measured_ = {};  ///< bytes by frames
 };
 
 }  // namespace

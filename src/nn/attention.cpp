@@ -108,9 +108,7 @@ struct FeedForward : torch::nn::Module {
 
 }  // namespace
 
-RmsNorm::RmsNorm(std::int64_t dim) : scale(std::sqrt(static_cast<double>(dim))) {
-  gamma = register_parameter("gamma", torch::ones({dim}));
-}
+RmsNorm::RmsNorm(std::int64_t dim) : scale(std::sqrt(static_cast<double>(dim))) { gamma = register_parameter("gamma", torch::ones({dim})); }
 
 Tensor RmsNorm::forward(const Tensor& x) {
   const Tensor norm = torch::linalg_vector_norm(x, 2, torch::IntArrayRef{-1}, /*keepdim=*/true).clamp_min(1e-12);
@@ -142,8 +140,7 @@ struct Transformer::Layer : torch::nn::Module {
   std::shared_ptr<FeedForward> feed_forward;
 };
 
-Transformer::Transformer(const TransformerOptions& options, const std::shared_ptr<RotaryEmbedding>& rotary)
-    : options_(options) {
+Transformer::Transformer(const TransformerOptions& options, const std::shared_ptr<RotaryEmbedding>& rotary) : options_(options) {
   auto list = register_module("layers", std::make_shared<torch::nn::Module>());
   for (std::int64_t i = 0; i < options.depth; ++i)
     layers_.push_back(list->register_module(std::to_string(i), std::make_shared<Layer>(options, rotary)));
@@ -158,7 +155,8 @@ Tensor Transformer::forward(Tensor x) {
     result.narrow(0, first, count).copy_(forward_rows(x.narrow(0, first, count)));
   };
   if (x.device().is_cpu()) for_rows(rows, at_once, work);
-  else for (std::int64_t first = 0; first < rows; first += at_once) work(first, std::min(at_once, rows - first));
+  else
+    for (std::int64_t first = 0; first < rows; first += at_once) work(first, std::min(at_once, rows - first));
   return result;
 }
 

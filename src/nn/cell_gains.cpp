@@ -14,8 +14,13 @@ using torch::autograd::tensor_list;
 /// Where things lie in gains and spectra, all contiguous.
 struct Layout {
   Layout(const Tensor& gains, const Tensor& x)
-      : bands(gains.size(0)), columns(gains.size(1)), batch(gains.size(2)), stems(gains.size(3)), channels(gains.size(4)),
-        cells(gains.size(5)), bins(x.size(3)) {}
+      : bands(gains.size(0)),
+        columns(gains.size(1)),
+        batch(gains.size(2)),
+        stems(gains.size(3)),
+        channels(gains.size(4)),
+        cells(gains.size(5)),
+        bins(x.size(3)) {}
   std::int64_t gain(std::int64_t k, std::int64_t t, std::int64_t b, std::int64_t s, std::int64_t p) const {
     return ((((k * columns + t) * batch + b) * stems + s) * channels + p) * cells;
   }
@@ -94,9 +99,7 @@ CellGrid::CellGrid(const std::vector<std::pair<std::int64_t, std::int64_t>>& run
   edges_ = torch::tensor(edges, torch::kInt64);
 }
 
-Tensor CellGrid::cell_of_bin() const {
-  return torch::repeat_interleave(torch::arange(edges_.size(0) - 1), edges_.diff());
-}
+Tensor CellGrid::cell_of_bin() const { return torch::repeat_interleave(torch::arange(edges_.size(0) - 1), edges_.diff()); }
 
 Tensor apply_gains(const CellGrid& grid, const Tensor& gains, const Tensor& x) {
   if (gains.device().is_cpu() && gains.scalar_type() == torch::kFloat32)

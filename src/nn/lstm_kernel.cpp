@@ -21,7 +21,8 @@ using Unaligned [[gnu::vector_size(kLanes * sizeof(float)), gnu::aligned(alignof
 
 /// c[r][j] += Σ_k a[r][k] · b[k][j], kRowCount rows and kVectors vectors of columns, the sums in registers.
 template <std::size_t kRowCount>
-void add_block(const float* a, std::size_t a_stride, const float* b, std::size_t b_stride, std::size_t inner, float* c, std::size_t c_stride) {
+void add_block(const float* a, std::size_t a_stride, const float* b, std::size_t b_stride, std::size_t inner, float* c,
+               std::size_t c_stride) {
   Vector sum[kRowCount][kVectors];
   for (std::size_t r = 0; r < kRowCount; ++r)
     for (std::size_t v = 0; v < kVectors; ++v) sum[r][v] = *reinterpret_cast<const Unaligned*>(c + r * c_stride + v * kLanes);
@@ -102,7 +103,8 @@ PackedMatrix::PackedMatrix(const float* values, std::size_t inner, std::size_t c
 void PackedMatrix::add_product(const float* a, std::size_t a_stride, std::size_t rows, float* c) const {
   for (std::size_t tile = 0; tile < tiles_; ++tile)
     for (std::size_t column = 0; column < kTile; column += kVectors * kLanes)
-      add_rows(rows, a, a_stride, values_.data() + tile * inner_ * kTile + column, kTile, inner_, c + tile * kTile + column, padded_columns());
+      add_rows(rows, a, a_stride, values_.data() + tile * inner_ * kTile + column, kTile, inner_, c + tile * kTile + column,
+               padded_columns());
 }
 
 LstmKernel::LstmKernel(const float* recurrent, std::size_t hidden)

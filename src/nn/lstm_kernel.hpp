@@ -58,8 +58,7 @@ class LstmGradientKernel {
   LstmGradientKernel(const float* recurrent, std::size_t hidden);
 
   /// What LstmKernel::run() kept, and ∂L/∂h in outputs, becomes ∂L/∂a in gates.
-  void run(const Sequence& gates, std::size_t steps, std::size_t rows, bool backward, const Sequence& outputs,
-           const Sequence& cells) const;
+  void run(const Sequence& gates, std::size_t steps, std::size_t rows, bool backward, const Sequence& outputs, const Sequence& cells) const;
 
  private:
   std::size_t hidden_;

@@ -18,9 +18,9 @@ namespace unbraid::nn {
 
 namespace {
 
-constexpr std::size_t kPage = 2 << 20;      ///< a large one
-constexpr std::size_t kSpare = 64 << 20;    ///< may always lie unused
-constexpr std::size_t kLeast = 1 << 20;     ///< smaller blocks are the C library's
+constexpr std::size_t kPage = 2 << 20;    ///< a large one
+constexpr std::size_t kSpare = 64 << 20;  ///< may always lie unused
+constexpr std::size_t kLeast = 1 << 20;   ///< smaller blocks are the C library's
 
 /// Blocks of memory pages, kept when they are free.
 class Blocks {

@@ -25,8 +25,7 @@ torch::Tensor window_of(std::string_view name, std::int64_t length) {
   if (name == "sqrt_hann") return torch::hann_window(length).sqrt();
   if (name == "hamming") return torch::hamming_window(length);
   if (name == "rectangular") return torch::ones({length});
-  throw Error{ErrorCode::kUnsupported, "unknown window; there are hann, sqrt_hann, hamming and rectangular",
-              std::string(name)};
+  throw Error{ErrorCode::kUnsupported, "unknown window; there are hann, sqrt_hann, hamming and rectangular", std::string(name)};
 }
 
 torch::Tensor TorchStft::window_on(const torch::Tensor& where) const {
@@ -36,8 +35,7 @@ torch::Tensor TorchStft::window_on(const torch::Tensor& where) const {
 
 torch::Tensor TorchStft::forward(const torch::Tensor& signal) const {
   torch::Tensor padded = signal;
-  if (const std::int64_t rest = signal.size(-1) % hop; whole_hops && rest != 0)
-    padded = torch::constant_pad_nd(signal, {0, hop - rest});
+  if (const std::int64_t rest = signal.size(-1) % hop; whole_hops && rest != 0) padded = torch::constant_pad_nd(signal, {0, hop - rest});
   return torch::stft(padded, n_fft, hop, win_length ? win_length : n_fft, window_on(signal), /*center=*/true,
                      reflect ? "reflect" : "constant", normalized, /*onesided=*/true, /*return_complex=*/true);
 }

@@ -35,8 +35,7 @@ class AudioQueue {
   }
 
   void drop_before(std::uint64_t frame) {
-    const std::size_t count =
-        frame > first_ ? static_cast<std::size_t>(std::min<std::uint64_t>(frame - first_, held_)) : 0;
+    const std::size_t count = frame > first_ ? static_cast<std::size_t>(std::min<std::uint64_t>(frame - first_, held_)) : 0;
     first_ += count;
     start_ += count;
     held_ -= count;

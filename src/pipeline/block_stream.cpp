@@ -6,7 +6,10 @@ namespace unbraid {
 
 BlockStream::BlockStream(std::size_t core, std::size_t context, std::size_t inputs, std::size_t outputs)
     : inputs_(inputs),
-      layout_(ChunkLayout::of({.length = core + 2 * context, .overlap = 0, .window = BlockWindow::kBox, .context = context,
+      layout_(ChunkLayout::of({.length = core + 2 * context,
+                               .overlap = 0,
+                               .window = BlockWindow::kBox,
+                               .context = context,
                                .padding = PaddingMode::kConstant})),
       chunker_(layout_, inputs),
       stitcher_(layout_, block_weights(BlockWindow::kBox, layout_), outputs) {}

@@ -10,8 +10,7 @@ bool stands_alone(std::size_t channel, std::size_t input) {
   const bool has_centre = input == 3 || input >= 5;
   const bool has_low_frequency = input >= 6;
   const bool has_single_back = input == 7;
-  return (channel == 2 && has_centre) || (channel == 3 && has_low_frequency) ||
-         (channel == 4 && has_single_back);
+  return (channel == 2 && has_centre) || (channel == 3 && has_low_frequency) || (channel == 4 && has_single_back);
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ ChunkLayout ChunkLayout::of(const Chunked& blocks, std::size_t offset) {
   const double step = static_cast<double>(blocks.length - 2 * blocks.context) * (1.0 - blocks.overlap);
   // MSST divides by an integer, from which the overlap was made with rounding; demucs computes this very product.
   constexpr double kRounding = 1e-6;
-  const double hop = blocks.policy == BlockPolicy::kUniform ? std::round(step)
+  const double hop = blocks.policy == BlockPolicy::kUniform  ? std::round(step)
                      : blocks.policy == BlockPolicy::kDemucs ? std::floor(step)
                                                              : std::floor(step + kRounding);
   return with_hop(blocks, static_cast<std::size_t>(std::max(1.0, hop)), offset);
@@ -48,8 +48,7 @@ ChunkLayout ChunkLayout::of(const Chunked& blocks, std::size_t offset) {
 ChunkLayout ChunkLayout::with_hop(const Chunked& blocks, std::size_t hop, std::size_t offset) {
   validate(blocks);
   const std::size_t core = blocks.length - 2 * blocks.context;
-  if (hop == 0 || hop > core)
-    throw Error{ErrorCode::kUsage, "hop must be between 1 and the part that is kept", "blocks"};
+  if (hop == 0 || hop > core) throw Error{ErrorCode::kUsage, "hop must be between 1 and the part that is kept", "blocks"};
   const bool padded = blocks.policy == BlockPolicy::kUniform || blocks.policy == BlockPolicy::kMsst;
   const std::size_t border = padded ? core - hop + blocks.context : 0;
   return {.length = blocks.length,
@@ -63,9 +62,7 @@ ChunkLayout ChunkLayout::with_hop(const Chunked& blocks, std::size_t hop, std::s
           .shorten_last = blocks.shorten_last};
 }
 
-ChunkLayout ChunkLayout::whole(std::size_t offset) {
-  return {.lead = offset};
-}
+ChunkLayout ChunkLayout::whole(std::size_t offset) { return {.lead = offset}; }
 
 ChunkLayout ChunkLayout::for_signal(std::uint64_t frames) const {
   if (length > 0) {
@@ -122,9 +119,7 @@ struct Chunker::State {
   std::uint64_t made = 0;
   bool finished = false;
 
-  std::int64_t start() const {
-    return static_cast<std::int64_t>(made * layout.hop) - static_cast<std::int64_t>(layout.lead);
-  }
+  std::int64_t start() const { return static_cast<std::int64_t>(made * layout.hop) - static_cast<std::int64_t>(layout.lead); }
 
   BlockSpan span() const { return layout.span(made, received); }
 
@@ -140,35 +135,25 @@ struct Chunker::State {
     const std::int64_t padded = std::clamp(frames + static_cast<std::int64_t>(layout.tail), outside, end);
     for (std::size_t c = 0; c < block.channels(); ++c) {
       const std::span<float> row = block.channel(c);
-      const auto at = [&](std::int64_t frame) {
-        return signal.view(static_cast<std::uint64_t>(frame), 1).channel(c)[0];
-      };
+      const auto at = [&](std::int64_t frame) { return signal.view(static_cast<std::uint64_t>(frame), 1).channel(c)[0]; };
       const auto pad = [&](std::int64_t first, std::int64_t last, std::int64_t border) {
         for (std::int64_t t = first; t < last; ++t) {
           float& sample = row[static_cast<std::size_t>(t - begin)];
           switch (layout.padding) {
-            case PaddingMode::kConstant:
-              sample = 0.0f;
-              break;
-            case PaddingMode::kReplicate:
-              sample = at(border);
-              break;
-            case PaddingMode::kReflect:
-              sample = at(static_cast<std::int64_t>(mirrored(t, received)));
-              break;
+            case PaddingMode::kConstant: sample = 0.0f; break;
+            case PaddingMode::kReplicate: sample = at(border); break;
+            case PaddingMode::kReflect: sample = at(static_cast<std::int64_t>(mirrored(t, received))); break;
           }
         }
       };
       pad(begin, inside, 0);
       if (outside > inside) {
-        const AudioView held =
-            signal.view(static_cast<std::uint64_t>(inside), static_cast<std::size_t>(outside - inside));
+        const AudioView held = signal.view(static_cast<std::uint64_t>(inside), static_cast<std::size_t>(outside - inside));
         std::ranges::copy(held.channel(c), row.begin() + (inside - begin));
       }
       pad(outside, padded, frames - 1);
       std::fill(row.begin() + (padded - begin), row.end(), 0.0f);
-      for (std::size_t t = span.stitched; mirrors_itself && t < span.length; ++t)
-        row[t] = row[2 * (span.stitched - 1) - t];
+      for (std::size_t t = span.stitched; mirrors_itself && t < span.length; ++t) row[t] = row[2 * (span.stitched - 1) - t];
     }
   }
 };
@@ -188,13 +173,9 @@ void Chunker::finish() {
   state_->layout = state_->layout.for_signal(state_->received);
 }
 
-const ChunkLayout& Chunker::layout() const {
-  return state_->layout;
-}
+const ChunkLayout& Chunker::layout() const { return state_->layout; }
 
-BlockSpan Chunker::span() const {
-  return state_->span();
-}
+BlockSpan Chunker::span() const { return state_->span(); }
 
 bool Chunker::ready() const {
   const ChunkLayout& layout = state_->layout;
@@ -203,8 +184,7 @@ bool Chunker::ready() const {
   if (layout.length == 0) return false;
   // Whether the signal is padded, and whether the fades of a block go, must be known.
   if (layout.policy == BlockPolicy::kMsst &&
-      (state_->received <= 2 * layout.tail ||
-       batch_end(layout, state_->made) * layout.hop >= state_->received + layout.lead + layout.tail))
+      (state_->received <= 2 * layout.tail || batch_end(layout, state_->made) * layout.hop >= state_->received + layout.lead + layout.tail))
     return false;
   // Until the end is known, a block must lie in what was received, and so must what its beginning mirrors.
   const std::int64_t begin = state_->start();

@@ -20,8 +20,7 @@ constexpr std::size_t kPieceFrames = 1 << 14;
 
 /// One separator's stream with what it has given and nobody has used yet.
 struct Part {
-  Part(Separator& separator, const StreamFormat& input, SeparationOptions options, std::size_t index,
-       const NormalizationStats& stats)
+  Part(Separator& separator, const StreamFormat& input, SeparationOptions options, std::size_t index, const NormalizationStats& stats)
       : names(separator.info().stems),
         stream(separator, input, own(std::move(options), index, separator.info()), stats),
         stems(names.size(), AudioQueue(input.channels)) {}
@@ -99,8 +98,8 @@ class CompositeStream : public SeparationStream::Impl {
 
 class EnsembleStream : public CompositeStream {
  public:
-  EnsembleStream(const Ensemble& ensemble, const SeparatorInfo& info, const StreamFormat& input,
-                 const SeparationOptions& options, const NormalizationStats& stats)
+  EnsembleStream(const Ensemble& ensemble, const SeparatorInfo& info, const StreamFormat& input, const SeparationOptions& options,
+                 const NormalizationStats& stats)
       : CompositeStream(info, input, options), combine_(ensemble.combine) {
     for (const Ensemble::Member& member : ensemble.members)
       parts_.push_back(std::make_unique<Part>(*member.separator, input, options, parts_.size(), stats));
@@ -164,8 +163,7 @@ class EnsembleStream : public CompositeStream {
       std::size_t row = 0;
       const auto pack = [&](const AudioQueue& queue) {
         const AudioView frames = queue.view(packed_, count);
-        for (std::size_t c = 0; c < frames.channels(); ++c)
-          std::ranges::copy(frames.channel(c), packed.channel(row++).begin());
+        for (std::size_t c = 0; c < frames.channels(); ++c) std::ranges::copy(frames.channel(c), packed.channel(row++).begin());
       };
       pack(mix_);
       for (const Voices& voices : voices_)
@@ -331,8 +329,7 @@ class ChainStream : public CompositeStream {
 }  // namespace
 
 std::unique_ptr<SeparationStream::Impl> make_composite_stream(const SeparatorInfo& info, const StreamFormat& input,
-                                                              const SeparationOptions& options,
-                                                              const NormalizationStats& stats) {
+                                                              const SeparationOptions& options, const NormalizationStats& stats) {
   if (const Ensemble* ensemble = std::get_if<Ensemble>(&info.blocks))
     return std::make_unique<EnsembleStream>(*ensemble, info, input, options, stats);
   return std::make_unique<ChainStream>(std::get<Chain>(info.blocks), info, input, options, stats);

@@ -38,8 +38,7 @@ void MixConsistency::apply(AudioView mix, Stems& stems) {
     double total = 0.0;
     for (std::size_t i = 0; i < count; ++i) {
       double power = 0.0;
-      for (std::size_t c = 0; c < channels; ++c)
-        power += static_cast<double>(rows[c * count + i][t]) * rows[c * count + i][t];
+      for (std::size_t c = 0; c < channels; ++c) power += static_cast<double>(rows[c * count + i][t]) * rows[c * count + i][t];
       power_[i] += forget_ * (power - power_[i]);
       weights[i] = power_[i] > kSilentPower ? power_[i] : 0.0;
       total += weights[i];
@@ -52,8 +51,7 @@ void MixConsistency::apply(AudioView mix, Stems& stems) {
       float* quietest = nullptr;
       for (std::size_t i = 0; i < count; ++i) {
         here[i][t] = static_cast<float>(here[i][t] + weights[i] * rest);
-        if (weights[i] > 0.0 && (!quietest || std::abs(here[i][t]) < std::abs(quietest[t])))
-          quietest = here[i];
+        if (weights[i] > 0.0 && (!quietest || std::abs(here[i][t]) < std::abs(quietest[t]))) quietest = here[i];
       }
       if (quietest) quietest[t] = static_cast<float>(quietest[t] + missing(mix.channel(c)[t], here, t));
     }

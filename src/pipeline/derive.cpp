@@ -21,18 +21,13 @@ class RuleParser {
     DerivedStem rule{.name = name(), .terms = {}};
     if (!accept('=')) fail("expected =");
     double sign = 1.0;
-    if (accept('-'))
-      sign = -1.0;
-    else
-      accept('+');
+    if (accept('-')) sign = -1.0;
+    else accept('+');
     for (;;) {
       rule.terms.push_back(term(sign));
-      if (accept('+'))
-        sign = 1.0;
-      else if (accept('-'))
-        sign = -1.0;
-      else
-        break;
+      if (accept('+')) sign = 1.0;
+      else if (accept('-')) sign = -1.0;
+      else break;
     }
     if (peek() != '\0') fail("expected + or -");
     return rule;
@@ -41,8 +36,7 @@ class RuleParser {
  private:
   static bool is_digit(char c) { return c >= '0' && c <= '9'; }
   static bool starts_name(char c) {
-    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (static_cast<unsigned char>(c) & 0x80) != 0;
+    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (static_cast<unsigned char>(c) & 0x80) != 0;
   }
 
   DerivedStem::Term term(double sign) {
@@ -60,9 +54,7 @@ class RuleParser {
     const bool quoted = accept('"');
     if (!quoted && !starts_name(peek())) fail("expected a stem");
     const std::size_t first = at_;
-    while (at_ < text_.size() &&
-           (quoted ? text_[at_] != '"' : starts_name(text_[at_]) || is_digit(text_[at_])))
-      ++at_;
+    while (at_ < text_.size() && (quoted ? text_[at_] != '"' : starts_name(text_[at_]) || is_digit(text_[at_]))) ++at_;
     std::string found(text_.substr(first, at_ - first));
     if (found.empty()) fail("expected a stem");
     if (quoted && at_++ == text_.size()) fail("expected \"");
@@ -91,10 +83,8 @@ class RuleParser {
   }
 
   [[noreturn]] void fail(std::string_view message) const {
-    throw Error{
-        ErrorCode::kUsage,
-        fmt::format("{} at character {}; a rule reads like instrumental=mix-vocals", message, at_ + 1),
-        std::string(text_)};
+    throw Error{ErrorCode::kUsage, fmt::format("{} at character {}; a rule reads like instrumental=mix-vocals", message, at_ + 1),
+                std::string(text_)};
   }
 
   std::string_view text_;
@@ -128,14 +118,11 @@ Combination& require(std::vector<Combination>& known, const std::string& name) {
 
 }  // namespace
 
-DerivedStem DerivedStem::parse(std::string_view rule) {
-  return RuleParser(rule).parse();
-}
+DerivedStem DerivedStem::parse(std::string_view rule) { return RuleParser(rule).parse(); }
 
 StemMixer::StemMixer(const std::vector<std::string>& separated, const StemSelection& selection) : separated_(separated) {
   const bool two_stems = !selection.two_stems.empty();
-  if (two_stems && !selection.stems.empty())
-    throw Error{ErrorCode::kUsage, "choose stems or two stems, not both", selection.two_stems};
+  if (two_stems && !selection.stems.empty()) throw Error{ErrorCode::kUsage, "choose stems or two stems, not both", selection.two_stems};
 
   std::vector<double> mixture(1 + separated.size(), 0.0);
   mixture[0] = 1.0;
@@ -158,10 +145,8 @@ StemMixer::StemMixer(const std::vector<std::string>& separated, const StemSelect
       const std::vector<double>& source = of_mixture ? mixture : require(known, term.stem).gains;
       for (std::size_t i = 0; i < gains.size(); ++i) gains[i] += term.gain * source[i];
     }
-    if (Combination* replaced = find(known, rule.name))
-      *replaced = {rule.name, gains, true};
-    else
-      known.push_back({rule.name, gains, true});
+    if (Combination* replaced = find(known, rule.name)) *replaced = {rule.name, gains, true};
+    else known.push_back({rule.name, gains, true});
   }
 
   if (two_stems) require(known, selection.two_stems).wanted = true;
@@ -189,8 +174,7 @@ Stems StemMixer::apply(AudioView mix, const Stems& separated) const {
     if (gains.size() != 1 + separated.size()) throw Error{ErrorCode::kInternal, "stems of another separator"};
     for (std::size_t j = 0; j < gains.size(); ++j) {
       if (gains[j] == 0.0) continue;
-      add_scaled(j == 0 ? mix : AudioView(separated[j - 1].audio), static_cast<float>(gains[j]),
-                 mixed[i].audio);
+      add_scaled(j == 0 ? mix : AudioView(separated[j - 1].audio), static_cast<float>(gains[j]), mixed[i].audio);
     }
   }
   return mixed;

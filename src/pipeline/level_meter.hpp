@@ -27,9 +27,7 @@ class LevelMeter {
   /// Samples beyond ±1.
   std::uint64_t over_full_scale() const { return over_full_scale_; }
   /// dB of full scale; −∞ for silence and for nothing at all.
-  double rms_db() const {
-    return samples_ > 0 ? 10.0 * std::log10(energy_ / static_cast<double>(samples_)) : -HUGE_VAL;
-  }
+  double rms_db() const { return samples_ > 0 ? 10.0 * std::log10(energy_ / static_cast<double>(samples_)) : -HUGE_VAL; }
   double peak_db() const { return 20.0 * std::log10(static_cast<double>(peak_)); }
 
  private:

@@ -22,13 +22,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kSchema = "unbraid.manifest/1";
 
-Json finite_or_null(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
-}
+Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-double level_or_silence(const Json& value) {
-  return value.is_null() ? -HUGE_VAL : value.get<double>();
-}
+double level_or_silence(const Json& value) { return value.is_null() ? -HUGE_VAL : value.get<double>(); }
 
 /// Null when there is none, or something else of that name.
 Json read_manifest(const fs::path& folder) {
@@ -40,20 +36,16 @@ Json read_manifest(const fs::path& folder) {
 
 }  // namespace
 
-fs::path manifest_path(const fs::path& folder) {
-  return folder / "manifest.json";
-}
+fs::path manifest_path(const fs::path& folder) { return folder / "manifest.json"; }
 
 Json request_of(const Method& method, const SeparateOptions& options) {
   Json parameters = Json::object();
   const ParameterValues values = ParameterValues::resolve(method.parameters, options.parameters);
-  for (const auto& [name, value] : values.all())
-    std::visit([&](const auto& known) { parameters[name] = known; }, value);
+  for (const auto& [name, value] : values.all()) std::visit([&](const auto& known) { parameters[name] = known; }, value);
   Json derived = Json::array();
   for (const DerivedStem& rule : options.selection.derived) {
     Json terms = Json::array();
-    for (const DerivedStem::Term& term : rule.terms)
-      terms.push_back({{"gain", term.gain}, {"stem", term.stem}});
+    for (const DerivedStem::Term& term : rule.terms) terms.push_back({{"gain", term.gain}, {"stem", term.stem}});
     derived.push_back({{"name", rule.name}, {"terms", terms}});
   }
   const SeparationOptions& separation = options.separation;
@@ -74,9 +66,7 @@ Json request_of(const Method& method, const SeparateOptions& options) {
           {"dither", options.dither}};
 }
 
-bool is_result_folder(const fs::path& folder) {
-  return !read_manifest(folder).is_null();
-}
+bool is_result_folder(const fs::path& folder) { return !read_manifest(folder).is_null(); }
 
 EarlierResult find_earlier(const fs::path& folder, const std::string& input_sha256, const Json& request) try {
   const Json manifest = read_manifest(folder);
@@ -91,8 +81,7 @@ EarlierResult find_earlier(const fs::path& folder, const std::string& input_sha2
                           .frames = manifest.at("frames"),
                           .resumed = true};
   report.duration_s = static_cast<double>(report.frames) / report.sample_rate;
-  report.residual_db =
-      manifest.at("residual_db").is_null() ? std::nan("") : manifest.at("residual_db").get<double>();
+  report.residual_db = manifest.at("residual_db").is_null() ? std::nan("") : manifest.at("residual_db").get<double>();
   for (const Json& stem : manifest.at("stems")) {
     report.stems.push_back({.name = stem.at("name"),
                             .file = folder / stem.at("file").get<std::string>(),
@@ -102,8 +91,7 @@ EarlierResult find_earlier(const fs::path& folder, const std::string& input_sha2
                             .energy_share = stem.at("energy_share"),
                             .clipped_samples = stem.at("clipped_samples")});
     std::error_code missing;
-    if (fs::file_size(report.stems.back().file, missing) != report.stems.back().bytes || missing)
-      return {.job = EarlierJob::kSame};
+    if (fs::file_size(report.stems.back().file, missing) != report.stems.back().bytes || missing) return {.job = EarlierJob::kSame};
   }
   return {.job = EarlierJob::kSameDone, .report = std::move(report)};
 } catch (const Json::exception&) {
@@ -120,8 +108,7 @@ Json stem_json(const StemReport& stem) {
           {"clipped_samples", stem.clipped_samples}};
 }
 
-void write_manifest(const SeparationReport& report, const std::string& input_sha256, const Json& request,
-                    bool overwrite) {
+void write_manifest(const SeparationReport& report, const std::string& input_sha256, const Json& request, bool overwrite) {
   Json stems = Json::array();
   for (const StemReport& stem : report.stems) {
     stems.push_back(stem_json(stem));
@@ -136,8 +123,7 @@ void write_manifest(const SeparationReport& report, const std::string& input_sha
                       {"frames", report.frames},
                       {"residual_db", finite_or_null(report.residual_db)},
                       {"stems", stems}};
-  write_file_atomically(manifest_path(report.output),
-                        manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", overwrite);
+  write_file_atomically(manifest_path(report.output), manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", overwrite);
 }
 
 void remove_manifest(const fs::path& folder) {
@@ -165,8 +151,7 @@ std::string to_json(std::span<const SeparationReport> reports) {
                       {"resumed", report.resumed},
                       {"stems", stems}});
   }
-  return Json{{"schema", "unbraid.separate/1"}, {"inputs", inputs}}.dump(-1, ' ', false,
-                                                                         Json::error_handler_t::replace);
+  return Json{{"schema", "unbraid.separate/1"}, {"inputs", inputs}}.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace unbraid

@@ -34,12 +34,10 @@ struct EarlierResult {
   SeparationReport report = {};  ///< of kSameDone
 };
 /// input_sha256: empty when it is not known; such an input is never the same.
-EarlierResult find_earlier(const std::filesystem::path& folder, const std::string& input_sha256,
-                           const nlohmann::ordered_json& request);
+EarlierResult find_earlier(const std::filesystem::path& folder, const std::string& input_sha256, const nlohmann::ordered_json& request);
 
 /// Writes folder/manifest.json durably.
-void write_manifest(const SeparationReport& report, const std::string& input_sha256,
-                    const nlohmann::ordered_json& request, bool overwrite);
+void write_manifest(const SeparationReport& report, const std::string& input_sha256, const nlohmann::ordered_json& request, bool overwrite);
 
 /// To be called before stems are replaced: a manifest beside stems that it does not describe would prove what is not so.
 void remove_manifest(const std::filesystem::path& folder);

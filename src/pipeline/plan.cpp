@@ -72,16 +72,14 @@ std::size_t waiting_signals(const SeparatorInfo& separator) {
 }
 
 /// Of a composite: those of its first member that needs the whole track, or else of its first.
-Blocks blocks_of(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
-                 const SeparationOptions& options) {
+Blocks blocks_of(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames, const SeparationOptions& options) {
   if (const auto members = members_of(separator); !members.empty()) {
     const auto whole = std::ranges::find_if(members, [](const auto& member) { return needs_whole_track(member->info()); });
     const SeparatorInfo& member = (whole == members.end() ? members.front() : *whole)->info();
     return blocks_of(member, input, frames, options_of_member(member, options));
   }
   Blocks blocks;
-  blocks.frames = static_cast<std::uint64_t>(
-      std::llround(static_cast<double>(frames) * separator.sample_rate / input.sample_rate));
+  blocks.frames = static_cast<std::uint64_t>(std::llround(static_cast<double>(frames) * separator.sample_rate / input.sample_rate));
   if (const Chunked* chunked = std::get_if<Chunked>(&separator.blocks)) {
     Chunked wanted = *chunked;
     if (options.overlap) wanted.overlap = *options.overlap;
@@ -92,14 +90,11 @@ Blocks blocks_of(const SeparatorInfo& separator, const StreamFormat& input, std:
     blocks.layout = ChunkLayout::whole(static_cast<std::size_t>(shift)).for_signal(blocks.frames);
   }
   const std::size_t variants = !options.augment ? 1 : separator.channels > 1 ? 3 : 2;
-  blocks.lanes = channel_groups(input.channels, separator.channels).size() *
-                 std::max<std::size_t>(1, options.shifts) * variants;
+  blocks.lanes = channel_groups(input.channels, separator.channels).size() * std::max<std::size_t>(1, options.shifts) * variants;
   return blocks;
 }
 
-std::string megabytes(std::size_t bytes) {
-  return fmt::format("{} MB", (bytes + 999'999) / 1'000'000);
-}
+std::string megabytes(std::size_t bytes) { return fmt::format("{} MB", (bytes + 999'999) / 1'000'000); }
 
 }  // namespace
 
@@ -107,8 +102,7 @@ std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& 
                             const SeparationOptions& options) {
   if (const auto members = members_of(separator); !members.empty()) {
     std::size_t bytes = 0;
-    for (const auto& member : members)
-      bytes += estimate_memory(member->info(), input, frames, options_of_member(member->info(), options));
+    for (const auto& member : members) bytes += estimate_memory(member->info(), input, frames, options_of_member(member->info(), options));
     if (!needs_whole_track(separator)) return bytes;
     const double samples = static_cast<double>(waiting_signals(separator) * input.channels) * static_cast<double>(frames);
     return bytes + static_cast<std::size_t>(kQueueSlack * sizeof(float) * samples);
@@ -123,15 +117,12 @@ std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& 
   const double ratio = input.sample_rate / separator.sample_rate;
 
   // Frames waiting: at the input for their block to fill, at the output for all blocks that cover them.
-  const double waiting =
-      kQueueSlack * (length + static_cast<double>(blocks.layout.tail) + kPieceFrames / ratio +
-                     static_cast<double>((blocks.layout.reference_batch - 1) * blocks.layout.hop)) +
-      batch * static_cast<double>(blocks.layout.hop) / lanes;
-  const double mixture =
-      kQueueSlack * (whole ? length : waiting + kPieceFrames) * ratio * static_cast<double>(input.channels);
+  const double waiting = kQueueSlack * (length + static_cast<double>(blocks.layout.tail) + kPieceFrames / ratio +
+                                        static_cast<double>((blocks.layout.reference_batch - 1) * blocks.layout.hop)) +
+                         batch * static_cast<double>(blocks.layout.hop) / lanes;
+  const double mixture = kQueueSlack * (whole ? length : waiting + kPieceFrames) * ratio * static_cast<double>(input.channels);
   const double chunkers = lanes * waiting * channels;
-  const double stitchers =
-      lanes * stems * channels * (whole ? length : kQueueSlack * (length + kPieceFrames / ratio));
+  const double stitchers = lanes * stems * channels * (whole ? length : kQueueSlack * (length + kPieceFrames / ratio));
   const double in_work = batch * length * channels * (1.0 + stems);
   const double pieces = 4.0 * kPieceFrames * static_cast<double>(input.channels) * (1.0 + stems);
   const double working = batch * static_cast<double>(separator.working_bytes(blocks.layout.length));
@@ -140,8 +131,8 @@ std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& 
   return static_cast<std::size_t>(working + sizeof(float) * (mixture + queues + in_work + pieces));
 }
 
-std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
-                         const SeparationOptions& options, std::size_t max_bytes) {
+std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames, const SeparationOptions& options,
+                         std::size_t max_bytes) {
   SeparationOptions tried = options;
   if (tried.batch == 0) tried.batch = own_batch(separator);
   if (max_bytes == 0) return tried.batch;
@@ -149,23 +140,19 @@ std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& inp
     const std::size_t needed = already + estimate_memory(separator, input, frames, tried);
     if (needed <= max_bytes) return tried.batch;
     if (tried.batch == 1)
-      throw Error{
-          ErrorCode::kResource,
-          fmt::format("needs about {}, more than the {} allowed; {}", megabytes(needed), megabytes(max_bytes),
-                      needs_whole_track(separator)
-                          ? "this method holds the whole track: choose one that streams, or cut the input"
-                          : "allow more, or ask for fewer shifts")};
+      throw Error{ErrorCode::kResource,
+                  fmt::format("needs about {}, more than the {} allowed; {}", megabytes(needed), megabytes(max_bytes),
+                              needs_whole_track(separator) ? "this method holds the whole track: choose one that streams, or cut the input"
+                                                           : "allow more, or ask for fewer shifts")};
   }
 }
 
-SeparationPlan plan_file(const std::filesystem::path& input, const Method& method,
-                         const SeparateOptions& options, RunContext& run) {
+SeparationPlan plan_file(const std::filesystem::path& input, const Method& method, const SeparateOptions& options, RunContext& run) {
   options.validate();
   const auto reader = io::open_reader(input, {.cancel = run.cancel});
   const io::AudioInfo& info = reader->info();
   const StreamFormat format{.sample_rate = info.sample_rate, .channels = info.channels};
-  const auto separator = method.make(format, ParameterValues::resolve(method.parameters, options.parameters),
-                                     options.separation.seed);
+  const auto separator = method.make(format, ParameterValues::resolve(method.parameters, options.parameters), options.separation.seed);
   const SeparatorInfo& wants = separator->info();
   const StemMixer checks_the_stems(wants.stems, options.selection);
   SeparationOptions separation = options.separation;
@@ -173,22 +160,21 @@ SeparationPlan plan_file(const std::filesystem::path& input, const Method& metho
   const Blocks blocks = blocks_of(wants, format, info.frames, separation);
   const bool whole = needs_whole_track(wants);
 
-  const double excerpt_s =
-      whole ? kTrialSeconds : static_cast<double>(blocks.layout.length) / wants.sample_rate;
+  const double excerpt_s = whole ? kTrialSeconds : static_cast<double>(blocks.layout.length) / wants.sample_rate;
   AudioBuffer excerpt(info.channels, static_cast<std::size_t>(std::ceil(excerpt_s * info.sample_rate)));
   const std::size_t got = reader->read(excerpt);
   if (got == 0) throw Error{ErrorCode::kFormat, "holds no audio", input.string()};
   const auto started = std::chrono::steady_clock::now();
-  separate(excerpt.view().slice(0, got), info.sample_rate, *separator,
-           {.overlap = separation.overlap, .batch = separation.batch}, run);
+  separate(excerpt.view().slice(0, got), info.sample_rate, *separator, {.overlap = separation.overlap, .batch = separation.batch}, run);
   const double trial_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 
-  const double runs = static_cast<double>(std::max<std::size_t>(1, separation.shifts)) * (!separation.augment ? 1 : wants.channels > 1 ? 3 : 2);
+  const double runs = static_cast<double>(std::max<std::size_t>(1, separation.shifts)) * (!separation.augment  ? 1
+                                                                                          : wants.channels > 1 ? 3
+                                                                                                               : 2);
   const auto count = [&](std::uint64_t frames) {
     return static_cast<double>(blocks.layout.count(blocks_of(wants, format, frames, separation).frames));
   };
-  const double share =
-      whole ? static_cast<double>(info.frames) / static_cast<double>(got) : count(info.frames) / count(got);
+  const double share = whole ? static_cast<double>(info.frames) / static_cast<double>(got) : count(info.frames) / count(got);
   return {.method = method.name,
           .frames = info.frames,
           .duration_s = info.seconds(),

@@ -34,8 +34,7 @@ class PostSeparator final : public Separator {
  public:
   PostSeparator(std::unique_ptr<Separator> inner, const StreamFormat& format, const PostStage& stage)
       : inner_(std::move(inner)), stage_(stage), stft_(stft_options(format.sample_rate, stage.window_ms)) {
-    info_ = {.stems = inner_->info().stems, .sample_rate = format.sample_rate, .channels = format.channels,
-             .blocks = WholeTrack{}};
+    info_ = {.stems = inner_->info().stems, .sample_rate = format.sample_rate, .channels = format.channels, .blocks = WholeTrack{}};
     info_.working_bytes = [this, format, stems = info_.stems.size()](std::size_t frames) {
       // A spectrogram with 75 % overlap holds 4 complex values per sample: the mixture's and each stem's, with magnitudes.
       const std::size_t spectra = frames * format.channels * 4 * (2 + 3 * stems) * sizeof(float);
@@ -72,8 +71,8 @@ class PostSeparator final : public Separator {
     for (Stem& stem : stems) {
       run.cancel.check();
       const dsp::Spectrogram<float> x = stft_.forward(stem.audio, run.pool);
-      mask::griffin_lim<float>(magnitudes(x), x, stft_, stem.audio.view(),
-                               {.iterations = stage_.iterations > 0 ? stage_.iterations : 32}, run.pool);
+      mask::griffin_lim<float>(magnitudes(x), x, stft_, stem.audio.view(), {.iterations = stage_.iterations > 0 ? stage_.iterations : 32},
+                               run.pool);
     }
   }
 
@@ -94,9 +93,8 @@ PostStage PostStage::named(std::string_view name) {
 Method with_post(Method method, const PostStage& stage) {
   method.name += stage.kind == PostStage::Kind::kWienerEm ? "+wiener_em" : "+griffin_lim";
   method.whole_track = true;
-  method.make = [make = std::move(method.make), stage](
-                    const StreamFormat& format, const ParameterValues& values,
-                    std::uint64_t seed) -> std::unique_ptr<Separator> {
+  method.make = [make = std::move(method.make), stage](const StreamFormat& format, const ParameterValues& values,
+                                                       std::uint64_t seed) -> std::unique_ptr<Separator> {
     return std::make_unique<PostSeparator>(make(format, values, seed), format, stage);
   };
   return method;

@@ -40,8 +40,7 @@ std::size_t first_not_finite(AudioView audio) {
     const std::span<const float> row = audio.channel(c);
     std::uint32_t any = 0;
     for (const float x : row) any |= bad(x);
-    if (any)
-      return c * audio.frames() + static_cast<std::size_t>(std::ranges::find_if(row, bad) - row.begin());
+    if (any) return c * audio.frames() + static_cast<std::size_t>(std::ranges::find_if(row, bad) - row.begin());
   }
   return audio.channels() * audio.frames();
 }
@@ -54,8 +53,7 @@ struct Variant {
 
 /// One run of the separator over some channels, with blocks at its own places.
 struct Lane {
-  std::vector<std::size_t>
-      channels;  ///< of the input; the separator gets the last one again where it wants more
+  std::vector<std::size_t> channels;  ///< of the input; the separator gets the last one again where it wants more
   Variant variant;
   Chunker chunker;
   std::vector<Stitcher> stitchers = {};  ///< one per stem, once blocks are there
@@ -66,8 +64,7 @@ struct Lane {
 }  // namespace
 
 void SeparationOptions::validate() const {
-  if (overlap && !(*overlap >= 0.0 && *overlap < 1.0))
-    throw Error{ErrorCode::kUsage, "must be at least 0 and below 1", "overlap"};
+  if (overlap && !(*overlap >= 0.0 && *overlap < 1.0)) throw Error{ErrorCode::kUsage, "must be at least 0 and below 1", "overlap"};
   if (shifts > 1000) throw Error{ErrorCode::kUsage, "must be at most 1000", "shifts"};
 }
 
@@ -76,8 +73,7 @@ namespace {
 /// One separator that is given blocks.
 class BlockStream : public SeparationStream::Impl {
  public:
-  BlockStream(Separator& used, const StreamFormat& format, const SeparationOptions& wanted,
-              const NormalizationStats& measured)
+  BlockStream(Separator& used, const StreamFormat& format, const SeparationOptions& wanted, const NormalizationStats& measured)
       : separator(used),
         info(used.info()),
         input(format),
@@ -89,8 +85,7 @@ class BlockStream : public SeparationStream::Impl {
     if (info.normalize == Normalization::kMsst) stats.std = stats.population_std();
     options.validate();
     if (input.channels == 0) throw Error{ErrorCode::kUnsupported, "the recording has no channels"};
-    if (info.channels == 0 || info.stems.empty())
-      throw Error{ErrorCode::kInternal, "a separator without channels or stems"};
+    if (info.channels == 0 || info.stems.empty()) throw Error{ErrorCode::kInternal, "a separator without channels or stems"};
     for (std::size_t i = 0; i < info.stems.size(); ++i)
       outward.emplace_back(whole_rate(info.sample_rate), whole_rate(input.sample_rate), input.channels);
     make_lanes();
@@ -98,8 +93,8 @@ class BlockStream : public SeparationStream::Impl {
 
   void push(AudioView frames, RunContext& run) override {
     if (const std::size_t at = first_not_finite(frames); at < frames.channels() * frames.frames())
-      throw Error{ErrorCode::kFormat, fmt::format("sample {} of channel {} is not a finite number",
-                                                  mix.end() + at % frames.frames(), at / frames.frames() + 1)};
+      throw Error{ErrorCode::kFormat, fmt::format("sample {} of channel {} is not a finite number", mix.end() + at % frames.frames(),
+                                                  at / frames.frames() + 1)};
     mix.push(frames);
     feed(inward.process(frames), run);
   }
@@ -126,8 +121,7 @@ class BlockStream : public SeparationStream::Impl {
     const std::size_t ahead = static_cast<std::size_t>(mix.end() - mix.first());
     const std::size_t count = last ? ahead : std::min(ahead, pieces.front().frames());
 
-    SeparatedBlock block{AudioBuffer(std::as_const(mix).view(mix.first(), count)),
-                         Stems(info.stems, input.channels, count)};
+    SeparatedBlock block{AudioBuffer(std::as_const(mix).view(mix.first(), count)), Stems(info.stems, input.channels, count)};
     mix.drop_before(mix.first() + count);
     run.pool.parallel_for(info.stems.size(), [&](std::size_t i) {
       AudioBuffer& target = block.stems[i].audio;
@@ -143,6 +137,7 @@ class BlockStream : public SeparationStream::Impl {
     if (options.consistent) consistency.apply(block.mix, block.stems);
     return block;
   }
+
  private:
   struct Block {
     Lane* lane;
@@ -167,8 +162,8 @@ class BlockStream : public SeparationStream::Impl {
     runs = places * variants.size();
     const bool by_time = !chunked || blocks.policy == BlockPolicy::kDemucs;
     for (std::size_t run = 0; run < places; ++run) {
-      const std::size_t range = by_time ? 1 + static_cast<std::size_t>(kLongestShiftSeconds * info.sample_rate)
-                                        : ChunkLayout::of(blocks).hop;
+      const std::size_t range =
+          by_time ? 1 + static_cast<std::size_t>(kLongestShiftSeconds * info.sample_rate) : ChunkLayout::of(blocks).hop;
       const std::size_t offset = options.shifts > 0 ? rng.index(range) : 0;
       const ChunkLayout layout = chunked ? ChunkLayout::of(blocks, offset) : ChunkLayout::whole(offset);
       for (const auto& group : channel_groups(input.channels, info.channels))
@@ -178,9 +173,7 @@ class BlockStream : public SeparationStream::Impl {
   }
 
   /// Where the separator's channel comes from, and goes to.
-  std::size_t source_slot(const Lane& lane, std::size_t slot) const {
-    return lane.variant.reversed ? info.channels - 1 - slot : slot;
-  }
+  std::size_t source_slot(const Lane& lane, std::size_t slot) const { return lane.variant.reversed ? info.channels - 1 - slot : slot; }
 
   void feed(AudioBuffer frames, RunContext& run) {
     separated_frames += frames.frames();
@@ -222,12 +215,10 @@ class BlockStream : public SeparationStream::Impl {
       Lane& lane = *pending[b].lane;
       const ChunkLayout& layout = lane.chunker.layout();
       pending[b].audio = {};
-      if (results[b].names() != info.stems)
-        throw Error{ErrorCode::kInternal, "the separator gave other stems than it said"};
+      if (results[b].names() != info.stems) throw Error{ErrorCode::kInternal, "the separator gave other stems than it said"};
       if (lane.stitchers.empty()) {
         const std::vector<float> weights = block_weights(blocks, layout);
-        for (std::size_t i = 0; i < info.stems.size(); ++i)
-          lane.stitchers.emplace_back(layout, weights, info.channels);
+        for (std::size_t i = 0; i < info.stems.size(); ++i) lane.stitchers.emplace_back(layout, weights, info.channels);
       }
       for (std::size_t i = 0; i < info.stems.size(); ++i) {
         lane.stitchers[i].add(results[b][i].audio, pending[b].span);
@@ -286,13 +277,12 @@ class BlockStream : public SeparationStream::Impl {
 
 }  // namespace
 
-SeparationStream::SeparationStream(Separator& separator, const StreamFormat& input,
-                                   const SeparationOptions& options, const NormalizationStats& stats) {
+SeparationStream::SeparationStream(Separator& separator, const StreamFormat& input, const SeparationOptions& options,
+                                   const NormalizationStats& stats) {
   const SeparatorInfo& info = separator.info();
   if (std::holds_alternative<Ensemble>(info.blocks) || std::holds_alternative<Chain>(info.blocks))
     impl_ = make_composite_stream(info, input, options, stats);
-  else
-    impl_ = std::make_unique<BlockStream>(separator, input, options, stats);
+  else impl_ = std::make_unique<BlockStream>(separator, input, options, stats);
 }
 SeparationStream::~SeparationStream() = default;
 
@@ -301,13 +291,9 @@ void SeparationStream::push(AudioView frames, RunContext& run) {
   impl_->push(frames, run);
 }
 
-void SeparationStream::finish(RunContext& run) {
-  impl_->finish(run);
-}
+void SeparationStream::finish(RunContext& run) { impl_->finish(run); }
 
-bool SeparationStream::ready() const {
-  return impl_->ready();
-}
+bool SeparationStream::ready() const { return impl_->ready(); }
 
 SeparatedBlock SeparationStream::take(RunContext& run) {
   SeparatedBlock block = impl_->take(run);
@@ -317,8 +303,8 @@ SeparatedBlock SeparationStream::take(RunContext& run) {
   return block;
 }
 
-NormalizationStats measure_stream(const ReadBlock& read, const StreamFormat& input,
-                                  const SeparatorInfo& separator, const CancelToken& cancel) {
+NormalizationStats measure_stream(const ReadBlock& read, const StreamFormat& input, const SeparatorInfo& separator,
+                                  const CancelToken& cancel) {
   NormalizationMeter meter;
   if (separator.normalize == Normalization::kNone) return meter.stats();
   dsp::Resampler resampler(whole_rate(input.sample_rate), whole_rate(separator.sample_rate), input.channels);
@@ -331,8 +317,7 @@ NormalizationStats measure_stream(const ReadBlock& read, const StreamFormat& inp
   return meter.stats();
 }
 
-Stems separate(AudioView mix, double sample_rate, Separator& separator, const SeparationOptions& options,
-               RunContext& run) {
+Stems separate(AudioView mix, double sample_rate, Separator& separator, const SeparationOptions& options, RunContext& run) {
   const StreamFormat format{.sample_rate = sample_rate, .channels = mix.channels()};
   std::size_t at = 0;
   const ReadBlock read = [&](MutableAudioView block) {
@@ -341,16 +326,14 @@ Stems separate(AudioView mix, double sample_rate, Separator& separator, const Se
     at += count;
     return count;
   };
-  SeparationStream stream(separator, format, options,
-                          measure_stream(read, format, separator.info(), run.cancel));
+  SeparationStream stream(separator, format, options, measure_stream(read, format, separator.info(), run.cancel));
 
   Stems stems(separator.info().stems, mix.channels(), mix.frames());
   std::size_t done = 0;
   const auto drain = [&] {
     while (stream.ready()) {
       const SeparatedBlock block = stream.take(run);
-      for (std::size_t i = 0; i < stems.size(); ++i)
-        copy(block.stems[i].audio, stems[i].audio.view().slice(done, block.mix.frames()));
+      for (std::size_t i = 0; i < stems.size(); ++i) copy(block.stems[i].audio, stems[i].audio.view().slice(done, block.mix.frames()));
       done += block.mix.frames();
     }
   };

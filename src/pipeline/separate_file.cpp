@@ -34,8 +34,8 @@ io::WriterOptions writer_options(const io::AudioInfo& info, const SeparateOption
   const Container container = options.container.value_or(same);
   const io::SampleFormat format = io::closest_format(container, options.sample_format.value_or(info.format));
   if (options.sample_format && format != *options.sample_format)
-    throw Error{ErrorCode::kUsage, fmt::format("a file of type {} cannot hold {}", to_string(container),
-                                               to_string(*options.sample_format))};
+    throw Error{ErrorCode::kUsage,
+                fmt::format("a file of type {} cannot hold {}", to_string(container), to_string(*options.sample_format))};
   return {.container = container,
           .format = format,
           .sample_rate = info.sample_rate,
@@ -70,10 +70,8 @@ class Milliseconds {
 };
 
 /// What should add up to the mixture: all that was separated, or a stem and the rest.
-std::vector<AudioView> parts_of_mixture(const SeparatedBlock& block, const Stems& written,
-                                        const StemSelection& selection) {
-  if (!selection.two_stems.empty())
-    return {written.at(selection.two_stems), written.at("no_" + selection.two_stems)};
+std::vector<AudioView> parts_of_mixture(const SeparatedBlock& block, const Stems& written, const StemSelection& selection) {
+  if (!selection.two_stems.empty()) return {written.at(selection.two_stems), written.at("no_" + selection.two_stems)};
   std::vector<AudioView> parts;
   for (const Stem& stem : block.stems) parts.push_back(stem.audio);
   return parts;
@@ -97,9 +95,8 @@ struct Before {
   bool overwrite;
 };
 
-Before look_for_earlier(const fs::path& folder, const std::string& hash,
-                        const nlohmann::ordered_json& request, const SeparateOptions& options,
-                        std::span<const fs::path> targets) {
+Before look_for_earlier(const fs::path& folder, const std::string& hash, const nlohmann::ordered_json& request,
+                        const SeparateOptions& options, std::span<const fs::path> targets) {
   Before before{.done = {}, .overwrite = options.overwrite};
   if (options.resume) {
     EarlierResult earlier = find_earlier(folder, hash, request);
@@ -108,8 +105,7 @@ Before look_for_earlier(const fs::path& folder, const std::string& hash,
   }
   if (!before.overwrite)
     for (const fs::path& target : targets)
-      if (fs::exists(target))
-        throw Error{ErrorCode::kIo, "exists already (use --overwrite to replace it)", target.string()};
+      if (fs::exists(target)) throw Error{ErrorCode::kIo, "exists already (use --overwrite to replace it)", target.string()};
   return before;
 }
 
@@ -137,20 +133,18 @@ Job prepare(const fs::path& input, const Method& method, const SeparateOptions& 
   bool some_stems = false;
   if (const auto needed = mixer.needed(); needed.size() < separator->info().stems.size() && !options.separation.consistent)
     if (some_stems = separator->keep_only(needed); some_stems) mixer = StemMixer(separator->info().stems, options.selection);
-  return {std::move(reader), info,       format, std::move(separator), std::move(mixer),
-          some_stems,        writer_options(info, options)};
+  return {std::move(reader), info, format, std::move(separator), std::move(mixer), some_stems, writer_options(info, options)};
 }
 
 /// read → normalise, chunk, separate, stitch → derive → write. Gives the number of frames.
-std::uint64_t flow(Job& job, const SeparateOptions& options, SeparationOptions separation, StemFiles& files,
-                   ResidualMeter& residual, RunContext& run) {
+std::uint64_t flow(Job& job, const SeparateOptions& options, SeparationOptions separation, StemFiles& files, ResidualMeter& residual,
+                   RunContext& run) {
   const ReadBlock read = [&](MutableAudioView block) { return job.reader->read(block); };
   const NormalizationStats stats = measure_stream(read, job.format, job.separator->info(), run.cancel);
   if (job.separator->info().normalize != Normalization::kNone) job.reader->seek(0);
 
   const bool whole_track = job.whole_track();
-  RunContext inner{
-      .pool = run.pool, .progress = whole_track ? run.progress : Progress(), .cancel = run.cancel};
+  RunContext inner{.pool = run.pool, .progress = whole_track ? run.progress : Progress(), .cancel = run.cancel};
   SeparationStream stream(*job.separator, job.format, separation, stats);
   Milliseconds progress(run.progress, job.info);
   const auto drain = [&] {
@@ -181,8 +175,8 @@ std::uint64_t flow(Job& job, const SeparateOptions& options, SeparationOptions s
   return frames;
 }
 
-SeparationReport run_job(const fs::path& input, const fs::path& folder, const Method& method,
-                         const SeparateOptions& options, RunContext& run) {
+SeparationReport run_job(const fs::path& input, const fs::path& folder, const Method& method, const SeparateOptions& options,
+                         RunContext& run) {
   const auto started = std::chrono::steady_clock::now();
   Job job = prepare(input, method, options, run.cancel);
 
@@ -204,8 +198,7 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
     job.writing.overwrite = before.overwrite;
   }
   SeparationOptions separation = options.separation;
-  separation.batch =
-      choose_batch(job.separator->info(), job.format, job.info.frames, separation, options.max_memory_bytes);
+  separation.batch = choose_batch(job.separator->info(), job.format, job.info.frames, separation, options.max_memory_bytes);
 
   StemFiles files(folder, job.mixer.names(), job.writing);
   ResidualMeter residual;
@@ -232,18 +225,16 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
 
 void SeparateOptions::validate() const {
   separation.validate();
-  if (container == io::Container::kOther)
-    throw Error{ErrorCode::kUsage, "not a format that can be written", "format"};
+  if (container == io::Container::kOther) throw Error{ErrorCode::kUsage, "not a format that can be written", "format"};
   if (sample_format == io::SampleFormat::kLossy || (container && sample_format && io::is_lossy(*container)))
     throw Error{ErrorCode::kUsage, "lossy formats have no bit depth", "bit depth"};
-  if (!(gain_db >= -120.0 && gain_db <= 60.0))
-    throw Error{ErrorCode::kUsage, "lies between -120 and 60 dB", "gain"};
+  if (!(gain_db >= -120.0 && gain_db <= 60.0)) throw Error{ErrorCode::kUsage, "lies between -120 and 60 dB", "gain"};
   if (!selection.two_stems.empty() && !selection.stems.empty())
     throw Error{ErrorCode::kUsage, "choose stems or two stems, not both", "stems"};
 }
 
-SeparationReport separate_file(const fs::path& input, const fs::path& folder, const Method& method,
-                               const SeparateOptions& options, RunContext& run) {
+SeparationReport separate_file(const fs::path& input, const fs::path& folder, const Method& method, const SeparateOptions& options,
+                               RunContext& run) {
   try {
     return run_job(input, folder, method, options, run);
   } catch (const std::exception& exception) {

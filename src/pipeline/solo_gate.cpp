@@ -13,9 +13,7 @@ constexpr double kReachSeconds = 1;
 constexpr double kLeading = 0.6;  ///< mean share of its bins from which on a stem counts as heard for itself
 
 /// Columns on either side of which the window is 0.
-std::size_t reach(double sample_rate) {
-  return static_cast<std::size_t>(std::max(1.0, std::round(kReachSeconds * sample_rate / kHop)));
-}
+std::size_t reach(double sample_rate) { return static_cast<std::size_t>(std::max(1.0, std::round(kReachSeconds * sample_rate / kHop))); }
 
 /// From 0 to 1, with ½ at x = 1.
 double step(double x) {

@@ -20,8 +20,8 @@ constexpr float kLeastShare = 1e-8f;  ///< of the mixture's power in a bin: what
 
 }  // namespace
 
-SpectralCombiner::SpectralCombiner(std::vector<std::vector<double>> weights, std::size_t channels,
-                                   Ensemble::Combine combine, double sharpness)
+SpectralCombiner::SpectralCombiner(std::vector<std::vector<double>> weights, std::size_t channels, Ensemble::Combine combine,
+                                   double sharpness)
     : BlockStream(kCore, kContext,
                   channels * std::accumulate(weights.begin(), weights.end(), std::size_t{1},  // 1: the mixture
                                              [](std::size_t sum, const auto& stem) { return sum + stem.size(); }),
@@ -75,8 +75,7 @@ void SpectralCombiner::share(const dsp::Spectrogram<float>& all, std::size_t fra
     const auto mixture = all.frame(c, frame);
     std::ranges::copy(mixture, rest.begin());
     if (combine_ == Ensemble::Combine::kBlend) take_means(all, c, frame, rest, out);
-    for (std::size_t k = 0; k < bins; ++k)
-      least[k] = std::norm(mixture[k]) * kLeastShare + std::numeric_limits<float>::min();
+    for (std::size_t k = 0; k < bins; ++k) least[k] = std::norm(mixture[k]) * kLeastShare + std::numeric_limits<float>::min();
     std::ranges::fill(shares, 0.0f);
     std::ranges::fill(greatest, -std::numeric_limits<float>::infinity());
     std::ranges::fill(sums, 0.0f);

@@ -27,8 +27,8 @@ class SpectralCombiner final : public BlockStream {
   AudioBuffer process(AudioBuffer block, ThreadPool& pool) override;
   void choose(const dsp::Spectrogram<float>& all, std::size_t frame, dsp::Spectrogram<float>& out) const;
   void share(const dsp::Spectrogram<float>& all, std::size_t frame, dsp::Spectrogram<float>& out) const;
-  void take_means(const dsp::Spectrogram<float>& all, std::size_t channel, std::size_t frame,
-                  std::span<std::complex<float>> rest, dsp::Spectrogram<float>& out) const;
+  void take_means(const dsp::Spectrogram<float>& all, std::size_t channel, std::size_t frame, std::span<std::complex<float>> rest,
+                  dsp::Spectrogram<float>& out) const;
 
   std::vector<std::vector<double>> weights_;  ///< of each stem they add up to 1
   std::size_t channels_;

@@ -9,12 +9,10 @@ namespace unbraid {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> stem_paths(const fs::path& folder, const std::vector<std::string>& names,
-                                 io::Container container) {
+std::vector<fs::path> stem_paths(const fs::path& folder, const std::vector<std::string>& names, io::Container container) {
   const bool one_file = container == io::Container::kStemMp4;
   if (folder == "-") {
-    if (names.size() != 1 && !one_file)
-      throw Error{ErrorCode::kUsage, "standard output takes one stem; choose it", "-"};
+    if (names.size() != 1 && !one_file) throw Error{ErrorCode::kUsage, "standard output takes one stem; choose it", "-"};
     return {"-"};
   }
   if (one_file) {  // "out", "out/" and "out/." have one name, and "." has one at all
@@ -49,9 +47,8 @@ StemFiles::StemFiles(const fs::path& folder, const std::vector<std::string>& nam
   }
   if (format.sample_rate == options.sample_rate) return;
   for (Stream& stream : streams_)
-    stream.resampler =
-        std::make_unique<dsp::Resampler>(static_cast<std::uint32_t>(options.sample_rate),
-                                         static_cast<std::uint32_t>(format.sample_rate), options.channels);
+    stream.resampler = std::make_unique<dsp::Resampler>(static_cast<std::uint32_t>(options.sample_rate),
+                                                        static_cast<std::uint32_t>(format.sample_rate), options.channels);
 }
 
 StemFiles::~StemFiles() {
@@ -70,10 +67,8 @@ void StemFiles::write(AudioView mix, const Stems& stems, ThreadPool& pool) {
     Stream& stream = streams_[i];
     const AudioView audio = !stem_file_ ? stems[i].audio.view() : i == 0 ? mix : stems[i - 1].audio.view();
     stream.level.add(audio);
-    if (stream.resampler)
-      pieces[i] = stream.resampler->process(audio);
-    else if (stem_file_)
-      pieces[i] = AudioBuffer(audio);
+    if (stream.resampler) pieces[i] = stream.resampler->process(audio);
+    else if (stem_file_) pieces[i] = AudioBuffer(audio);
     if (stream.writer) stream.writer->write(stream.resampler ? pieces[i].view() : audio);
   });
   if (stem_file_) write_together(pieces);
@@ -117,8 +112,6 @@ std::vector<StemReport> StemFiles::finish() {
   return reports;
 }
 
-void StemFiles::keep() {
-  kept_ = true;
-}
+void StemFiles::keep() { kept_ = true; }
 
 }  // namespace unbraid

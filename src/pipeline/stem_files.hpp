@@ -22,8 +22,7 @@ class StemFiles {
  public:
   /// Writes to stem_paths(). The sample rate of the options is that of the stems; where the container cannot
   /// hold it, they are resampled.
-  StemFiles(const std::filesystem::path& folder, const std::vector<std::string>& names,
-            const io::WriterOptions& options);
+  StemFiles(const std::filesystem::path& folder, const std::vector<std::string>& names, const io::WriterOptions& options);
   /// Removes what was written, and the folders made for it, unless keep() was called.
   ~StemFiles();
   StemFiles(const StemFiles&) = delete;
@@ -59,7 +58,7 @@ class StemFiles {
 
 /// The files that StemFiles will write: <folder>/<name><extension> for each name, <folder>/<folder>.stem.mp4,
 /// or "-" for the folder "-", which stands for standard output.
-std::vector<std::filesystem::path> stem_paths(const std::filesystem::path& folder,
-                                              const std::vector<std::string>& names, io::Container container);
+std::vector<std::filesystem::path> stem_paths(const std::filesystem::path& folder, const std::vector<std::string>& names,
+                                              io::Container container);
 
 }  // namespace unbraid

@@ -19,11 +19,9 @@ std::vector<double> window_of(BlockWindow shape, std::size_t length, double fade
   std::vector<double> window(length, 1.0);
   const double n = static_cast<double>(length);
   switch (shape) {
-    case BlockWindow::kBox:
-      break;
+    case BlockWindow::kBox: break;
     case BlockWindow::kHann:
-      for (std::size_t i = 0; i < length; ++i)
-        window[i] = 0.5 - 0.5 * std::cos(2.0 * std::numbers::pi * static_cast<double>(i) / n);
+      for (std::size_t i = 0; i < length; ++i) window[i] = 0.5 - 0.5 * std::cos(2.0 * std::numbers::pi * static_cast<double>(i) / n);
       break;
     case BlockWindow::kTriangular:
       for (std::size_t i = 0; i < length; ++i) window[i] = static_cast<double>(std::min(i + 1, length - i));
@@ -65,9 +63,8 @@ std::vector<float> block_weights(const Chunked& blocks, const ChunkLayout& layou
   const std::vector<double> window = window_of(blocks.window, layout.core(), blocks.fade);
   const double peak = std::ranges::max(window);
   std::vector<float> weights(window.size());
-  std::ranges::transform(window, weights.begin(), [&](double w) {
-    return static_cast<float>(std::pow(w / peak, blocks.transition_power));
-  });
+  std::ranges::transform(window, weights.begin(),
+                         [&](double w) { return static_cast<float>(std::pow(w / peak, blocks.transition_power)); });
   return weights;
 }
 
@@ -81,8 +78,7 @@ struct Stitcher::State {
 
   /// Where the core of block `index` begins in the signal; negative in the padding before it.
   std::int64_t core_start(std::uint64_t index) const {
-    return static_cast<std::int64_t>(index * layout.hop + layout.context) -
-           static_cast<std::int64_t>(layout.lead);
+    return static_cast<std::int64_t>(index * layout.hop + layout.context) - static_cast<std::int64_t>(layout.lead);
   }
   /// Everything before the core of the next block is final.
   std::uint64_t final_end() const {
@@ -126,8 +122,8 @@ void Stitcher::add(AudioView block, const BlockSpan& span) {
     throw Error{ErrorCode::kInternal, "a block of another shape"};
   ++s.added;
   const std::int64_t start = span.first + static_cast<std::int64_t>(span.skip);
-  const auto before = static_cast<std::size_t>(
-      std::clamp<std::int64_t>(-start, 0, static_cast<std::int64_t>(span.stitched)));  // frames before the signal
+  const auto before =
+      static_cast<std::size_t>(std::clamp<std::int64_t>(-start, 0, static_cast<std::int64_t>(span.stitched)));  // frames before the signal
   const std::size_t count = span.stitched - before;
   if (count > 0) {
     const auto first = static_cast<std::uint64_t>(start + static_cast<std::int64_t>(before));
@@ -162,21 +158,15 @@ std::size_t Stitcher::ready() const {
   return end > state_->sum.first() ? static_cast<std::size_t>(end - state_->sum.first()) : 0;
 }
 
-AudioView Stitcher::view(std::size_t frames) const {
-  return std::as_const(state_->sum).view(state_->sum.first(), frames);
-}
+AudioView Stitcher::view(std::size_t frames) const { return std::as_const(state_->sum).view(state_->sum.first(), frames); }
 
-void Stitcher::drop(std::size_t frames) {
-  state_->sum.drop_before(state_->sum.first() + frames);
-}
+void Stitcher::drop(std::size_t frames) { state_->sum.drop_before(state_->sum.first() + frames); }
 
-AudioBuffer stitch_chunks(std::span<const AudioBuffer> blocks, const ChunkLayout& layout,
-                          std::vector<float> weights, std::size_t frames) {
+AudioBuffer stitch_chunks(std::span<const AudioBuffer> blocks, const ChunkLayout& layout, std::vector<float> weights, std::size_t frames) {
   Stitcher stitcher(layout, std::move(weights), blocks.empty() ? 0 : blocks.front().channels());
   for (std::size_t k = 0; k < blocks.size(); ++k) stitcher.add(blocks[k], layout.span(k, frames));
   stitcher.finish(frames);
-  if (stitcher.ready() != frames)
-    throw Error{ErrorCode::kUsage, "the blocks are not those of a signal of this length"};
+  if (stitcher.ready() != frames) throw Error{ErrorCode::kUsage, "the blocks are not those of a signal of this length"};
   return AudioBuffer(stitcher.view(frames));
 }
 

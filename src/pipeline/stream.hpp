@@ -25,7 +25,6 @@ inline std::size_t batch_of_member(const SeparatorInfo& member, std::size_t batc
 
 /// For a separator whose blocks are an Ensemble or a Chain.
 std::unique_ptr<SeparationStream::Impl> make_composite_stream(const SeparatorInfo& info, const StreamFormat& input,
-                                                              const SeparationOptions& options,
-                                                              const NormalizationStats& stats);
+                                                              const SeparationOptions& options, const NormalizationStats& stats);
 
 }  // namespace unbraid

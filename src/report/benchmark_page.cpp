@@ -45,13 +45,9 @@ std::string p_cell(double p) {
   return fmt::format("<td data-v=\"{:.6g}\">{}</td>", p, p < 0.001 ? "&lt; 0.001" : fmt::format("{:.3f}", p));
 }
 
-bool is_method(const BenchmarkRun& run, std::size_t contender) {
-  return run.contenders[contender].kind == Contender::Kind::kMethod;
-}
+bool is_method(const BenchmarkRun& run, std::size_t contender) { return run.contenders[contender].kind == Contender::Kind::kMethod; }
 
-std::string label(const BenchmarkRun& run, const RankingRow& row) {
-  return run.contenders[row.contender].name + (row.chosen ? " *" : "");
-}
+std::string label(const BenchmarkRun& run, const RankingRow& row) { return run.contenders[row.contender].name + (row.chosen ? " *" : ""); }
 
 std::string summary(const BenchmarkRun& run, const std::vector<Ranking>& rankings, const std::string& metric) {
   std::string html = "<div class=\"wide\"><table class=\"sortable\"><thead><tr><th><button>method</button></th>";
@@ -68,9 +64,8 @@ std::string summary(const BenchmarkRun& run, const std::vector<Ranking>& ranking
       cells += cell(median, best ? " class=\"best\"" : "");
     }
     const double speed = run.realtime_factor(c);
-    html += fmt::format("<tr{}><td>{}{}</td>{}{}", is_method(run, c) ? "" : " class=\"bound\"",
-                        escape_html(run.contenders[c].name), star, cells,
-                        cell(evaluate::mean_over_targets(run, c, metric)));
+    html += fmt::format("<tr{}><td>{}{}</td>{}{}", is_method(run, c) ? "" : " class=\"bound\"", escape_html(run.contenders[c].name), star,
+                        cells, cell(evaluate::mean_over_targets(run, c, metric)));
     html += std::isfinite(speed) ? fmt::format("<td data-v=\"{:.6g}\">{}</td></tr>\n", speed, speed_text(speed))
                                  : std::string("<td data-v=\"\">—</td></tr>\n");
   }
@@ -98,8 +93,8 @@ std::string box_plots(const BenchmarkRun& run, const std::vector<Ranking>& ranki
     for (const auto* rows : {&ranking.bounds, &ranking.rows})
       for (const RankingRow& row : *rows)
         distributions.push_back({label(run, row), run.scores(row.contender, ranking.target, ranking.metric)});
-    html += fmt::format("<figure><h3>{}</h3>{}</figure>\n", escape_html(ranking.target),
-                        box_plot_svg(distributions, ranking.metric + " (dB)"));
+    html +=
+        fmt::format("<figure><h3>{}</h3>{}</figure>\n", escape_html(ranking.target), box_plot_svg(distributions, ranking.metric + " (dB)"));
   }
   return html + "</div>\n";
 }
@@ -111,9 +106,8 @@ std::string ranking_table(const BenchmarkRun& run, const Ranking& ranking) {
       escape_html(ranking.target));
   const auto add = [&](const RankingRow& row, bool bound) {
     const bool ties = !bound && !(row.p_best < kSignificant);
-    html += fmt::format("<tr{}><td>{}</td><td>{}</td><td>{}</td>{}", bound ? " class=\"bound\"" : "",
-                        escape_html(label(run, row)), bound ? "—" : fmt::to_string(row.rank), row.tracks,
-                        cell(row.median, ties ? " class=\"best\"" : ""));
+    html += fmt::format("<tr{}><td>{}</td><td>{}</td><td>{}</td>{}", bound ? " class=\"bound\"" : "", escape_html(label(run, row)),
+                        bound ? "—" : fmt::to_string(row.rank), row.tracks, cell(row.median, ties ? " class=\"best\"" : ""));
     html += std::isfinite(row.median_interval.low)
                 ? fmt::format("<td>{:.2f} … {:.2f}</td>", row.median_interval.low, row.median_interval.high)
                 : std::string("<td>—</td>");
@@ -131,8 +125,8 @@ std::string failures(const BenchmarkRun& run) {
   for (const auto& failure : run.failures) ++counts[{failure.contender, failure.reason}];
   std::string html = "<h2>Not separated or not scored</h2>\n<ul>\n";
   for (const auto& [key, tracks] : counts)
-    html += fmt::format("<li>{}, {} track{}: {}</li>\n", escape_html(run.contenders[key.first].name), tracks,
-                        tracks == 1 ? "" : "s", escape_html(key.second));
+    html += fmt::format("<li>{}, {} track{}: {}</li>\n", escape_html(run.contenders[key.first].name), tracks, tracks == 1 ? "" : "s",
+                        escape_html(key.second));
   return html + "</ul>\n";
 }
 
@@ -145,9 +139,10 @@ std::string quoted_table() {
       "<th><button>source</button></th></tr></thead><tbody>\n";
   const auto text = [](std::string_view s) { return escape_html(std::string(s)); };
   for (const QuotedScore& q : quoted_scores())
-    html += fmt::format("<tr><td>{}</td><td class=\"text\">{}</td><td class=\"text\">{}</td><td class=\"text\">{}</td>{}"
-                        "<td class=\"far\">{}</td></tr>\n",
-                        text(q.system), text(q.dataset), text(q.target), text(q.metric), cell(q.value), text(q.source));
+    html += fmt::format(
+        "<tr><td>{}</td><td class=\"text\">{}</td><td class=\"text\">{}</td><td class=\"text\">{}</td>{}"
+        "<td class=\"far\">{}</td></tr>\n",
+        text(q.system), text(q.dataset), text(q.target), text(q.metric), cell(q.value), text(q.source));
   return html + "</tbody></table></div>\n</div>\n";
 }
 
@@ -155,15 +150,14 @@ std::string quoted_table() {
 
 std::string benchmark_page(const BenchmarkRun& run, const BenchmarkReportOptions& options) {
   const auto rankings = evaluate::rank(run, options.metric);
-  const std::string title =
-      escape_html(options.dataset.empty() ? "Benchmark" : fmt::format("Benchmark on {}", options.dataset));
+  const std::string title = escape_html(options.dataset.empty() ? "Benchmark" : fmt::format("Benchmark on {}", options.dataset));
   const auto methods = std::ranges::count(run.contenders, Contender::Kind::kMethod, &Contender::kind);
   std::string html = fmt::format(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
       "content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n<style>{}{}</style>\n</head>\n<body>\n"
       "<h1>{}</h1>\n<p>{} method{}, {} track{}. Unbraid {}, scores of conformance {}.</p>\n",
-      title, kPageStyle, kBenchmarkStyle, title, methods, methods == 1 ? "" : "s", run.tracks.size(),
-      run.tracks.size() == 1 ? "" : "s", version(), metrics::kConformance);
+      title, kPageStyle, kBenchmarkStyle, title, methods, methods == 1 ? "" : "s", run.tracks.size(), run.tracks.size() == 1 ? "" : "s",
+      version(), metrics::kConformance);
   html += fmt::format(
       "<h2>Summary</h2>\n<p>{} in dB, median of the tracks; the best method of each target is marked. Bounds, in italics, "
       "are no methods: oracles know the stems, mix is the mixture itself. × real time: seconds of audio per second of one "
@@ -171,12 +165,15 @@ std::string benchmark_page(const BenchmarkRun& run, const BenchmarkReportOptions
       "known.</p>\n",
       escape_html(options.metric));
   html += summary(run, rankings, options.metric);
-  html += "<h2>Quality against speed</h2>\n<p>Up is better, right is faster. Rings: methods marked with *. Dashed: "
-          "bounds.</p>\n" + speed_plots(run, rankings, options.metric);
+  html +=
+      "<h2>Quality against speed</h2>\n<p>Up is better, right is faster. Rings: methods marked with *. Dashed: "
+      "bounds.</p>\n" +
+      speed_plots(run, rankings, options.metric);
   if (run.tracks.size() > 1) html += "<h2>Distributions</h2>\n" + box_plots(run, rankings);
-  html += "<h2>Rankings</h2>\n<p>By the median. p: Wilcoxon's signed-rank test on the tracks that both have, against the "
-          "best method (corrected by Holm) and against the one ranked above. Marked medians do not differ from the best "
-          "at the level of 5 %.</p>\n";
+  html +=
+      "<h2>Rankings</h2>\n<p>By the median. p: Wilcoxon's signed-rank test on the tracks that both have, against the "
+      "best method (corrected by Holm) and against the one ranked above. Marked medians do not differ from the best "
+      "at the level of 5 %.</p>\n";
   for (const Ranking& ranking : rankings) html += ranking_table(run, ranking);
   html += failures(run) + quoted_table();
   return html + fmt::format("<script>{}</script>\n</body>\n</html>\n", kPageScript);

@@ -81,18 +81,26 @@ constexpr const char* kStar = "* numbered stems: for every target the one that f
 }  // namespace
 
 std::string benchmark_json(const BenchmarkRun& run, const BenchmarkReportOptions& options) {
-  ordered_json document{{"schema", "unbraid.benchmark/1"}, {"version", version()},
-                        {"conformance", metrics::kConformance}, {"dataset", options.dataset},
-                        {"metric", options.metric}, {"tracks", run.tracks},
-                        {"methods", ordered_json::array()}, {"rankings", ordered_json::array()},
+  ordered_json document{{"schema", "unbraid.benchmark/1"},
+                        {"version", version()},
+                        {"conformance", metrics::kConformance},
+                        {"dataset", options.dataset},
+                        {"metric", options.metric},
+                        {"tracks", run.tracks},
+                        {"methods", ordered_json::array()},
+                        {"rankings", ordered_json::array()},
                         {"quoted", ordered_json::array()}};
   const auto names = metric_names(run);
   for (std::size_t c = 0; c < run.contenders.size(); ++c) {
     const Contender& contender = run.contenders[c];
-    ordered_json method{{"name", contender.name}, {"kind", kind_of(contender)}, {"chosen", false},
-                        {"parameters", contender.parameters}, {"targets", ordered_json::object()},
+    ordered_json method{{"name", contender.name},
+                        {"kind", kind_of(contender)},
+                        {"chosen", false},
+                        {"parameters", contender.parameters},
+                        {"targets", ordered_json::object()},
                         {"mean", finite(evaluate::mean_over_targets(run, c, options.metric))},
-                        {"realtime_factor", finite(run.realtime_factor(c))}, {"failed", ordered_json::object()}};
+                        {"realtime_factor", finite(run.realtime_factor(c))},
+                        {"failed", ordered_json::object()}};
     for (const auto& entry : run.entries)
       if (entry.contender == c && entry.chosen) method["chosen"] = true;
     for (const std::string& target : run.targets()) {
@@ -112,15 +120,24 @@ std::string benchmark_json(const BenchmarkRun& run, const BenchmarkReportOptions
   for (const auto& ranking : evaluate::rank(run, options.metric)) {
     ordered_json methods = ordered_json::array();
     for (const auto& row : ranking.rows)
-      methods.push_back({{"method", run.contenders[row.contender].name}, {"rank", row.rank}, {"tracks", row.tracks},
-                         {"median", finite(row.median)}, {"median_low", finite(row.median_interval.low)},
-                         {"median_high", finite(row.median_interval.high)}, {"mean", finite(row.mean)},
-                         {"p_best", finite(row.p_best)}, {"p_next", finite(row.p_next)}});
+      methods.push_back({{"method", run.contenders[row.contender].name},
+                         {"rank", row.rank},
+                         {"tracks", row.tracks},
+                         {"median", finite(row.median)},
+                         {"median_low", finite(row.median_interval.low)},
+                         {"median_high", finite(row.median_interval.high)},
+                         {"mean", finite(row.mean)},
+                         {"p_best", finite(row.p_best)},
+                         {"p_next", finite(row.p_next)}});
     document["rankings"].push_back({{"target", ranking.target}, {"metric", ranking.metric}, {"methods", methods}});
   }
   for (const QuotedScore& quoted : quoted_scores())
-    document["quoted"].push_back({{"system", quoted.system}, {"dataset", quoted.dataset}, {"target", quoted.target},
-                                  {"metric", quoted.metric}, {"value", quoted.value}, {"source", quoted.source}});
+    document["quoted"].push_back({{"system", quoted.system},
+                                  {"dataset", quoted.dataset},
+                                  {"target", quoted.target},
+                                  {"metric", quoted.metric},
+                                  {"value", quoted.value},
+                                  {"source", quoted.source}});
   return document.dump(2, ' ', false, ordered_json::error_handler_t::replace);
 }
 
@@ -134,13 +151,11 @@ std::string benchmark_csv(const BenchmarkRun& run) {
   std::string csv = "track,method,kind,target,metric,value\n";
   for (const auto& entry : run.entries) {
     const Contender& contender = run.contenders[entry.contender];
-    const std::string head =
-        fmt::format("{},{},{},", quoted(run.tracks[entry.track]), quoted(contender.name), kind_of(contender));
+    const std::string head = fmt::format("{},{},{},", quoted(run.tracks[entry.track]), quoted(contender.name), kind_of(contender));
     if (std::isfinite(entry.processor_s)) csv += fmt::format("{},processor_s,{:.4g}\n", head, entry.processor_s);
     for (const auto& target : entry.scores.targets)
       for (const auto& [metric, value] : target.metrics)
-        csv += fmt::format("{}{},{},{}\n", head, quoted(target.name), metric,
-                           std::isnan(value) ? "" : fmt::format("{:.6f}", value));
+        csv += fmt::format("{}{},{},{}\n", head, quoted(target.name), metric, std::isnan(value) ? "" : fmt::format("{:.6f}", value));
   }
   return csv;
 }
@@ -153,8 +168,8 @@ std::string benchmark_markdown(const BenchmarkRun& run, const BenchmarkReportOpt
     for (const std::string& cell : row) text += "| " + cell + " ";
     text += "|\n";
   }
-  return text + fmt::format("\n{}, dB, median of {} tracks. Speed: seconds of audio per second of one core.\n{}\n",
-                            options.metric, run.tracks.size(), kStar);
+  return text + fmt::format("\n{}, dB, median of {} tracks. Speed: seconds of audio per second of one core.\n{}\n", options.metric,
+                            run.tracks.size(), kStar);
 }
 
 std::string benchmark_text(const BenchmarkRun& run, const BenchmarkReportOptions& options) {
@@ -163,10 +178,10 @@ std::string benchmark_text(const BenchmarkRun& run, const BenchmarkReportOptions
   columns.push_back({"speed", Align::kRight});
   TextTable table(columns);
   for (auto& row : median_rows(run, options, [](std::string cell) { return "›" + cell; })) table.add_row(std::move(row));
-  return table.to_string() +
-         fmt::format("\n{}, dB, median of {} tracks; › the best method. Speed: seconds of audio per second of one core.\n"
-                     "{}\n",
-                     options.metric, run.tracks.size(), kStar);
+  return table.to_string() + fmt::format(
+                                 "\n{}, dB, median of {} tracks; › the best method. Speed: seconds of audio per second of one core.\n"
+                                 "{}\n",
+                                 options.metric, run.tracks.size(), kStar);
 }
 
 }  // namespace unbraid::report

@@ -37,20 +37,11 @@ std::string escape_html(const std::string& text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      default: out += c;
     }
   }
   return out;
@@ -61,8 +52,7 @@ std::string box_plot_svg(const std::vector<Distribution>& distributions, const s
   double low = INFINITY, high = -INFINITY;
   for (const Distribution& distribution : distributions) {
     std::vector<double>& values = sorted.emplace_back();
-    std::ranges::copy_if(distribution.values, std::back_inserter(values),
-                         [](double v) { return std::isfinite(v); });
+    std::ranges::copy_if(distribution.values, std::back_inserter(values), [](double v) { return std::isfinite(v); });
     std::ranges::sort(values);
     if (values.empty()) continue;
     low = std::min(low, values.front());
@@ -94,8 +84,8 @@ std::string box_plot_svg(const std::vector<Distribution>& distributions, const s
                    "<text x=\"{0:.2f}\" y=\"{3:g}\" text-anchor=\"middle\">{4:.4g}</text>\n",
                    x_of(tick), kTop, bottom_line, bottom_line + 15, std::abs(tick) < step / 2 ? 0 : tick);
   }
-  fmt::format_to(out, "<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\" fill=\"#666\">{}</text>\n",
-                 (left + kWidth - kRight) / 2, height - 8, escape_html(axis_label));
+  fmt::format_to(out, "<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\" fill=\"#666\">{}</text>\n", (left + kWidth - kRight) / 2,
+                 height - 8, escape_html(axis_label));
   for (std::size_t i = 0; i < distributions.size(); ++i) {
     const double y = kTop + kRow * (static_cast<double>(i) + 0.5);
     const std::vector<double>& values = sorted[i];
@@ -107,24 +97,20 @@ std::string box_plot_svg(const std::vector<Distribution>& distributions, const s
     const double q1 = quantile(values, 0.25), median = quantile(values, 0.5), q3 = quantile(values, 0.75);
     const double reach = 1.5 * (q3 - q1);
     const double least = *std::ranges::find_if(values, [&](double v) { return v >= q1 - reach; });
-    const double greatest =
-        *std::find_if(values.rbegin(), values.rend(), [&](double v) { return v <= q3 + reach; });
+    const double greatest = *std::find_if(values.rbegin(), values.rend(), [&](double v) { return v <= q3 + reach; });
     double mean = 0;
     for (const double value : values) mean += value / static_cast<double>(values.size());
-    fmt::format_to(
-        out,
-        "<path d=\"M{1:.2f} {0:g}H{2:.2f}M{3:.2f} {0:g}H{4:.2f}M{1:.2f} {5:g}v8M{4:.2f} {5:g}v8\" "
-        "stroke=\"#333\" fill=\"none\"/>",
-        y, x_of(least), x_of(q1), x_of(q3), x_of(greatest), y - 4);
-    fmt::format_to(
-        out,
-        "<rect x=\"{0:.2f}\" y=\"{1:g}\" width=\"{2:.2f}\" height=\"14\" fill=\"#9ecae1\" stroke=\"#333\"/>"
-        "<line x1=\"{3:.2f}\" x2=\"{3:.2f}\" y1=\"{1:g}\" y2=\"{4:g}\" stroke=\"#08306b\" stroke-width=\"2\"/>",
-        x_of(q1), y - 7, x_of(q3) - x_of(q1), x_of(median), y + 7);
+    fmt::format_to(out,
+                   "<path d=\"M{1:.2f} {0:g}H{2:.2f}M{3:.2f} {0:g}H{4:.2f}M{1:.2f} {5:g}v8M{4:.2f} {5:g}v8\" "
+                   "stroke=\"#333\" fill=\"none\"/>",
+                   y, x_of(least), x_of(q1), x_of(q3), x_of(greatest), y - 4);
+    fmt::format_to(out,
+                   "<rect x=\"{0:.2f}\" y=\"{1:g}\" width=\"{2:.2f}\" height=\"14\" fill=\"#9ecae1\" stroke=\"#333\"/>"
+                   "<line x1=\"{3:.2f}\" x2=\"{3:.2f}\" y1=\"{1:g}\" y2=\"{4:g}\" stroke=\"#08306b\" stroke-width=\"2\"/>",
+                   x_of(q1), y - 7, x_of(q3) - x_of(q1), x_of(median), y + 7);
     for (const double value : values) {
       if (value < least || value > greatest) {
-        fmt::format_to(out, "<circle cx=\"{:.2f}\" cy=\"{:g}\" r=\"2.5\" fill=\"none\" stroke=\"#333\"/>", x_of(value),
-                       y);
+        fmt::format_to(out, "<circle cx=\"{:.2f}\" cy=\"{:g}\" r=\"2.5\" fill=\"none\" stroke=\"#333\"/>", x_of(value), y);
       }
     }
     fmt::format_to(out,

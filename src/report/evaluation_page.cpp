@@ -34,8 +34,7 @@ std::string base64(const std::string& bytes) {
   std::string text;
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     std::uint32_t word = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      word = word << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 3; ++k) word = word << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
     for (std::size_t k = 0; k < 4; ++k) text += i + k <= bytes.size() ? kDigits[word >> (18 - 6 * k) & 63] : '=';
   }
   return text;
@@ -67,8 +66,7 @@ std::vector<std::string> target_names(Results results) {
   return names;
 }
 
-std::string aggregate_table(Results results, const std::vector<std::string>& metrics,
-                            const std::vector<std::string>& targets) {
+std::string aggregate_table(Results results, const std::vector<std::string>& metrics, const std::vector<std::string>& targets) {
   const evaluate::Summaries summaries = evaluate::aggregate(results);
   std::string html = "<div class=\"wide\"><table><thead><tr><th>target</th>";
   for (const auto& metric : metrics) html += fmt::format("<th>{}</th>", metric);
@@ -83,9 +81,8 @@ std::string aggregate_table(Results results, const std::vector<std::string>& met
       }
       const evaluate::Summary& s = found->second;
       const std::string interval = std::isfinite(s.median_interval.low)
-                                       ? fmt::format("95 % interval {:.2f} to {:.2f}, mean {:.2f} ± {:.2f}, ",
-                                                     s.median_interval.low, s.median_interval.high, s.mean,
-                                                     s.standard_deviation)
+                                       ? fmt::format("95 % interval {:.2f} to {:.2f}, mean {:.2f} ± {:.2f}, ", s.median_interval.low,
+                                                     s.median_interval.high, s.mean, s.standard_deviation)
                                        : "";
       html += fmt::format("<td title=\"{}{} {}\">{:.2f}</td>", interval, s.tracks, unit, s.median);
     }
@@ -96,8 +93,7 @@ std::string aggregate_table(Results results, const std::vector<std::string>& met
   return html + "</tbody></table></div>\n";
 }
 
-std::string box_plots(Results results, const std::vector<std::string>& metrics,
-                      const std::vector<std::string>& targets) {
+std::string box_plots(Results results, const std::vector<std::string>& metrics, const std::vector<std::string>& targets) {
   std::string html = "<div class=\"plots\">\n";
   for (const auto& metric : metrics) {
     std::vector<Distribution> distributions;
@@ -105,8 +101,7 @@ std::string box_plots(Results results, const std::vector<std::string>& metrics,
       Distribution distribution{name, {}};
       for (const TrackResult& track : results)
         for (const TargetResult& target : track.targets)
-          if (target.name == name && target.metrics.contains(metric))
-            distribution.values.push_back(target.metrics.at(metric));
+          if (target.name == name && target.metrics.contains(metric)) distribution.values.push_back(target.metrics.at(metric));
       distributions.push_back(std::move(distribution));
     }
     html += fmt::format("<figure>{}</figure>\n", box_plot_svg(distributions, metric));
@@ -115,8 +110,9 @@ std::string box_plots(Results results, const std::vector<std::string>& metrics,
 }
 
 std::string track_table(Results results, const std::vector<std::string>& metrics) {
-  std::string html = "<div class=\"wide\"><table class=\"sortable\"><thead><tr><th><button>track</button></th>"
-                     "<th><button>target</button></th>";
+  std::string html =
+      "<div class=\"wide\"><table class=\"sortable\"><thead><tr><th><button>track</button></th>"
+      "<th><button>target</button></th>";
   for (const auto& metric : metrics) html += fmt::format("<th><button>{}</button></th>", metric);
   html += "</tr></thead><tbody>\n";
   for (const TrackResult& track : results) {
@@ -146,15 +142,18 @@ std::string over_time(const TrackResult& track) {
   const auto x_of = [&](double s) { return kLeft + (kWidth - kLeft - 8) * s / last; };
   const auto y_of = [&](double v) { return kTop + (high - v) / (high - low) * (kHeight - kTop - kBottom); };
 
-  std::string svg = fmt::format("<figure><svg viewBox=\"0 0 {0:g} {1:g}\" width=\"{0:g}\" font-size=\"11\" role=\"img\" "
-                                "aria-label=\"SDR over time\">", kWidth, kHeight);
+  std::string svg = fmt::format(
+      "<figure><svg viewBox=\"0 0 {0:g} {1:g}\" width=\"{0:g}\" font-size=\"11\" role=\"img\" "
+      "aria-label=\"SDR over time\">",
+      kWidth, kHeight);
   const double step = high - low > 40 ? 20 : high - low > 20 ? 10 : 5;
   for (double tick = low; tick <= high; tick += step)
-    svg += fmt::format("<line x1=\"{0:g}\" x2=\"{1:g}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\" stroke=\"#ddd\"/><text x=\"{3:g}\" "
-                       "y=\"{4:.1f}\" text-anchor=\"end\">{5:g}</text>",
-                       kLeft, kWidth - 8, y_of(tick), kLeft - 5, y_of(tick) + 4, tick);
-  svg += fmt::format("<text x=\"{:g}\" y=\"{:g}\">0 s</text><text x=\"{:g}\" y=\"{:g}\" text-anchor=\"end\">{:.0f} s</text>",
-                     kLeft, kHeight - 6, kWidth - 8, kHeight - 6, last);
+    svg += fmt::format(
+        "<line x1=\"{0:g}\" x2=\"{1:g}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\" stroke=\"#ddd\"/><text x=\"{3:g}\" "
+        "y=\"{4:.1f}\" text-anchor=\"end\">{5:g}</text>",
+        kLeft, kWidth - 8, y_of(tick), kLeft - 5, y_of(tick) + 4, tick);
+  svg += fmt::format("<text x=\"{:g}\" y=\"{:g}\">0 s</text><text x=\"{:g}\" y=\"{:g}\" text-anchor=\"end\">{:.0f} s</text>", kLeft,
+                     kHeight - 6, kWidth - 8, kHeight - 6, last);
   std::string key;
   for (std::size_t i = 0; i < track.targets.size(); ++i) {
     const auto& sdr = track.targets[i].windows.sdr;
@@ -175,8 +174,7 @@ std::string over_time(const TrackResult& track) {
   return svg + fmt::format("</svg><figcaption class=\"key\">SDR in dB over time{}</figcaption></figure>\n", key);
 }
 
-std::string picture(std::span<const float> db, const evaluate::LevelGrid& grid, float low, float high,
-                    const std::string& caption) {
+std::string picture(std::span<const float> db, const evaluate::LevelGrid& grid, float low, float high, const std::string& caption) {
   const std::string png = encode_png(heat_map(db, grid.columns, grid.bands, {.low = low, .high = high}));
   return fmt::format("<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"><figcaption>{0}</figcaption></figure>\n",
                      escape_html(caption), base64(png));
@@ -190,12 +188,10 @@ std::string triptych(const TargetResult& target) {
   constexpr float kRange = 70, kDifference = 30;
   const float loudest = *std::ranges::max_element(s.db);
   std::vector<float> difference(s.db.size());
-  for (std::size_t i = 0; i < s.db.size(); ++i)
-    difference[i] = std::max(x.db[i], loudest - kRange) - std::max(s.db[i], loudest - kRange);
+  for (std::size_t i = 0; i < s.db.size(); ++i) difference[i] = std::max(x.db[i], loudest - kRange) - std::max(s.db[i], loudest - kRange);
   return "<div class=\"triptych\">\n" + picture(s.db, s, loudest - kRange, loudest, "reference") +
          picture(x.db, x, loudest - kRange, loudest, "estimate") +
-         picture(difference, s, -kDifference, kDifference, "difference: bright where the estimate is louder, ±30 dB") +
-         "</div>\n";
+         picture(difference, s, -kDifference, kDifference, "difference: bright where the estimate is louder, ±30 dB") + "</div>\n";
 }
 
 std::string track_section(const TrackResult& track, bool open) {
@@ -226,8 +222,8 @@ std::string evaluation_page(Results results, const EvaluationPageOptions& option
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
       "content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<h1>{}</h1>\n"
       "<p>{} track{}, {} target{}. Unbraid {}, scores of conformance {}.</p>\n",
-      title, kPageStyle, title, results.size(), results.size() == 1 ? "" : "s", targets.size(),
-      targets.size() == 1 ? "" : "s", version(), metrics::kConformance);
+      title, kPageStyle, title, results.size(), results.size() == 1 ? "" : "s", targets.size(), targets.size() == 1 ? "" : "s", version(),
+      metrics::kConformance);
   html += "<h2>Summary</h2>\n<p>Median of the tracks; point at a number for its 95 % interval and mean.</p>\n" +
           aggregate_table(results, metrics, targets);
   if (results.size() > 1) html += "<h2>Distributions</h2>\n" + box_plots(results, metrics, targets);

@@ -23,16 +23,14 @@ Colour colour_of(float position) {
   const float share = scaled - static_cast<float>(below);
   Colour colour;
   for (std::size_t c = 0; c < 3; ++c) {
-    colour[c] =
-        static_cast<std::uint8_t>(std::lround((1 - share) * kStops[below][c] + share * kStops[below + 1][c]));
+    colour[c] = static_cast<std::uint8_t>(std::lround((1 - share) * kStops[below][c] + share * kStops[below + 1][c]));
   }
   return colour;
 }
 
 }  // namespace
 
-Image heat_map(std::span<const float> values, std::size_t columns, std::size_t rows,
-               const HeatMapOptions& options) {
+Image heat_map(std::span<const float> values, std::size_t columns, std::size_t rows, const HeatMapOptions& options) {
   if (columns == 0 || rows == 0 || values.size() != columns * rows) {
     throw Error{ErrorCode::kUsage, "a heat map needs columns × rows values", "heat_map"};
   }
@@ -78,8 +76,7 @@ std::string encode_png(const Image& image) {
   // The first call asks for the size.
   for (int pass = 0; pass < 2; ++pass) {
     bytes.resize(size);
-    if (!png_image_write_to_memory(&header, pass == 0 ? nullptr : bytes.data(), &size, 0, image.rgb.data(), 0,
-                                   nullptr)) {
+    if (!png_image_write_to_memory(&header, pass == 0 ? nullptr : bytes.data(), &size, 0, image.rgb.data(), 0, nullptr)) {
       throw Error{ErrorCode::kInternal, std::string("cannot encode: ") + header.message, "encode_png"};
     }
   }

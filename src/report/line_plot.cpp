@@ -81,20 +81,23 @@ std::string line_plot_svg(const std::vector<Curve>& curves, const LinePlotOption
   const auto px = [&](double x) { return kLeft + (x - xs.low) / (xs.high - xs.low) * (right - kLeft); };
   const auto py = [&](double y) { return bottom - (y - ys.low) / (ys.high - ys.low) * (bottom - kTop); };
 
-  std::string svg = fmt::format("<svg width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" font-size=\"12\" role=\"img\" aria-label=\"{2}\">\n",
-                                kWidth, kHeight, escape_html(options.y_label));
+  std::string svg =
+      fmt::format("<svg width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" font-size=\"12\" role=\"img\" aria-label=\"{2}\">\n", kWidth,
+                  kHeight, escape_html(options.y_label));
   const double y_step = tick_step(ys.high - ys.low);
   for (double y = std::ceil(ys.low / y_step) * y_step; y <= ys.high; y += y_step) {
     const double value = options.logarithmic ? std::pow(10, y) : std::abs(y) < y_step / 2 ? 0 : y;
-    svg += fmt::format("<line x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ddd\"/>"
-                       "<text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{:.3g}</text>\n",
-                       kLeft, right, py(y), py(y), kLeft - 6, py(y) + 4, value);
+    svg += fmt::format(
+        "<line x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ddd\"/>"
+        "<text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{:.3g}</text>\n",
+        kLeft, right, py(y), py(y), kLeft - 6, py(y) + 4, value);
   }
   const double x_step = tick_step(xs.high - xs.low);
   for (double x = std::ceil(xs.low / x_step) * x_step; x <= xs.high; x += x_step)
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:g}</text>\n", px(x), bottom + 16, x);
   svg += fmt::format("<line x1=\"{0}\" x2=\"{1}\" y1=\"{2}\" y2=\"{2}\" stroke=\"#333\"/>\n", kLeft, right, bottom);
-  svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", (kLeft + right) / 2, kHeight - 8, escape_html(options.x_label));
+  svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", (kLeft + right) / 2, kHeight - 8,
+                     escape_html(options.x_label));
   svg += fmt::format("<text transform=\"translate(14 {}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n", (kTop + bottom) / 2,
                      escape_html(options.y_label));
 
@@ -107,10 +110,12 @@ std::string line_plot_svg(const std::vector<Curve>& curves, const LinePlotOption
       pen_down = std::isfinite(y);
     }
     const char* const dash = curves[c].dashed ? " stroke-dasharray=\"5 4\"" : "";
-    svg += fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.6\" stroke-linecap=\"round\"{}/>\n", path, colour, dash);
+    svg +=
+        fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.6\" stroke-linecap=\"round\"{}/>\n", path, colour, dash);
     const double row = kTop + 8 + 18 * static_cast<double>(c);
-    svg += fmt::format("<line x1=\"{0}\" x2=\"{1}\" y1=\"{2}\" y2=\"{2}\" stroke=\"{3}\" stroke-width=\"2\"{4}/><text x=\"{5}\" y=\"{6}\">{7}</text>\n",
-                       right + 10, right + 28, row, colour, dash, right + 34, row + 4, escape_html(curves[c].label));
+    svg += fmt::format(
+        "<line x1=\"{0}\" x2=\"{1}\" y1=\"{2}\" y2=\"{2}\" stroke=\"{3}\" stroke-width=\"2\"{4}/><text x=\"{5}\" y=\"{6}\">{7}</text>\n",
+        right + 10, right + 28, row, colour, dash, right + 34, row + 4, escape_html(curves[c].label));
   }
   return svg + "</svg>";
 }

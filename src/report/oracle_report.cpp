@@ -18,9 +18,7 @@ using evaluate::OracleMask;
 using evaluate::OracleResult;
 using evaluate::OracleRun;
 
-std::string decibels(double value) {
-  return std::isnan(value) ? "n/a" : fmt::format("{:.2f}", value);
-}
+std::string decibels(double value) { return std::isnan(value) ? "n/a" : fmt::format("{:.2f}", value); }
 
 /// What a mask is called in print.
 std::string title_of(const std::string& mask) {
@@ -38,24 +36,19 @@ std::string title_of(const std::string& mask) {
 }
 
 std::string interpretation(const OracleResult& result) {
-  const auto has = [&](const char* name) {
-    return std::ranges::find(result.masks, name, &OracleMask::name) != result.masks.end();
-  };
+  const auto has = [&](const char* name) { return std::ranges::find(result.masks, name, &OracleMask::name) != result.masks.end(); };
   std::string text =
       "What this means\n"
       "- Each mask knows the true stems: no separator that applies such a mask to the mixture's phase can\n"
       "  be expected to do better. Separators that estimate phase or waveforms are not bound by it.\n";
-  if (has("irm") && has("wiener1"))
-    text += "- IRM and Wiener p = 1 are one formula, |S| / sum |S|: the same result under two names.\n";
-  if (has("psm"))
-    text += "- The phase-sensitive mask is the real gain nearest to each stem, so it exceeds the others.\n";
+  if (has("irm") && has("wiener1")) text += "- IRM and Wiener p = 1 are one formula, |S| / sum |S|: the same result under two names.\n";
+  if (has("psm")) text += "- The phase-sensitive mask is the real gain nearest to each stem, so it exceeds the others.\n";
   text += "- SI-SDR ignores the gain of an estimate; higher is better.\n";
   if (result.seed_arithmetic)
     text +=
         "- 0.00 dB is what epsilon makes of a silent stem. It is no measurement, yet the notebook's mean "
         "counts it.\n";
-  else
-    text += "- A silent stem has no score and keeps out of the mean.\n";
+  else text += "- A silent stem has no score and keeps out of the mean.\n";
   return text;
 }
 
@@ -67,26 +60,21 @@ std::string oracle_text(const OracleResult& result) {
   const double rate = result.sample_rate;
   fmt::format_to(out, "{}\n\n", result.track);
   TextTable settings({{"transform"}, {""}});
-  settings.add_row({"window", fmt::format("{} samples ({:.1f} ms), Hann", result.window,
-                                          1000 * static_cast<double>(result.window) / rate)});
   settings.add_row(
-      {"hop", fmt::format("{} samples ({:.1f} ms), overlap {:.0f} %", result.hop,
-                          1000 * static_cast<double>(result.hop) / rate,
+      {"window", fmt::format("{} samples ({:.1f} ms), Hann", result.window, 1000 * static_cast<double>(result.window) / rate)});
+  settings.add_row(
+      {"hop", fmt::format("{} samples ({:.1f} ms), overlap {:.0f} %", result.hop, 1000 * static_cast<double>(result.hop) / rate,
                           100 * (1 - static_cast<double>(result.hop) / static_cast<double>(result.window)))});
-  settings.add_row({"spectrogram", fmt::format("{} bins (0 to {:g} Hz) x {} frames", result.window / 2 + 1,
-                                               rate / 2, result.frames)});
-  settings.add_row(
-      {"mixture",
-       fmt::format("{:.2f} s at {:g} Hz, {} channel{}{}", static_cast<double>(result.samples) / rate, rate,
-                   result.channels, result.channels == 1 ? "" : "s",
-                   result.trim_s > 0 ? fmt::format(", trimmed to {:g} s", result.trim_s) : "")});
+  settings.add_row({"spectrogram", fmt::format("{} bins (0 to {:g} Hz) x {} frames", result.window / 2 + 1, rate / 2, result.frames)});
+  settings.add_row({"mixture", fmt::format("{:.2f} s at {:g} Hz, {} channel{}{}", static_cast<double>(result.samples) / rate, rate,
+                                           result.channels, result.channels == 1 ? "" : "s",
+                                           result.trim_s > 0 ? fmt::format(", trimmed to {:g} s", result.trim_s) : "")});
   text += settings.to_string() + "\n";
 
   fmt::format_to(out, "{} stems loaded\n", result.stems.size());
   for (const std::string& stem : result.stems) fmt::format_to(out, "  {}\n", stem);
   for (const auto& [stem, reason] : result.skipped) fmt::format_to(out, "  {} skipped: {}\n", stem, reason);
-  fmt::format_to(out, "\nThe sum of the stems against the mixture: correlation {:.12f}, residual {}{}\n\n",
-                 result.correlation,
+  fmt::format_to(out, "\nThe sum of the stems against the mixture: correlation {:.12f}, residual {}{}\n\n", result.correlation,
                  std::isinf(result.residual_db) ? "none" : fmt::format("{:.1f} dB", result.residual_db),
                  result.correlation > 0.99 ? "" : "  WARNING: the stems do not sum to the mixture");
 
@@ -137,8 +125,7 @@ std::string oracle_summary_text(const OracleRun& run) {
 std::string oracle_csv(const OracleRun& run) {
   const auto cell = [](std::string value) {
     if (value.find_first_of("\",\r\n") == std::string::npos) return value;
-    for (std::size_t at = 0; (at = value.find('"', at)) != std::string::npos; at += 2)
-      value.insert(at, 1, '"');
+    for (std::size_t at = 0; (at = value.find('"', at)) != std::string::npos; at += 2) value.insert(at, 1, '"');
     return '"' + value + '"';
   };
   std::string csv = "track,mask,stem,si_sdr_db\r\n";
@@ -161,8 +148,8 @@ std::string oracle_html(const OracleRun& run) {
       "table{border-collapse:collapse}td,th{padding:.15em .8em;border-bottom:1px solid #ddd;text-align:right}"
       "td:first-child,th:first-child{text-align:left}svg{max-width:100%}</style></head><body>\n";
   auto out = std::back_inserter(html);
-  fmt::format_to(out, "<h1>Oracle bounds</h1>\n<p>Ideal masks on {} tracks; {} arithmetic.</p>\n",
-                 run.results.size(), run.options.seed_arithmetic ? "the notebook's" : "exact");
+  fmt::format_to(out, "<h1>Oracle bounds</h1>\n<p>Ideal masks on {} tracks; {} arithmetic.</p>\n", run.results.size(),
+                 run.options.seed_arithmetic ? "the notebook's" : "exact");
   std::vector<Distribution> means, stems;
   for (std::size_t m = 0; m < run.options.masks.size(); ++m) {
     means.push_back({run.options.masks[m], {}});
@@ -179,14 +166,12 @@ std::string oracle_html(const OracleRun& run) {
   for (const std::string& mask : run.options.masks) html += "<th>" + escape_html(mask) + "</th>";
   html += "</tr>\n";
   for (const OracleResult& result : run.results) {
-    fmt::format_to(out, "<tr><td>{}</td><td>{}</td><td>{:.12f}</td>", escape_html(result.track),
-                   result.stems.size(), result.correlation);
+    fmt::format_to(out, "<tr><td>{}</td><td>{}</td><td>{:.12f}</td>", escape_html(result.track), result.stems.size(), result.correlation);
     for (const OracleMask& mask : result.masks) html += "<td>" + decibels(mask.mean_db) + "</td>";
     html += "</tr>\n";
   }
   html += "<tr><th>mean</th><th></th><th></th>";
-  for (const auto& a : evaluate::aggregate(run))
-    fmt::format_to(out, "<th>{:.2f} ± {:.2f}</th>", a.mean_db, a.deviation_db);
+  for (const auto& a : evaluate::aggregate(run)) fmt::format_to(out, "<th>{:.2f} ± {:.2f}</th>", a.mean_db, a.deviation_db);
   html += "</tr></table>\n";
   for (const auto& [track, error] : run.failed) {
     fmt::format_to(out, "<p>{} failed: {}</p>\n", escape_html(track), escape_html(error));

@@ -32,9 +32,8 @@ Json track_json(const evaluate::TrackResult& track) {
                        {"not_applicable", target.not_applicable.empty() ? Json(nullptr) : Json(target.not_applicable)},
                        {"metrics", metrics}});
   }
-  return {{"name", track.name},       {"sample_rate", track.sample_rate}, {"duration_s", track.seconds},
-          {"missing", track.missing}, {"extra", track.extra},             {"warnings", track.warnings},
-          {"targets", targets}};
+  return {{"name", track.name},   {"sample_rate", track.sample_rate}, {"duration_s", track.seconds}, {"missing", track.missing},
+          {"extra", track.extra}, {"warnings", track.warnings},       {"targets", targets}};
 }
 
 /// count: what its number of scores is called.
@@ -87,14 +86,13 @@ std::string museval_json(const evaluate::TrackResult& track) {
   for (const evaluate::TargetResult& target : track.targets) {
     std::string frames;
     for (std::size_t w = 0; w < target.windows.sdr.size(); ++w) {
-      frames += fmt::format(
-          R"({}{{"time": {:.5f}, "duration": {:.5f}, "metrics": {{"SDR": {}, "SIR": {}, "SAR": {}, "ISR": {}}}}})",
-          w == 0 ? "" : ",\n      ", track.window_start_s[w], track.window_s > 0 ? track.window_s : track.seconds,
-          rounded(target.windows.sdr[w]), rounded(target.windows.sir[w]), rounded(target.windows.sar[w]),
-          rounded(target.windows.isr[w]));
+      frames += fmt::format(R"({}{{"time": {:.5f}, "duration": {:.5f}, "metrics": {{"SDR": {}, "SIR": {}, "SAR": {}, "ISR": {}}}}})",
+                            w == 0 ? "" : ",\n      ", track.window_start_s[w], track.window_s > 0 ? track.window_s : track.seconds,
+                            rounded(target.windows.sdr[w]), rounded(target.windows.sir[w]), rounded(target.windows.sar[w]),
+                            rounded(target.windows.isr[w]));
     }
-    targets += fmt::format("{}    {{\"name\": {}, \"frames\": [\n      {}]}}", targets.empty() ? "" : ",\n",
-                           Json(target.name).dump(), frames);
+    targets +=
+        fmt::format("{}    {{\"name\": {}, \"frames\": [\n      {}]}}", targets.empty() ? "" : ",\n", Json(target.name).dump(), frames);
   }
   return fmt::format("{{\n  \"targets\": [\n{}\n  ]\n}}\n", targets);
 }
@@ -128,7 +126,8 @@ std::string summary_markdown(std::span<const evaluate::TrackResult> results) {
   };
   for (const auto& [target, scores] : summaries) add_row(target, scores);
   if (summaries.size() > 1) add_row("*all*", overall);
-  return head + "\n" + rule + "\n" + rows + "\nMedian of the tracks (mean ± standard deviation)" + (summaries.size() > 1 ? "; *all*: of every target's scores alike.\n" : ".\n");
+  return head + "\n" + rule + "\n" + rows + "\nMedian of the tracks (mean ± standard deviation)" +
+         (summaries.size() > 1 ? "; *all*: of every target's scores alike.\n" : ".\n");
 }
 
 std::vector<evaluate::Score> read_scores(const std::filesystem::path& path) {

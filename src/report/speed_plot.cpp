@@ -45,8 +45,8 @@ std::string speed_text(double realtime_factor) {
   return realtime_factor >= 100 ? fmt::format("{:.0f}", realtime_factor) : fmt::format("{:.3g}", realtime_factor);
 }
 
-std::string speed_plot_svg(const std::vector<SpeedPoint>& points, const std::vector<QualityLine>& lines,
-                           const std::string& title, const std::string& quality_label) {
+std::string speed_plot_svg(const std::vector<SpeedPoint>& points, const std::vector<QualityLine>& lines, const std::string& title,
+                           const std::string& quality_label) {
   std::vector<SpeedPoint> shown;
   std::ranges::copy_if(points, std::back_inserter(shown), [](const SpeedPoint& p) {
     return std::isfinite(p.quality) && std::isfinite(p.realtime_factor) && p.realtime_factor > 0;
@@ -109,9 +109,7 @@ std::string speed_plot_svg(const std::vector<SpeedPoint>& points, const std::vec
     taken.push_back(label);
     const double end = label.x < x ? label.x + label.width : label.x;
     const bool far = std::hypot(end - x, label.y - 4 - y) > 1.5 * kLine;
-    if (far)
-      fmt::format_to(out, "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ddd\"/>", x, y, end,
-                     label.y - 4);
+    if (far) fmt::format_to(out, "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ddd\"/>", x, y, end, label.y - 4);
     fmt::format_to(out,
                    "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" class=\"{}\"><title>{}: {:.2f} dB, {} × real "
                    "time</title></circle><text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",

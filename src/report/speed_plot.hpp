@@ -26,7 +26,7 @@ std::string speed_text(double realtime_factor);
 
 /// Speed on a logarithmic axis, a labelled dot per point, a dashed line per bound. Points without finite numbers are
 /// left out. Labels are moved apart while there is room.
-std::string speed_plot_svg(const std::vector<SpeedPoint>& points, const std::vector<QualityLine>& lines,
-                           const std::string& title, const std::string& quality_label);
+std::string speed_plot_svg(const std::vector<SpeedPoint>& points, const std::vector<QualityLine>& lines, const std::string& title,
+                           const std::string& quality_label);
 
 }  // namespace unbraid::report

@@ -11,15 +11,13 @@ namespace {
 
 std::size_t width_of(const std::string& text) {
   // Every byte but UTF-8's continuation bytes starts a code point.
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 }  // namespace
 
 void TextTable::add_row(std::vector<std::string> cells) {
-  if (cells.size() != columns_.size())
-    throw Error{ErrorCode::kInternal, "a row needs one cell per column", "TextTable"};
+  if (cells.size() != columns_.size()) throw Error{ErrorCode::kInternal, "a row needs one cell per column", "TextTable"};
   for (std::string& cell : cells) {
     std::ranges::replace_if(
         cell, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
@@ -46,10 +44,8 @@ std::string TextTable::to_string() const {
     text += line + '\n';
   };
   add_line([&](std::size_t i) { return columns_[i].title; });
-  text += std::string(std::accumulate(widths.begin(), widths.end(),
-                                      2 * (widths.size() - std::min<std::size_t>(widths.size(), 1))),
-                      '-') +
-          '\n';
+  text +=
+      std::string(std::accumulate(widths.begin(), widths.end(), 2 * (widths.size() - std::min<std::size_t>(widths.size(), 1))), '-') + '\n';
   for (const auto& row : rows_) add_line([&](std::size_t i) { return row[i]; });
   return text;
 }

@@ -42,7 +42,8 @@ Rows read_csv(const fs::path& path) {
       columns = cells.size();
       continue;
     }
-    if (cells.size() != columns) throw Error{ErrorCode::kFormat, fmt::format("row {} has {} cells, not {}", rows.size() + 2, cells.size(), columns), path.string()};
+    if (cells.size() != columns)
+      throw Error{ErrorCode::kFormat, fmt::format("row {} has {} cells, not {}", rows.size() + 2, cells.size(), columns), path.string()};
     rows.push_back(std::move(cells));
   }
   return rows;
@@ -94,8 +95,9 @@ std::vector<Curve> score_curves(const Rows& rows, Score score, Score of_mixture)
 }
 
 std::string score_table(const Rows& rows) {
-  std::string html = "<div class=\"wide\"><table><thead><tr><th>target</th><th>tracks</th><th>SDR</th><th>of the mixture</th>"
-                     "<th>SI-SDR</th><th>of the mixture</th></tr></thead><tbody>\n";
+  std::string html =
+      "<div class=\"wide\"><table><thead><tr><th>target</th><th>tracks</th><th>SDR</th><th>of the mixture</th>"
+      "<th>SI-SDR</th><th>of the mixture</th></tr></thead><tbody>\n";
   const auto cell = [](const std::string& text) { return text.empty() ? std::string("—") : fmt::format("{:.2f}", number(text)); };
   for (const auto& row : rows)
     if (row[0] == rows.back()[0])
@@ -111,12 +113,14 @@ std::string training_page(const fs::path& folder) {
   if (!fs::exists(log)) throw Error{ErrorCode::kNotFound, "is no folder of a training run: it has no log.csv", folder.string()};
   const Rows steps = read_csv(log), scores = read_csv(folder / "validation.csv");
   const std::string name = escape_html(fs::absolute(folder).lexically_normal().filename().string());
-  std::string html = fmt::format("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-                                 "<title>{0}: training</title><style>{1}</style></head><body>\n<h1>{0}</h1>\n",
-                                 name, kPageStyle);
+  std::string html = fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+      "<title>{0}: training</title><style>{1}</style></head><body>\n<h1>{0}</h1>\n",
+      name, kPageStyle);
   html += fmt::format("<p>{} steps; written by Unbraid {}</p>\n", steps.empty() ? "0" : steps.back()[0], version());
   if (!scores.empty()) {
-    html += fmt::format("<h2>Validation</h2>\n<p>dB, medians over the tracks in which the target sounds, at step {}</p>\n", scores.back()[0]);
+    html +=
+        fmt::format("<h2>Validation</h2>\n<p>dB, medians over the tracks in which the target sounds, at step {}</p>\n", scores.back()[0]);
     html += score_table(scores);
     html += figure("SDR", line_plot_svg(score_curves(scores, kSdr, kMixSdr), {.x_label = "step", .y_label = "SDR / dB"}));
     html += figure("SI-SDR", line_plot_svg(score_curves(scores, kSiSdr, kMixSiSdr), {.x_label = "step", .y_label = "SI-SDR / dB"}));
@@ -132,8 +136,7 @@ std::string training_page(const fs::path& folder) {
   html += figure("Share of the time that waited for data",
                  line_plot_svg({column(steps, kWait, "waiting")}, {.x_label = "step", .y_label = "share"}));
   if (std::ifstream config(folder / "config.yaml"); config)
-    html += fmt::format("<h2>Configuration</h2>\n<pre>{}</pre>\n",
-                        escape_html(std::string(std::istreambuf_iterator<char>(config), {})));
+    html += fmt::format("<h2>Configuration</h2>\n<pre>{}</pre>\n", escape_html(std::string(std::istreambuf_iterator<char>(config), {})));
   return html + "</body></html>\n";
 }
 

@@ -87,8 +87,7 @@ struct BatchQueue::Impl {
   std::vector<std::thread> threads;
 };
 
-BatchQueue::BatchQueue(const Items& items, BatchShape shape, BatchPlan plan, std::uint64_t first, std::size_t workers,
-                       std::size_t ahead)
+BatchQueue::BatchQueue(const Items& items, BatchShape shape, BatchPlan plan, std::uint64_t first, std::size_t workers, std::size_t ahead)
     : impl_(std::make_unique<Impl>(items, shape, std::move(plan), first, ahead)) {
   for (std::size_t i = 0; i < workers; ++i) impl_->threads.emplace_back([impl = impl_.get()] { impl->work(); });
 }
@@ -105,9 +104,8 @@ BatchQueue::~BatchQueue() {
 Batch BatchQueue::next() {
   std::unique_lock lock(impl_->mutex);
   impl_->changed.notify_all();
-  impl_->changed.wait(lock, [&] {
-    return !impl_->queue.empty() && impl_->queue.front().done == impl_->queue.front().batch.indices.size();
-  });
+  impl_->changed.wait(lock,
+                      [&] { return !impl_->queue.empty() && impl_->queue.front().done == impl_->queue.front().batch.indices.size(); });
   Impl::Pending first = std::move(impl_->queue.front());
   impl_->queue.pop_front();
   lock.unlock();

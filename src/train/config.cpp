@@ -23,8 +23,7 @@ using models::Config;
 /// "a.b.0=c" put into the tree; what is not there yet is made, and refused later if nobody knows it.
 void set(YAML::Node root, const std::string& assignment) {
   const std::size_t equals = assignment.find('=');
-  if (equals == std::string::npos || equals == 0)
-    throw Error{ErrorCode::kUsage, "must be written as key.key=value", assignment};
+  if (equals == std::string::npos || equals == 0) throw Error{ErrorCode::kUsage, "must be written as key.key=value", assignment};
   std::vector<std::string> keys;
   for (std::size_t at = 0; at <= equals;) {
     const std::size_t dot = std::min(assignment.find('.', at), equals);
@@ -117,8 +116,8 @@ std::vector<SourceSpec> read_sources(const Config& config, const fs::path& root)
 }
 
 /// A mix recipe's keys without sources. Rate, channels and length are the model's unless they are given.
-data::MixRecipe read_recipe(const Config& config, const models::ModelTraits& traits, std::int64_t frames,
-                            std::uint64_t seed, const fs::path& root) {
+data::MixRecipe read_recipe(const Config& config, const models::ModelTraits& traits, std::int64_t frames, std::uint64_t seed,
+                            const fs::path& root) {
   YAML::Node node = YAML::Clone(config.node());
   node["sources"] = ".";
   const auto otherwise = [&](const char* key, const auto& value) {
@@ -158,8 +157,7 @@ void read_data(const Config& config, DataSpec& data, const fs::path& root) {
       throw Error{ErrorCode::kUsage, "every number must be at least 1", songs.name()};
     data.songs = blocks;
   }
-  if (config.has("mixtures") == data.songs.has_value())
-    throw Error{ErrorCode::kUsage, "needs either mixtures or songs", config.name()};
+  if (config.has("mixtures") == data.songs.has_value()) throw Error{ErrorCode::kUsage, "needs either mixtures or songs", config.name()};
 }
 
 void read_validation(const Config& config, ValidationSpec& validation, const fs::path& root) {
@@ -254,13 +252,13 @@ TrainConfig read(const Config& config, const fs::path& folder) {
     if (train.data.recipe.channels != static_cast<std::size_t>(traits.channels))
       throw Error{ErrorCode::kUsage, fmt::format("the model takes {} channels", traits.channels), data.name() + ": mixtures: channels"};
   }
-  if (validation.has("mixtures"))
-    train.validation.recipe = read_recipe(validation.section("mixtures"), traits, 0, train.seed + 1, root);
+  if (validation.has("mixtures")) train.validation.recipe = read_recipe(validation.section("mixtures"), traits, 0, train.seed + 1, root);
 
   training.refuse_others({"instruments", "target_instrument", "samplerate", "channels", "segment"});
   data.refuse_others({});
   validation.refuse_others({});
-  config.refuse_others({"audio", "model", "inference", "htdemucs", "hdemucs", "lora", "training", "data", "validation", "optimizer", "schedule"});
+  config.refuse_others(
+      {"audio", "model", "inference", "htdemucs", "hdemucs", "lora", "training", "data", "validation", "optimizer", "schedule"});
   return train;
 }
 
@@ -292,8 +290,8 @@ TrainConfig TrainConfig::load(const fs::path& path, const std::vector<std::strin
 data::DatasetPtr open_sources(const std::vector<SourceSpec>& sources) {
   std::vector<data::DatasetPtr> opened;
   for (const SourceSpec& source : sources) {
-    data::DatasetPtr tracks = data::open_mix_sources(
-        {.path = source.path, .format = source.format, .split = source.split, .submix = source.submix});
+    data::DatasetPtr tracks =
+        data::open_mix_sources({.path = source.path, .format = source.format, .split = source.split, .submix = source.submix});
     if (!source.only.empty() || !source.without.empty()) tracks = data::with_names(tracks, source.only, source.without);
     if (!source.rename.empty()) tracks = data::renamed(tracks, source.rename);
     if (tracks->size() == 0) throw Error{ErrorCode::kNotFound, "no track fits 'only' and 'without'", source.path.string()};

@@ -26,7 +26,7 @@ struct SourceSpec {
   std::filesystem::path path;
   std::string format = "auto";
   std::string split = {};
-  std::string submix = {};                          ///< "four_stems" or a file, as in mix recipes
+  std::string submix = {};                           ///< "four_stems" or a file, as in mix recipes
   std::vector<std::string> only = {}, without = {};  ///< patterns of track names
   std::map<std::string, std::string> rename = {};    ///< stems
 };
@@ -41,13 +41,13 @@ struct SongBlocks {
 
 struct DataSpec {
   std::vector<SourceSpec> sources;
-  std::uint64_t cache_bytes = 4ull << 30;  ///< of decoded audio, 16 bits per sample
-  std::size_t workers = 1;                 ///< threads that make items
-  std::size_t ahead = 4;                   ///< batches that may wait
+  std::uint64_t cache_bytes = 4ull << 30;                   ///< of decoded audio, 16 bits per sample
+  std::size_t workers = 1;                                  ///< threads that make items
+  std::size_t ahead = 4;                                    ///< batches that may wait
   std::map<std::string, std::vector<std::string>> targets;  ///< a target as a sum of stems, where it is none itself
-  data::MixRecipe recipe;                  ///< its sources are not used
-  std::uint64_t count = 0;                 ///< different items; 0: never the same twice
-  std::optional<SongBlocks> songs;         ///< instead of mixtures
+  data::MixRecipe recipe;                                   ///< its sources are not used
+  std::uint64_t count = 0;                                  ///< different items; 0: never the same twice
+  std::optional<SongBlocks> songs;                          ///< instead of mixtures
 };
 
 struct ValidationSpec {
@@ -62,7 +62,7 @@ struct ValidationSpec {
 
 struct TrainConfig {
   std::string architecture;
-  models::Config model;  ///< what the family builds the module from
+  models::Config model;             ///< what the family builds the module from
   models::ModelTraits traits = {};  ///< of that module
   std::uint64_t seed = 0;
   DataSpec data;
@@ -71,17 +71,17 @@ struct TrainConfig {
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
 
-  std::uint64_t steps = 0;  ///< 0, with data.songs: all their excerpts
+  std::uint64_t steps = 0;        ///< 0, with data.songs: all their excerpts
   std::uint64_t epoch_steps = 0;  ///< for the progress bar and the log
   std::int64_t batch = 4;         ///< items per process and forward pass
   std::int64_t accumulate = 1;    ///< forward passes per step
   double clip_norm = 0;           ///< of the whole gradient; 0: not clipped
   double average_decay = 0;       ///< of the weights' moving average, which validation and model files use; 0: none
   std::uint64_t checkpoint_steps = 500;
-  double divergence = 1e9;  ///< a loss beyond ±this stops training
-  std::filesystem::path start_from;  ///< weights that training begins with; empty: random ones
-  bool start_partial = false;        ///< they may lack tensors, or have others besides
-  bool bf16 = false;        ///< matrix products and convolutions in bfloat16
+  double divergence = 1e9;                  ///< a loss beyond ±this stops training
+  std::filesystem::path start_from;         ///< weights that training begins with; empty: random ones
+  bool start_partial = false;               ///< they may lack tensors, or have others besides
+  bool bf16 = false;                        ///< matrix products and convolutions in bfloat16
   std::map<std::string, std::string> card;  ///< name, author, licence, … for the model files
 
   std::string text;  ///< as it runs: the file with the overrides

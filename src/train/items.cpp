@@ -127,8 +127,7 @@ class SongItems : public Items {
         continue;
       }
       for (std::size_t from = 0; from < there.channels(); ++from)
-        for (std::size_t i = 0; i < there.frames(); ++i)
-          out.channel(c)[i] += there.channel(from)[i] / static_cast<float>(there.channels());
+        for (std::size_t i = 0; i < there.frames(); ++i) out.channel(c)[i] += there.channel(from)[i] / static_cast<float>(there.channels());
     }
     return out;
   }
@@ -146,8 +145,7 @@ class SongItems : public Items {
 
 }  // namespace
 
-Sums resolve_targets(const std::vector<std::string>& wanted,
-                     const std::map<std::string, std::vector<std::string>>& targets,
+Sums resolve_targets(const std::vector<std::string>& wanted, const std::map<std::string, std::vector<std::string>>& targets,
                      const std::vector<std::string>& stems) {
   Sums sums;
   for (const std::string& name : wanted) {
@@ -157,8 +155,11 @@ Sums resolve_targets(const std::vector<std::string>& wanted,
     for (const std::string& part : parts) {
       const auto found = std::ranges::find(stems, part);
       if (found == stems.end())
-        throw Error{ErrorCode::kUsage, fmt::format("the model gives '{}', and the data has no '{}' but {}; data.targets can say "
-                                                   "what to add up", name, part, fmt::join(stems, ", ")), "data"};
+        throw Error{ErrorCode::kUsage,
+                    fmt::format("the model gives '{}', and the data has no '{}' but {}; data.targets can say "
+                                "what to add up",
+                                name, part, fmt::join(stems, ", ")),
+                    "data"};
       sum.push_back(static_cast<std::size_t>(found - stems.begin()));
     }
     if (sum.empty()) throw Error{ErrorCode::kUsage, fmt::format("'{}' adds up nothing", name), "data.targets"};

@@ -28,8 +28,8 @@ struct NamedComparison {
   Comparison compare;
 };
 constexpr NamedComparison kComparisons[] = {
-    {"l1", l1}, {"mse", mse}, {"snr", negative_snr}, {"thresholded_snr", negative_thresholded_snr},
-    {"si_sdr", negative_si_sdr}, {"cosine", cosine}};
+    {"l1", l1},        {"mse", mse}, {"snr", negative_snr}, {"thresholded_snr", negative_thresholded_snr}, {"si_sdr", negative_si_sdr},
+    {"cosine", cosine}};
 
 Comparison comparison_named(const std::string& name) {
   const auto found = std::ranges::find(kComparisons, name, &NamedComparison::name);
@@ -158,7 +158,8 @@ class WeightedDistances : public torch::autograd::Function<WeightedDistances> {
           const auto from = static_cast<std::int64_t>(kept[i]), to = static_cast<std::int64_t>(kept[i + 1]);
           const float factor = static_cast<float>(2 * kept[i + 2]) * scale.data_ptr<float>()[item];
           add_difference(x[static_cast<std::size_t>(from)], x[static_cast<std::size_t>(to)], factor, count, rows + from * values + at);
-          if (to < stems) add_difference(x[static_cast<std::size_t>(to)], x[static_cast<std::size_t>(from)], factor, count, rows + to * values + at);
+          if (to < stems)
+            add_difference(x[static_cast<std::size_t>(to)], x[static_cast<std::size_t>(from)], factor, count, rows + to * values + at);
         }
       });
     });
@@ -272,7 +273,9 @@ Tensor deepconvsep(const Tensor& estimate, const Tensor& reference, const std::v
   const std::array<std::size_t, 4> order{index("bass"), index("drums"), index("vocals"), index("other")};
   constexpr std::size_t kBass = 0, kDrums = 1, kVocals = 2, kOther = 3;
   std::vector<Distance> distances;
-  const auto to_reference = [&](std::size_t of, std::size_t which, double weight) { distances.push_back({order[of], stems.size() + order[which], weight}); };
+  const auto to_reference = [&](std::size_t of, std::size_t which, double weight) {
+    distances.push_back({order[of], stems.size() + order[which], weight});
+  };
   for (const std::size_t j : {kBass, kDrums, kVocals}) to_reference(j, j, 1);
   for (std::size_t j = 0; j < order.size(); ++j)
     for (std::size_t k = j + 1; k < order.size(); ++k) distances.push_back({order[j], order[k], -weights.alpha});

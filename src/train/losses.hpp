@@ -45,18 +45,16 @@ torch::Tensor negative_thresholded_snr(const torch::Tensor& estimate, const torc
 torch::Tensor negative_si_sdr(const torch::Tensor& estimate, const torch::Tensor& reference);
 torch::Tensor cosine(const torch::Tensor& estimate, const torch::Tensor& reference);
 /// [batch, stems, channels, frames].
-torch::Tensor multi_resolution_stft(const torch::Tensor& estimate, const torch::Tensor& reference,
-                                    const std::vector<std::int64_t>& n_ffts);
-torch::Tensor complex_stft(const torch::Tensor& estimate, const torch::Tensor& reference,
-                           const std::vector<std::int64_t>& n_ffts);
+torch::Tensor multi_resolution_stft(const torch::Tensor& estimate, const torch::Tensor& reference, const std::vector<std::int64_t>& n_ffts);
+torch::Tensor complex_stft(const torch::Tensor& estimate, const torch::Tensor& reference, const std::vector<std::int64_t>& n_ffts);
 
 struct DeepConvSepWeights {
   double alpha = 0.001, beta = 0.01, gamma = 0.03;
   bool absolute = true;
 };
 /// [batch, stems, …] → [batch]. stems must name bass, drums, vocals and other (kUsage).
-torch::Tensor deepconvsep(const torch::Tensor& estimate, const torch::Tensor& reference,
-                          const std::vector<std::string>& stems, const DeepConvSepWeights& weights);
+torch::Tensor deepconvsep(const torch::Tensor& estimate, const torch::Tensor& reference, const std::vector<std::string>& stems,
+                          const DeepConvSepWeights& weights);
 
 struct LossTerm {
   std::string name = "l1";
@@ -64,7 +62,7 @@ struct LossTerm {
   std::string domain = "time";  ///< time, magnitude or spectrum
   std::int64_t n_fft = 2048, hop = 512;
   std::vector<std::int64_t> n_ffts = {4096, 2048, 1024, 512};  ///< mrstft, complex_stft
-  bool permutation_invariant = false;  ///< the best assignment of estimates to references, example by example
+  bool permutation_invariant = false;                          ///< the best assignment of estimates to references, example by example
   DeepConvSepWeights deepconvsep;
 
   /// One term, or kUsage.
@@ -83,7 +81,7 @@ struct Separated {
 torch::Tensor total_loss(const std::vector<LossTerm>& terms, const Separated& data, models::Model& model);
 
 /// The mean over the stems of a loss, for the best order of the estimates: [batch]. At most six stems.
-torch::Tensor best_permutation(torch::Tensor (*loss)(const torch::Tensor&, const torch::Tensor&),
-                               const torch::Tensor& estimate, const torch::Tensor& reference);
+torch::Tensor best_permutation(torch::Tensor (*loss)(const torch::Tensor&, const torch::Tensor&), const torch::Tensor& estimate,
+                               const torch::Tensor& reference);
 
 }  // namespace unbraid::train

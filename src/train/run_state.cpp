@@ -19,9 +19,10 @@ constexpr int kLayoutVersion = 1;
 
 checkpoint::Tensor stored(const torch::Tensor& tensor) {
   const bool floating = tensor.is_floating_point();
-  const auto copy = std::make_shared<torch::Tensor>(
-      tensor.detach().to(torch::kCPU, floating ? torch::kFloat32 : torch::kInt64).contiguous());
-  return {floating ? checkpoint::Dtype::kF32 : checkpoint::Dtype::kI64, tensor.sizes().vec(),
+  const auto copy =
+      std::make_shared<torch::Tensor>(tensor.detach().to(torch::kCPU, floating ? torch::kFloat32 : torch::kInt64).contiguous());
+  return {floating ? checkpoint::Dtype::kF32 : checkpoint::Dtype::kI64,
+          tensor.sizes().vec(),
           {copy, std::span(static_cast<const std::byte*>(copy->data_ptr()), copy->nbytes())}};
 }
 
@@ -32,17 +33,17 @@ double score_of(const Json& json) { return json.is_null() ? -std::numeric_limits
 }  // namespace
 
 void save_state_file(const std::filesystem::path& path, const RunState& state) {
-  const Json json{{"version", kLayoutVersion},
-                  {"step", state.step},
-                  {"layout", state.layout},
-                  {"schedule", {{"best", score_json(state.schedule.best)},
-                                {"since_best", state.schedule.since_best},
-                                {"reductions", state.schedule.reductions}}},
-                  {"best_score", score_json(state.best_score)},
-                  {"since_best", state.since_best},
-                  {"stopped_early", state.stopped_early},
-                  {"validation_due", state.validation_due},
-                  {"seconds", state.seconds}};
+  const Json json{
+      {"version", kLayoutVersion},
+      {"step", state.step},
+      {"layout", state.layout},
+      {"schedule",
+       {{"best", score_json(state.schedule.best)}, {"since_best", state.schedule.since_best}, {"reductions", state.schedule.reductions}}},
+      {"best_score", score_json(state.best_score)},
+      {"since_best", state.since_best},
+      {"stopped_early", state.stopped_early},
+      {"validation_due", state.validation_due},
+      {"seconds", state.seconds}};
   checkpoint::TensorMap tensors;
   for (const auto& [name, tensor] : state.tensors) tensors.add(name, stored(tensor));
   checkpoint::save_safetensors(path, tensors, {{kKey, json.dump()}});

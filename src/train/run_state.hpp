@@ -26,7 +26,7 @@ struct RunState {
   std::uint64_t since_best = 0;  ///< validations
   bool stopped_early = false;
   bool validation_due = false;  ///< of this very step, and not done yet
-  double seconds = 0;  ///< spent training
+  double seconds = 0;           ///< spent training
   std::map<std::string, torch::Tensor> tensors;
 };
 

@@ -45,8 +45,7 @@ double Schedule::rate(std::uint64_t step) const {
   const double floor = options_.minimum * base_rate_;
   if (options_.kind == "step")
     return std::max(floor, base_rate_ * std::pow(options_.factor, static_cast<double>((step - warm) / options_.every)));
-  if (options_.kind == "plateau")
-    return std::max(floor, base_rate_ * std::pow(options_.factor, static_cast<double>(state_.reductions)));
+  if (options_.kind == "plateau") return std::max(floor, base_rate_ * std::pow(options_.factor, static_cast<double>(state_.reductions)));
   if (options_.kind == "cosine") {
     const double span = total_steps_ > warm ? static_cast<double>(total_steps_ - warm) : 1.0;
     const double u = std::min(1.0, static_cast<double>(step - warm) / span);

@@ -1,5 +1,5 @@
-#include "nn/autocast.hpp"
 #include "train/session.hpp"
+#include "nn/autocast.hpp"
 
 #include <fmt/format.h>
 
@@ -185,8 +185,10 @@ void Session::save_model_file(const std::filesystem::path& path, const Validatio
       if (target.tracks > 0) validation[target.target] = {{"sdr", target.sdr}, {"si_sdr", target.si_sdr}};
   }
   models::ModelCard card{.training = training.dump()};
-  const std::pair<const char*, std::string*> known[] = {{"name", &card.name}, {"description", &card.description},
-                                                        {"author", &card.author}, {"licence", &card.licence},
+  const std::pair<const char*, std::string*> known[] = {{"name", &card.name},
+                                                        {"description", &card.description},
+                                                        {"author", &card.author},
+                                                        {"licence", &card.licence},
                                                         {"source", &card.source}};
   for (const auto& [key, value] : config_.card) {
     const auto place = std::ranges::find(known, key, [](const auto& entry) { return std::string(entry.first); });

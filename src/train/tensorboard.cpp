@@ -35,13 +35,9 @@ std::string varint(std::uint64_t value) {
 }
 
 std::string key(unsigned field, Wire wire) { return varint(field << 3 | wire); }
-std::string message(unsigned field, std::string_view bytes) {
-  return key(field, kBytes) + varint(bytes.size()) + std::string(bytes);
-}
+std::string message(unsigned field, std::string_view bytes) { return key(field, kBytes) + varint(bytes.size()) + std::string(bytes); }
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 /// The time and the step of an event, which everything else follows.
 std::string event(std::uint64_t step) {

@@ -59,7 +59,8 @@ fs::path save_batches(const fs::path& folder, std::uint64_t step, const std::vec
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const auto add = [&](const char* name, const torch::Tensor& tensor) {
       tensors.add(fmt::format("{}.{}", name, i),
-                  checkpoint::Tensor::from_floats(tensor.sizes().vec(), std::span(tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel()))));
+                  checkpoint::Tensor::from_floats(tensor.sizes().vec(),
+                                                  std::span(tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel()))));
     };
     add("mix", batches[i].mix);
     add("reference", batches[i].reference);
@@ -96,8 +97,8 @@ class Run {
     const TrainConfig& of = session_->config();
     if (first() && !of.validation.sources.empty()) validation_.emplace(of.validation, of.traits, of.data.targets);
 
-    note(fmt::format("{}: {} parameters, {}; {} threads on {}{}", of.architecture, session_->parameters(),
-                     fmt::join(of.traits.stems, ", "), context_.pool.threads(), session_->device().str(),
+    note(fmt::format("{}: {} parameters, {}; {} threads on {}{}", of.architecture, session_->parameters(), fmt::join(of.traits.stems, ", "),
+                     context_.pool.threads(), session_->device().str(),
                      processes_->count() > 1 ? fmt::format(" in each of {} processes", processes_->count()) : ""));
     note(fmt::format("{} tracks to train on, {} to validate", tracks->size(), validation_ ? validation_->tracks() : 0));
     if (request_.resume && fs::exists(files_.state)) {
@@ -134,17 +135,18 @@ class Run {
   void steps(const Items& items) {
     const TrainConfig& of = session_->config();
     const auto per_step = static_cast<std::uint64_t>(of.accumulate);
-    BatchQueue queue(items, session_->shape(), [&](std::uint64_t n) { return session_->items_of(n); },
-                     session_->steps() * per_step, of.data.workers, std::max<std::size_t>(of.data.ahead, per_step));
+    BatchQueue queue(
+        items, session_->shape(), [&](std::uint64_t n) { return session_->items_of(n); }, session_->steps() * per_step, of.data.workers,
+        std::max<std::size_t>(of.data.ahead, per_step));
     bool announce = true;  // the progress of an epoch, anew after a validation
     while (!finished()) {
       bool stop = false;
       if (!session_->validation_due()) {  // as it is where a run resumes that was stopped in its validation
         const std::uint64_t in_epoch = session_->steps() % of.epoch_steps;
         if (announce || in_epoch == 0) {
-          context_.progress.start(fmt::format("epoch {}/{}", session_->steps() / of.epoch_steps + 1,
-                                              (of.steps + of.epoch_steps - 1) / of.epoch_steps),
-                                  std::min(of.epoch_steps - in_epoch, of.steps - session_->steps()) * items_per_step(), "items");
+          context_.progress.start(
+              fmt::format("epoch {}/{}", session_->steps() / of.epoch_steps + 1, (of.steps + of.epoch_steps - 1) / of.epoch_steps),
+              std::min(of.epoch_steps - in_epoch, of.steps - session_->steps()) * items_per_step(), "items");
           announce = false;
         }
         stop = one_step(queue, per_step);
@@ -187,10 +189,11 @@ class Run {
     session_->spend(took);
     if (!outcome.healthy) {
       if (first()) log_->flush();
-      throw Error{ErrorCode::kFormat, fmt::format("step {} gave the loss {} with gradient norm {}; its batch is in {}",
-                                                  outcome.record.step, outcome.record.loss, outcome.record.gradient_norm,
-                                                  save_batches(files_.folder, outcome.record.step, batches).string()),
-                  request_.config.string()};
+      throw Error{
+          ErrorCode::kFormat,
+          fmt::format("step {} gave the loss {} with gradient norm {}; its batch is in {}", outcome.record.step, outcome.record.loss,
+                      outcome.record.gradient_norm, save_batches(files_.folder, outcome.record.step, batches).string()),
+          request_.config.string()};
     }
     if (first()) {
       log_->add(outcome.record);

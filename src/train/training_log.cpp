@@ -48,8 +48,8 @@ TrainingLog::TrainingLog(const std::filesystem::path& folder, std::uint64_t step
 
 void TrainingLog::add(const StepRecord& step) {
   // The shortest form that reads back as the same number: curves can be compared exactly.
-  steps_ << fmt::format("{},{},{},{},{:.2f},{:.3f}\n", step.step, step.loss, step.learning_rate, step.gradient_norm,
-                        step.samples_per_s, step.data_wait);
+  steps_ << fmt::format("{},{},{},{},{:.2f},{:.3f}\n", step.step, step.loss, step.learning_rate, step.gradient_norm, step.samples_per_s,
+                        step.data_wait);
   events_.scalar("train/loss", step.step, step.loss);
   events_.scalar("train/learning_rate", step.step, step.learning_rate);
   events_.scalar("train/gradient_norm", step.step, step.gradient_norm);

@@ -47,7 +47,7 @@ AudioBuffer reference_of(const data::Track& track, const std::vector<std::string
   return sounds ? std::move(sum) : AudioBuffer();
 }
 
-double mean_over_targets(const std::vector<TargetScores>& targets, double TargetScores::* score) {
+double mean_over_targets(const std::vector<TargetScores>& targets, double TargetScores::*score) {
   double sum = 0;
   std::size_t count = 0;
   for (const TargetScores& target : targets) {
@@ -81,9 +81,9 @@ Validation::Validation(const ValidationSpec& spec, const models::ModelTraits& tr
 ValidationRecord Validation::run(std::shared_ptr<models::Model> model, torch::Device device, RunContext& context) const {
   const bool was_training = model->is_training();
   model->eval();
-  const std::unique_ptr<Separator> separator = models::make_separator(
-      model, device, {.sample_rate = traits_.sample_rate, .channels = static_cast<std::size_t>(traits_.channels)},
-      ParameterValues::resolve(model->settings()));
+  const std::unique_ptr<Separator> separator =
+      models::make_separator(model, device, {.sample_rate = traits_.sample_rate, .channels = static_cast<std::size_t>(traits_.channels)},
+                             ParameterValues::resolve(model->settings()));
   struct Collected {
     std::vector<double> sdr, si_sdr, mix_sdr, mix_si_sdr;
   };
@@ -96,8 +96,7 @@ ValidationRecord Validation::run(std::shared_ptr<models::Model> model, torch::De
     const Stems stems = separate(mix, traits_.sample_rate, *separator, {}, context);
     for (std::size_t s = 0; s < traits_.stems.size(); ++s) {
       const auto given = targets_.find(traits_.stems[s]);
-      const AudioBuffer reference =
-          reference_of(track, given != targets_.end() ? given->second : std::vector{traits_.stems[s]}, mix);
+      const AudioBuffer reference = reference_of(track, given != targets_.end() ? given->second : std::vector{traits_.stems[s]}, mix);
       if (reference.empty()) continue;
       collected[s].sdr.push_back(metrics::sdr(reference, stems.at(traits_.stems[s])));
       collected[s].si_sdr.push_back(mean_si_sdr(reference, stems.at(traits_.stems[s]), context));

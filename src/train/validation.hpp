@@ -13,8 +13,7 @@ namespace unbraid::train {
 class Validation {
  public:
   /// targets: as DataSpec's. The audio is kept in memory.
-  Validation(const ValidationSpec& spec, const models::ModelTraits& traits,
-             const std::map<std::string, std::vector<std::string>>& targets);
+  Validation(const ValidationSpec& spec, const models::ModelTraits& traits, const std::map<std::string, std::vector<std::string>>& targets);
 
   std::size_t tracks() const { return tracks_->size(); }
   /// The model is in evaluation mode meanwhile. Step and best are left to the caller.

@@ -49,9 +49,7 @@ void read_stream(const std::string& path, std::size_t stream, std::uint64_t jump
 
 /// libsndfile 1.2 forgets a few kilobytes of libvorbis' and libogg's where an Ogg header is damaged. Our own
 /// leaks count.
-extern "C" const char* __lsan_default_suppressions() {
-  return "leak:libvorbis\nleak:libogg\n";
-}
+extern "C" const char* __lsan_default_suppressions() { return "leak:libvorbis\nleak:libogg\n"; }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const int memory = memfd_create("input", MFD_CLOEXEC);

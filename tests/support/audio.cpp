@@ -29,8 +29,7 @@ FixtureAudio load_audio(const std::filesystem::path& relative) {
   if (read != info.frames) throw std::runtime_error(path.string() + ": shorter than it says");
   audio.samples.resize(interleaved.size());
   for (std::size_t c = 0; c < audio.channels; ++c)
-    for (std::size_t i = 0; i < audio.frames; ++i)
-      audio.samples[c * audio.frames + i] = interleaved[i * audio.channels + c];
+    for (std::size_t i = 0; i < audio.frames; ++i) audio.samples[c * audio.frames + i] = interleaved[i * audio.channels + c];
   return audio;
 }
 

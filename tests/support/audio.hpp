@@ -14,8 +14,8 @@ namespace unbraid::testing {
 struct FixtureAudio {
   std::size_t channels = 0;
   std::size_t frames = 0;
-  double sample_rate = 0;        ///< Hz
-  std::vector<double> samples;   ///< [channel][frame]
+  double sample_rate = 0;       ///< Hz
+  std::vector<double> samples;  ///< [channel][frame]
 
   PlanarView<const double> view() const { return {samples.data(), channels, frames, frames}; }
   AudioBuffer to_float() const;

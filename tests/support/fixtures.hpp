@@ -60,7 +60,7 @@ class TemporaryFolder {
 
 }  // namespace unbraid::testing
 
-#define UNBRAID_NEEDS_FIXTURE(relative)                                              \
-  if (!std::filesystem::exists(unbraid::testing::fixtures() / (relative)))           \
-  GTEST_SKIP() << "no " << (unbraid::testing::fixtures() / (relative)).string()      \
+#define UNBRAID_NEEDS_FIXTURE(relative)                                         \
+  if (!std::filesystem::exists(unbraid::testing::fixtures() / (relative)))      \
+  GTEST_SKIP() << "no " << (unbraid::testing::fixtures() / (relative)).string() \
                << " (set UNBRAID_FIXTURES to the folder of reference numbers)"

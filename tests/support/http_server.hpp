@@ -34,10 +34,10 @@ class HttpServer {
   struct Reply {
     int status = 200;
     std::string body = {};
-    std::vector<std::string> headers = {};                ///< further ones: "Location: …"
-    std::optional<std::size_t> content_length = {};       ///< nothing: the body's
-    std::chrono::milliseconds stall = {};                 ///< before the connection closes
-    bool says_length = true;                              ///< otherwise the body ends with the connection
+    std::vector<std::string> headers = {};           ///< further ones: "Location: …"
+    std::optional<std::size_t> content_length = {};  ///< nothing: the body's
+    std::chrono::milliseconds stall = {};            ///< before the connection closes
+    bool says_length = true;                         ///< otherwise the body ends with the connection
   };
   using Handler = std::function<Reply(const Request&)>;
 

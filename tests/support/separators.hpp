@@ -19,8 +19,7 @@ namespace unbraid::testing {
 class FunctionSeparator : public Separator {
  public:
   using Function = std::function<std::vector<AudioBuffer>(AudioView)>;  ///< one signal per stem
-  FunctionSeparator(SeparatorInfo info, Function function)
-      : info_(std::move(info)), function_(std::move(function)) {}
+  FunctionSeparator(SeparatorInfo info, Function function) : info_(std::move(info)), function_(std::move(function)) {}
 
   const SeparatorInfo& info() const override { return info_; }
   Stems process(AudioView block, RunContext&) override {

@@ -11,8 +11,7 @@
 namespace unbraid::testing {
 
 /// White noise, uniform in ±amplitude; the same for the same seed.
-inline AudioBuffer noise(std::size_t channels, std::size_t frames, std::uint64_t seed,
-                         double amplitude = 1.0) {
+inline AudioBuffer noise(std::size_t channels, std::size_t frames, std::uint64_t seed, double amplitude = 1.0) {
   AudioBuffer buffer(channels, frames);
   Rng rng(seed);
   for (float& sample : buffer.samples()) sample = static_cast<float>(rng.uniform(-amplitude, amplitude));

@@ -26,15 +26,15 @@ enum class FileRole {
 
 struct CardFile {
   FileRole role = FileRole::kWeights;
-  std::string name;                ///< in the model's folder; no path
-  std::vector<std::string> urls;   ///< http or https; the first one is the authors', the others are mirrors
-  std::string sha256;              ///< lower-case hexadecimal, or as many leading digits as are published; may be empty
+  std::string name;               ///< in the model's folder; no path
+  std::vector<std::string> urls;  ///< http or https; the first one is the authors', the others are mirrors
+  std::string sha256;             ///< lower-case hexadecimal, or as many leading digits as are published; may be empty
   std::optional<std::uint64_t> bytes;
 };
 
 struct ModelScore {
-  std::string metric;   ///< "SDR"
-  std::string dataset;  ///< "MUSDB18-HQ test"; never empty
+  std::string metric;                                  ///< "SDR"
+  std::string dataset;                                 ///< "MUSDB18-HQ test"; never empty
   std::vector<std::pair<std::string, double>> values;  ///< by stem, or "mean"
 
   /// "mean" if given, else the mean of the stems.

@@ -39,7 +39,6 @@ Checkpoint load(const std::filesystem::path& path);
 
 /// Writes tensors in the safetensors layout, atomically: header padded to 8 bytes, tensors in the given order.
 /// metadata becomes __metadata__.
-void save_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
-                      const std::map<std::string, std::string>& metadata = {});
+void save_safetensors(const std::filesystem::path& path, const TensorMap& tensors, const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace unbraid::checkpoint

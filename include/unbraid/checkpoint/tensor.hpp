@@ -37,8 +37,7 @@ class Tensor {
   Tensor() = default;
   /// Elements storage[offset + Σ index[i]·strides[i]], counted in elements. kFormat when any index would lie outside
   /// the storage, when shape and strides differ in length, or when a size or stride is negative.
-  Tensor(Dtype dtype, std::vector<std::int64_t> shape, std::vector<std::int64_t> strides, std::int64_t offset,
-         Storage storage);
+  Tensor(Dtype dtype, std::vector<std::int64_t> shape, std::vector<std::int64_t> strides, std::int64_t offset, Storage storage);
   /// Contiguous, row-major, filling the storage exactly (kFormat otherwise).
   Tensor(Dtype dtype, std::vector<std::int64_t> shape, Storage storage);
   /// A contiguous float32 tensor that owns a copy of the values; their number must fit the shape.

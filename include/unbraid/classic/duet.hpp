@@ -28,15 +28,15 @@ namespace unbraid::classic {
 
 struct DuetOptions {
   std::size_t sources = 2;
-  double attenuation_limit = 3;       ///< the histogram covers symmetric attenuations within ± this
-  double delay_limit_samples = 3;     ///< and delays within ± this
+  double attenuation_limit = 3;    ///< the histogram covers symmetric attenuations within ± this
+  double delay_limit_samples = 3;  ///< and delays within ± this
   std::size_t attenuation_cells = 51;
   std::size_t delay_cells = 51;
   std::size_t attenuation_distance = 5;  ///< cells between two peaks, more than
   std::size_t delay_distance = 5;
-  double peak_threshold = 0;          ///< 0 … 1 of the highest peak
-  double weight_power = 1;            ///< p: bins weigh (|L||R|)^p ω^q
-  double frequency_power = 0;         ///< q
+  double peak_threshold = 0;   ///< 0 … 1 of the highest peak
+  double weight_power = 1;     ///< p: bins weigh (|L||R|)^p ω^q
+  double frequency_power = 0;  ///< q
 
   /// kUsage when a value is out of its range.
   void validate() const;
@@ -61,14 +61,13 @@ std::vector<DuetSource> duet_sources(const DuetHistogram& histogram, const DuetO
 
 /// One mask of 0 and 1 per source, [1][frame][bin]; every bin belongs to exactly one.
 template <class T>
-std::vector<dsp::Mask<T>> duet_masks(const dsp::Spectrogram<T>& stereo, const std::vector<DuetSource>& sources,
-                                     ThreadPool& pool);
+std::vector<dsp::Mask<T>> duet_masks(const dsp::Spectrogram<T>& stereo, const std::vector<DuetSource>& sources, ThreadPool& pool);
 
 extern template DuetHistogram duet_histogram<float>(const dsp::Spectrogram<float>&, const DuetOptions&);
 extern template DuetHistogram duet_histogram<double>(const dsp::Spectrogram<double>&, const DuetOptions&);
-extern template std::vector<dsp::Mask<float>> duet_masks<float>(const dsp::Spectrogram<float>&,
-                                                                const std::vector<DuetSource>&, ThreadPool&);
-extern template std::vector<dsp::Mask<double>> duet_masks<double>(const dsp::Spectrogram<double>&,
-                                                                  const std::vector<DuetSource>&, ThreadPool&);
+extern template std::vector<dsp::Mask<float>> duet_masks<float>(const dsp::Spectrogram<float>&, const std::vector<DuetSource>&,
+                                                                ThreadPool&);
+extern template std::vector<dsp::Mask<double>> duet_masks<double>(const dsp::Spectrogram<double>&, const std::vector<DuetSource>&,
+                                                                  ThreadPool&);
 
 }  // namespace unbraid::classic

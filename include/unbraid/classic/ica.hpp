@@ -30,11 +30,11 @@ struct IcaOptions {
 };
 
 struct IcaResult {
-  std::size_t sources = 0;      ///< as many as the covariance has rank: fewer than channels when some repeat others
+  std::size_t sources = 0;  ///< as many as the covariance has rank: fewer than channels when some repeat others
   std::size_t channels = 0;
-  AudioBuffer activations;      ///< [source][frame], of variance 1
-  std::vector<double> mixing;   ///< [channel][source]: recording = mixing · activations + mean
-  std::vector<double> means;    ///< [channel]
+  AudioBuffer activations;     ///< [source][frame], of variance 1
+  std::vector<double> mixing;  ///< [channel][source]: recording = mixing · activations + mean
+  std::vector<double> means;   ///< [channel]
 };
 
 IcaResult fast_ica(AudioView recording, const IcaOptions& options, RunContext& run);

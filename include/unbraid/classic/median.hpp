@@ -20,11 +20,9 @@ namespace unbraid::classic {
 /// the borders the signal is mirrored with the border value repeated (d c b a | a b c d | d c b a), back and forth
 /// when the kernel is longer than the signal. Even kernels give the upper median (rank kernel/2). All as
 /// scipy.ndimage.median_filter does by default.
-dsp::Magnitudes<float> median_across_frames(const dsp::Magnitudes<float>& values, std::size_t kernel,
-                                            ThreadPool& pool);
+dsp::Magnitudes<float> median_across_frames(const dsp::Magnitudes<float>& values, std::size_t kernel, ThreadPool& pool);
 /// The same along the bins of each frame.
-dsp::Magnitudes<float> median_across_bins(const dsp::Magnitudes<float>& values, std::size_t kernel,
-                                          ThreadPool& pool);
+dsp::Magnitudes<float> median_across_bins(const dsp::Magnitudes<float>& values, std::size_t kernel, ThreadPool& pool);
 
 /// Column medians of a few rows: out[i] = median of rows[0][i], rows[1][i], …; for an even number of rows the mean of
 /// the two middle values. At least one row; every row has out.size() values. T is float or double.

@@ -14,30 +14,30 @@
 
 namespace unbraid::classic {
 
-Method classic4_method();   ///< vocals, drums, bass, other; streaming
-Method hpss_method();       ///< harmonic, percussive (, residual); streaming
-Method hpss_cascade_method();  ///< harmonic, vocals, percussive; streaming
-Method melody_method();     ///< melody, background; whole track
-Method gammatone_method();  ///< band1, band2, …; streaming
-Method centre_method();     ///< centre, sides; streaming; needs two channels
-Method subband_method();    ///< band1, band2, …; streaming
-Method lowpass_method();    ///< low, high; streaming
-Method repet_method();      ///< background, foreground; whole track
-Method repet_sim_method();  ///< background, foreground; whole track
-Method ft2d_method();       ///< background, foreground; whole track
-Method rpca_method();       ///< background, foreground; whole track
-Method nmf_method();        ///< source1, source2, …; whole track
+Method classic4_method();         ///< vocals, drums, bass, other; streaming
+Method hpss_method();             ///< harmonic, percussive (, residual); streaming
+Method hpss_cascade_method();     ///< harmonic, vocals, percussive; streaming
+Method melody_method();           ///< melody, background; whole track
+Method gammatone_method();        ///< band1, band2, …; streaming
+Method centre_method();           ///< centre, sides; streaming; needs two channels
+Method subband_method();          ///< band1, band2, …; streaming
+Method lowpass_method();          ///< low, high; streaming
+Method repet_method();            ///< background, foreground; whole track
+Method repet_sim_method();        ///< background, foreground; whole track
+Method ft2d_method();             ///< background, foreground; whole track
+Method rpca_method();             ///< background, foreground; whole track
+Method nmf_method();              ///< source1, source2, …; whole track
 Method nmf_convolutive_method();  ///< source1, source2, …; whole track
 Method nmf_supervised_method();   ///< the stems of its dictionary; whole track
 Method nmf_score_method();        ///< the instruments of its score; whole track
-Method timbre_method();     ///< source1, source2, …; whole track
-Method duet_method();       ///< source1, source2, …; whole track; needs two channels
-Method spatial_method();    ///< source1, source2, …; whole track; needs two channels
-Method projet_method();     ///< source1, source2, …; whole track; needs two channels
-Method iva_method();        ///< source1, source2, … as many as channels; whole track; needs two channels
-Method ica_method();        ///< source1, source2, … as many as channels; whole track; needs two channels
+Method timbre_method();           ///< source1, source2, …; whole track
+Method duet_method();             ///< source1, source2, …; whole track; needs two channels
+Method spatial_method();          ///< source1, source2, …; whole track; needs two channels
+Method projet_method();           ///< source1, source2, …; whole track; needs two channels
+Method iva_method();              ///< source1, source2, … as many as channels; whole track; needs two channels
+Method ica_method();              ///< source1, source2, … as many as channels; whole track; needs two channels
 
-Method random_method();     ///< vocals, drums, bass, other; whole track: what chance achieves
+Method random_method();  ///< vocals, drums, bass, other; whole track: what chance achieves
 
 /// All of them, the default first: what a catalog lists.
 std::vector<Method> methods();

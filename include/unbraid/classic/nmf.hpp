@@ -60,19 +60,17 @@ double nmf_divergence(std::span<const T> v, const NmfFactors<T>& factors, double
 
 /// |normal| · √(mean of v / components), as scikit-learn scales it.
 template <class T>
-NmfFactors<T> nmf_random_start(std::span<const T> v, std::size_t frames, std::size_t bins, std::size_t components,
-                               std::uint64_t seed);
+NmfFactors<T> nmf_random_start(std::span<const T> v, std::size_t frames, std::size_t bins, std::size_t components, std::uint64_t seed);
 
 /// Deterministic: from the first singular vectors of v; zeros are filled with the mean of v, since a multiplicative
 /// update cannot leave 0 (scikit-learn's "nndsvda"). components ≤ min(frames, bins); kUsage otherwise.
 template <class T>
 NmfFactors<T> nmf_nndsvd_start(std::span<const T> v, std::size_t frames, std::size_t bins, std::size_t components);
 
-#define UNBRAID_NMF(T)                                                                                             \
-  extern template std::size_t nmf<T>(std::span<const T>, NmfFactors<T>&, const NmfOptions&, RunContext&);          \
-  extern template double nmf_divergence<T>(std::span<const T>, const NmfFactors<T>&, double, ThreadPool&);         \
-  extern template NmfFactors<T> nmf_random_start<T>(std::span<const T>, std::size_t, std::size_t, std::size_t,     \
-                                                    std::uint64_t);                                                \
+#define UNBRAID_NMF(T)                                                                                                         \
+  extern template std::size_t nmf<T>(std::span<const T>, NmfFactors<T>&, const NmfOptions&, RunContext&);                      \
+  extern template double nmf_divergence<T>(std::span<const T>, const NmfFactors<T>&, double, ThreadPool&);                     \
+  extern template NmfFactors<T> nmf_random_start<T>(std::span<const T>, std::size_t, std::size_t, std::size_t, std::uint64_t); \
   extern template NmfFactors<T> nmf_nndsvd_start<T>(std::span<const T>, std::size_t, std::size_t, std::size_t);
 UNBRAID_NMF(float)
 UNBRAID_NMF(double)

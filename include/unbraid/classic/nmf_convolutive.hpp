@@ -42,27 +42,23 @@ struct ConvolutiveFactors {
 
 /// |normal| · √(mean of v / (components · span)).
 template <class T>
-ConvolutiveFactors<T> convolutive_start(std::span<const T> v, std::size_t frames, std::size_t bins,
-                                        const ConvolutiveOptions& options, std::uint64_t seed);
+ConvolutiveFactors<T> convolutive_start(std::span<const T> v, std::size_t frames, std::size_t bins, const ConvolutiveOptions& options,
+                                        std::uint64_t seed);
 
 /// Runs the updates on v, [frame][bin], ≥ 0: each iteration the patterns, then the activations. kUsage when shapes do
 /// not agree. T is float or double.
 template <class T>
-void nmf_convolutive(std::span<const T> v, ConvolutiveFactors<T>& factors, const ConvolutiveOptions& options,
-                     RunContext& run);
+void nmf_convolutive(std::span<const T> v, ConvolutiveFactors<T>& factors, const ConvolutiveOptions& options, RunContext& run);
 
 /// The model's frames of the chosen components: out, [frame][bin], is overwritten.
 template <class T>
-void convolutive_model(const ConvolutiveFactors<T>& factors, std::span<const bool> chosen, std::span<T> out,
-                       ThreadPool& pool);
+void convolutive_model(const ConvolutiveFactors<T>& factors, std::span<const bool> chosen, std::span<T> out, ThreadPool& pool);
 
-#define UNBRAID_CONVOLUTIVE(T)                                                                                      \
-  extern template ConvolutiveFactors<T> convolutive_start<T>(std::span<const T>, std::size_t, std::size_t,          \
-                                                             const ConvolutiveOptions&, std::uint64_t);             \
-  extern template void nmf_convolutive<T>(std::span<const T>, ConvolutiveFactors<T>&, const ConvolutiveOptions&,    \
-                                          RunContext&);                                                             \
-  extern template void convolutive_model<T>(const ConvolutiveFactors<T>&, std::span<const bool>, std::span<T>,      \
-                                            ThreadPool&);
+#define UNBRAID_CONVOLUTIVE(T)                                                                                                        \
+  extern template ConvolutiveFactors<T> convolutive_start<T>(std::span<const T>, std::size_t, std::size_t, const ConvolutiveOptions&, \
+                                                             std::uint64_t);                                                          \
+  extern template void nmf_convolutive<T>(std::span<const T>, ConvolutiveFactors<T>&, const ConvolutiveOptions&, RunContext&);        \
+  extern template void convolutive_model<T>(const ConvolutiveFactors<T>&, std::span<const bool>, std::span<T>, ThreadPool&);
 UNBRAID_CONVOLUTIVE(float)
 UNBRAID_CONVOLUTIVE(double)
 #undef UNBRAID_CONVOLUTIVE

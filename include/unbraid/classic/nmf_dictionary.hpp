@@ -26,10 +26,10 @@
 namespace unbraid::classic {
 
 struct NmfDictionary {
-  double sample_rate = 0;                    ///< Hz
-  std::size_t window = 0, hop = 0;           ///< samples, of the Hann-windowed STFT; window/2 + 1 bins
+  double sample_rate = 0;           ///< Hz
+  std::size_t window = 0, hop = 0;  ///< samples, of the Hann-windowed STFT; window/2 + 1 bins
   std::vector<std::string> stems;
-  std::vector<std::vector<float>> spectra;   ///< of each stem, [component][bin]
+  std::vector<std::vector<float>> spectra;  ///< of each stem, [component][bin]
 
   std::size_t bins() const noexcept { return window / 2 + 1; }
   std::size_t components(std::size_t stem) const { return spectra[stem].size() / bins(); }
@@ -39,9 +39,9 @@ struct DictionaryOptions {
   std::vector<std::string> stems = {};  ///< empty: those of the first track; Slakh's by their class
   std::size_t components = 40;          ///< per stem
   std::size_t iterations = 200;
-  double window_ms = 46;                ///< rounded to a power of two samples
-  std::size_t max_frames = 20'000;      ///< per stem, what is factored at once
-  double silence_db = -60;              ///< frames so far below the stem's loudest are left out
+  double window_ms = 46;            ///< rounded to a power of two samples
+  std::size_t max_frames = 20'000;  ///< per stem, what is factored at once
+  double silence_db = -60;          ///< frames so far below the stem's loudest are left out
   std::uint64_t seed = 0;
 
   /// kUsage when a value is out of its range.

@@ -50,7 +50,7 @@ struct ScoreOptions {
 };
 
 /// magnitudes: one channel. hop: samples from frame to frame.
-std::vector<dsp::Mask<float>> score_masks(const dsp::Magnitudes<float>& magnitudes, double sample_rate, std::size_t hop,
-                                          const Score& score, const ScoreOptions& options, RunContext& run);
+std::vector<dsp::Mask<float>> score_masks(const dsp::Magnitudes<float>& magnitudes, double sample_rate, std::size_t hop, const Score& score,
+                                          const ScoreOptions& options, RunContext& run);
 
 }  // namespace unbraid::classic

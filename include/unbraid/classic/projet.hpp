@@ -30,13 +30,13 @@ namespace unbraid::classic {
 struct ProjetOptions {
   std::size_t sources = 2;
   std::size_t iterations = 50;
-  double max_delay_samples = 0;         ///< locations and projections have delays within ± this
-  std::size_t location_pannings = 30;   ///< from left to right
-  std::size_t location_delays = 1;      ///< 1: no delay
+  double max_delay_samples = 0;        ///< locations and projections have delays within ± this
+  std::size_t location_pannings = 30;  ///< from left to right
+  std::size_t location_delays = 1;     ///< 1: no delay
   std::size_t projection_pannings = 10;
   std::size_t projection_delays = 1;
-  double alpha = 1;                     ///< > 0: power of the magnitudes that is taken to add up
-  double beta = 1;                      ///< of the divergence: 1 Kullback-Leibler
+  double alpha = 1;  ///< > 0: power of the magnitudes that is taken to add up
+  double beta = 1;   ///< of the divergence: 1 Kullback-Leibler
 
   /// kUsage when a value is out of its range.
   void validate() const;
@@ -51,8 +51,7 @@ struct ProjetModel {
 
 /// |normal| everywhere.
 template <class T>
-ProjetModel<T> projet_random_start(std::size_t bins, std::size_t frames, const ProjetOptions& options,
-                                   std::uint64_t seed);
+ProjetModel<T> projet_random_start(std::size_t bins, std::size_t frames, const ProjetOptions& options, std::uint64_t seed);
 
 /// Runs options.iterations updates on channels 0 and 1 of the spectrogram. kUsage when shapes do not agree.
 template <class T>
@@ -63,12 +62,11 @@ template <class T>
 dsp::Spectrogram<T> projet_source(const dsp::Spectrogram<T>& stereo, const ProjetModel<T>& model, std::size_t source,
                                   const ProjetOptions& options, ThreadPool& pool);
 
-#define UNBRAID_PROJET(T)                                                                                           \
-  extern template ProjetModel<T> projet_random_start<T>(std::size_t, std::size_t, const ProjetOptions&,             \
-                                                        std::uint64_t);                                             \
-  extern template void projet<T>(const dsp::Spectrogram<T>&, ProjetModel<T>&, const ProjetOptions&, RunContext&);   \
-  extern template dsp::Spectrogram<T> projet_source<T>(const dsp::Spectrogram<T>&, const ProjetModel<T>&,           \
-                                                       std::size_t, const ProjetOptions&, ThreadPool&);
+#define UNBRAID_PROJET(T)                                                                                               \
+  extern template ProjetModel<T> projet_random_start<T>(std::size_t, std::size_t, const ProjetOptions&, std::uint64_t); \
+  extern template void projet<T>(const dsp::Spectrogram<T>&, ProjetModel<T>&, const ProjetOptions&, RunContext&);       \
+  extern template dsp::Spectrogram<T> projet_source<T>(const dsp::Spectrogram<T>&, const ProjetModel<T>&, std::size_t,  \
+                                                       const ProjetOptions&, ThreadPool&);
 UNBRAID_PROJET(float)
 UNBRAID_PROJET(double)
 #undef UNBRAID_PROJET

@@ -39,8 +39,7 @@ std::size_t repeating_period(std::span<const double> beats, std::size_t shortest
 /// The mask of the background, [channel][frame][bin] in 0 … 1. Bins below first_bin and silent bins are background;
 /// with period 0 everything is.
 template <class T>
-dsp::Mask<T> repet_mask(const dsp::Magnitudes<T>& magnitudes, std::size_t period, std::size_t first_bin,
-                        ThreadPool& pool);
+dsp::Mask<T> repet_mask(const dsp::Magnitudes<T>& magnitudes, std::size_t period, std::size_t first_bin, ThreadPool& pool);
 
 struct AdaptiveRepetOptions {
   std::size_t shortest_period = 1;  ///< frames, ≥ 1
@@ -56,18 +55,13 @@ struct AdaptiveRepetOptions {
 
 /// As repet_mask, with a period for every frame.
 template <class T>
-dsp::Mask<T> adaptive_repet_mask(const dsp::Magnitudes<T>& magnitudes, const AdaptiveRepetOptions& options,
-                                 RunContext& run);
+dsp::Mask<T> adaptive_repet_mask(const dsp::Magnitudes<T>& magnitudes, const AdaptiveRepetOptions& options, RunContext& run);
 
 extern template std::vector<double> beat_spectrum<float>(const dsp::Magnitudes<float>&, ThreadPool&);
 extern template std::vector<double> beat_spectrum<double>(const dsp::Magnitudes<double>&, ThreadPool&);
-extern template dsp::Mask<float> repet_mask<float>(const dsp::Magnitudes<float>&, std::size_t, std::size_t,
-                                                   ThreadPool&);
-extern template dsp::Mask<double> repet_mask<double>(const dsp::Magnitudes<double>&, std::size_t, std::size_t,
-                                                     ThreadPool&);
-extern template dsp::Mask<float> adaptive_repet_mask<float>(const dsp::Magnitudes<float>&,
-                                                            const AdaptiveRepetOptions&, RunContext&);
-extern template dsp::Mask<double> adaptive_repet_mask<double>(const dsp::Magnitudes<double>&,
-                                                              const AdaptiveRepetOptions&, RunContext&);
+extern template dsp::Mask<float> repet_mask<float>(const dsp::Magnitudes<float>&, std::size_t, std::size_t, ThreadPool&);
+extern template dsp::Mask<double> repet_mask<double>(const dsp::Magnitudes<double>&, std::size_t, std::size_t, ThreadPool&);
+extern template dsp::Mask<float> adaptive_repet_mask<float>(const dsp::Magnitudes<float>&, const AdaptiveRepetOptions&, RunContext&);
+extern template dsp::Mask<double> adaptive_repet_mask<double>(const dsp::Magnitudes<double>&, const AdaptiveRepetOptions&, RunContext&);
 
 }  // namespace unbraid::classic

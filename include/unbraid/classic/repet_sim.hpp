@@ -35,21 +35,18 @@ struct RepetSimOptions {
 
 /// For every frame its similar frames, most similar first. T is float or double.
 template <class T>
-std::vector<std::vector<std::size_t>> similar_frames(const dsp::Magnitudes<T>& magnitudes,
-                                                     const RepetSimOptions& options, RunContext& run);
+std::vector<std::vector<std::size_t>> similar_frames(const dsp::Magnitudes<T>& magnitudes, const RepetSimOptions& options, RunContext& run);
 
 /// The mask of the background, [channel][frame][bin] in 0 … 1. A frame without similar ones and a silent bin are
 /// background.
 template <class T>
 dsp::Mask<T> repet_sim_mask(const dsp::Magnitudes<T>& magnitudes, const RepetSimOptions& options, RunContext& run);
 
-extern template std::vector<std::vector<std::size_t>> similar_frames<float>(const dsp::Magnitudes<float>&,
-                                                                            const RepetSimOptions&, RunContext&);
-extern template std::vector<std::vector<std::size_t>> similar_frames<double>(const dsp::Magnitudes<double>&,
-                                                                             const RepetSimOptions&, RunContext&);
-extern template dsp::Mask<float> repet_sim_mask<float>(const dsp::Magnitudes<float>&, const RepetSimOptions&,
-                                                       RunContext&);
-extern template dsp::Mask<double> repet_sim_mask<double>(const dsp::Magnitudes<double>&, const RepetSimOptions&,
-                                                         RunContext&);
+extern template std::vector<std::vector<std::size_t>> similar_frames<float>(const dsp::Magnitudes<float>&, const RepetSimOptions&,
+                                                                            RunContext&);
+extern template std::vector<std::vector<std::size_t>> similar_frames<double>(const dsp::Magnitudes<double>&, const RepetSimOptions&,
+                                                                             RunContext&);
+extern template dsp::Mask<float> repet_sim_mask<float>(const dsp::Magnitudes<float>&, const RepetSimOptions&, RunContext&);
+extern template dsp::Mask<double> repet_sim_mask<double>(const dsp::Magnitudes<double>&, const RepetSimOptions&, RunContext&);
 
 }  // namespace unbraid::classic

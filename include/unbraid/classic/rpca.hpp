@@ -10,8 +10,8 @@
 // robust principal component analysis", ICASSP 2012.
 //
 // The singular values are thresholded through the eigenvectors of the smaller Gram matrix: three products with the matrix
-// and a symmetric eigenvalue problem of its smaller side per iteration, not a singular value decomposition. In double precision the squaring loses what is below 1e-8 of the
-// greatest singular value, which no threshold of the first 45 iterations reaches.
+// and a symmetric eigenvalue problem of its smaller side per iteration, not a singular value decomposition. In double precision the
+// squaring loses what is below 1e-8 of the greatest singular value, which no threshold of the first 45 iterations reaches.
 //
 // Equals nussl.separation.factorization.RPCA with hard masks. nussl's masks are hard even when soft ones are asked for,
 // and silence divides by zero there; here soft masks are soft and silence is background.
@@ -46,8 +46,7 @@ struct LowRankSparse {
 };
 
 /// Splits v, [frame][bin].
-LowRankSparse rpca(std::span<const double> v, std::size_t frames, std::size_t bins, const RpcaOptions& options,
-                   RunContext& run);
+LowRankSparse rpca(std::span<const double> v, std::size_t frames, std::size_t bins, const RpcaOptions& options, RunContext& run);
 
 /// The mask of the background, [channel][frame][bin] in 0 … 1: |low_rank| / (|low_rank| + gain·|sparse|). T is float or
 /// double.

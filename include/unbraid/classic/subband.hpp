@@ -25,20 +25,18 @@ struct BandOptions {
   enum class Filter { kFir, kLinkwitzRiley };
   std::vector<double> edges_hz;  ///< ascending, > 0; one at or above half the rate gives an empty band above it
   Filter filter = Filter::kFir;
-  double transition = 0.5;       ///< of the FIR filters, as a share of the edge's frequency, 0 < transition ≤ 2
-  std::size_t order = 4;         ///< of the Linkwitz-Riley filters: 2, 4 or 8, that is 12, 24 or 48 dB per octave
+  double transition = 0.5;  ///< of the FIR filters, as a share of the edge's frequency, 0 < transition ≤ 2
+  std::size_t order = 4;    ///< of the Linkwitz-Riley filters: 2, 4 or 8, that is 12, 24 or 48 dB per octave
 
   /// kUsage when a value is out of its range.
   void validate() const;
 };
 
 /// edges + 1 bands from low to high, of the signal's shape.
-std::vector<AudioBuffer> split_bands(AudioView signal, const BandOptions& options, double sample_rate,
-                                     ThreadPool& pool);
+std::vector<AudioBuffer> split_bands(AudioView signal, const BandOptions& options, double sample_rate, ThreadPool& pool);
 
 /// The low-passed signal at one edge.
-AudioBuffer low_band(AudioView signal, double edge_hz, const BandOptions& options, double sample_rate,
-                     ThreadPool& pool);
+AudioBuffer low_band(AudioView signal, double edge_hz, const BandOptions& options, double sample_rate, ThreadPool& pool);
 
 /// Samples to each side that an output sample depends on; for the recursive filters to 1e-7 of their peak.
 std::size_t context_frames(const BandOptions& options, double sample_rate);

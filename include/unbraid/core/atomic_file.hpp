@@ -31,7 +31,7 @@ class AtomicFile {
 
  private:
   std::filesystem::path target_;
-  std::filesystem::path temporary_;  ///< empty once committed
+  std::filesystem::path temporary_;                  ///< empty once committed
   std::vector<std::filesystem::path> made_folders_;  ///< innermost last
 };
 

@@ -26,8 +26,7 @@ class PlanarView {
       : data_(data), channels_(channels), frames_(frames), stride_(stride) {}
   /// A mutable view reads as a const one.
   template <std::same_as<std::remove_const_t<Sample>> Mutable>
-    requires std::is_const_v<Sample>
-  PlanarView(const PlanarView<Mutable>& other)
+  requires(std::is_const_v<Sample>) PlanarView(const PlanarView<Mutable>& other)
       : PlanarView(other.data(), other.channels(), other.frames(), other.stride()) {}
 
   std::size_t channels() const noexcept { return channels_; }
@@ -40,9 +39,7 @@ class PlanarView {
   std::span<Sample> channel(std::size_t index) const { return {data_ + index * stride_, frames_}; }
 
   /// The frames [first, first + count) of every channel; must lie inside.
-  PlanarView slice(std::size_t first, std::size_t count) const {
-    return {data_ + first, channels_, count, stride_};
-  }
+  PlanarView slice(std::size_t first, std::size_t count) const { return {data_ + first, channels_, count, stride_}; }
 
  private:
   Sample* data_ = nullptr;
@@ -58,8 +55,7 @@ class AudioBuffer {
  public:
   AudioBuffer() = default;
   /// Silence.
-  AudioBuffer(std::size_t channels, std::size_t frames)
-      : channels_(channels), frames_(frames), samples_(channels * frames) {}
+  AudioBuffer(std::size_t channels, std::size_t frames) : channels_(channels), frames_(frames), samples_(channels * frames) {}
   /// A copy of what the view shows.
   explicit AudioBuffer(AudioView source);
 
@@ -68,9 +64,7 @@ class AudioBuffer {
   bool empty() const noexcept { return samples_.empty(); }
 
   std::span<float> channel(std::size_t index) { return {samples_.data() + index * frames_, frames_}; }
-  std::span<const float> channel(std::size_t index) const {
-    return {samples_.data() + index * frames_, frames_};
-  }
+  std::span<const float> channel(std::size_t index) const { return {samples_.data() + index * frames_, frames_}; }
 
   MutableAudioView view() { return {samples_.data(), channels_, frames_, frames_}; }
   AudioView view() const { return {samples_.data(), channels_, frames_, frames_}; }

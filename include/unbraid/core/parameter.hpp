@@ -20,15 +20,15 @@ namespace unbraid {
 using ParameterValue = std::variant<bool, std::int64_t, double, std::string>;
 
 struct Parameter {
-  std::string name;  ///< snake_case, with the unit where it has one: "kernel_frames"
-  std::string help;  ///< one line, no full stop
-  std::string unit = {};  ///< "Hz", "s", "frames", "dB"; empty for ratios and counts
-  ParameterValue value;   ///< the default
+  std::string name;                                           ///< snake_case, with the unit where it has one: "kernel_frames"
+  std::string help;                                           ///< one line, no full stop
+  std::string unit = {};                                      ///< "Hz", "s", "frames", "dB"; empty for ratios and counts
+  ParameterValue value;                                       ///< the default
   double minimum = -std::numeric_limits<double>::infinity();  ///< inclusive; numbers only
   double maximum = std::numeric_limits<double>::infinity();   ///< inclusive; numbers only
   std::vector<std::string> choices = {};                      ///< strings only; empty: any
-  std::string source = {};  ///< where the default comes from: paper, equation
-  bool required = false;    ///< the default is no value: one must be given
+  std::string source = {};                                    ///< where the default comes from: paper, equation
+  bool required = false;                                      ///< the default is no value: one must be given
 };
 
 /// "bool", "integer", "number" or "text".
@@ -40,8 +40,7 @@ class ParameterValues {
   /// The defaults, overridden by texts such as {"margin", "2.5"}. kUsage for an unknown name (the message lists the
   /// known ones), a text that is not of the parameter's type, a value out of range or not among the choices, and a
   /// required parameter that is not given.
-  static ParameterValues resolve(const std::vector<Parameter>& declared,
-                                 const std::map<std::string, std::string>& overrides = {});
+  static ParameterValues resolve(const std::vector<Parameter>& declared, const std::map<std::string, std::string>& overrides = {});
 
   bool flag(std::string_view name) const;
   std::int64_t integer(std::string_view name) const;

@@ -35,7 +35,5 @@ Function* plugin_function(const std::string& name, const char* function) {
 }  // namespace unbraid
 
 /// Once in every plugin: the version it was built as.
-#define UNBRAID_PLUGIN()                            \
-  extern "C" const char* unbraid_plugin_version() { \
-    return UNBRAID_VERSION;                         \
-  }
+#define UNBRAID_PLUGIN() \
+  extern "C" const char* unbraid_plugin_version() { return UNBRAID_VERSION; }

@@ -30,8 +30,7 @@ class ThreadPool {
   void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body, std::size_t grain = 1);
 
   /// As parallel_for, with body(first, last) for the half-open range of a grain: for loops with scratch memory.
-  void parallel_ranges(std::size_t count, std::size_t grain,
-                       const std::function<void(std::size_t, std::size_t)>& body);
+  void parallel_ranges(std::size_t count, std::size_t grain, const std::function<void(std::size_t, std::size_t)>& body);
 
  private:
   struct Impl;

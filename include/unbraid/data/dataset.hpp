@@ -39,8 +39,7 @@ struct Track {
   bool has_mixture_file = true;
   std::vector<TrackStem> stems;
   std::map<std::string, std::string> metadata = {};  ///< the dataset's other fields of the track, as text
-  std::vector<std::string> warnings =
-      {};  ///< what is wrong but survivable, such as a listed stem without a file
+  std::vector<std::string> warnings = {};            ///< what is wrong but survivable, such as a listed stem without a file
   /// Stems that the metadata lists and that have no file, by name, with the reason.
   std::map<std::string, std::string> missing = {};
 

@@ -24,32 +24,26 @@
 namespace unbraid::data {
 
 struct MidiEvent {
-  std::uint64_t tick = 0;   ///< since the start of the file
-  std::uint8_t status = 0;  ///< 0x80…0xEF channel message; 0xF0, 0xF7 system exclusive; 0xFF meta
-  std::array<std::uint8_t, 2>
-      data{};                ///< a channel message's data bytes; for a meta event data[0] is its type
-  std::string payload = {};  ///< what a meta or system exclusive event carries, without its length
+  std::uint64_t tick = 0;              ///< since the start of the file
+  std::uint8_t status = 0;             ///< 0x80…0xEF channel message; 0xF0, 0xF7 system exclusive; 0xFF meta
+  std::array<std::uint8_t, 2> data{};  ///< a channel message's data bytes; for a meta event data[0] is its type
+  std::string payload = {};            ///< what a meta or system exclusive event carries, without its length
 
   bool is_channel() const noexcept { return status >= 0x80 && status < 0xF0; }
-  std::uint8_t kind() const noexcept {
-    return status & 0xF0;
-  }  ///< 0x80 note off, 0x90 note on, 0xB0 control, …
+  std::uint8_t kind() const noexcept { return status & 0xF0; }     ///< 0x80 note off, 0x90 note on, 0xB0 control, …
   std::uint8_t channel() const noexcept { return status & 0x0F; }  ///< 0 … 15; 9 is percussion
   bool is_note_on() const noexcept { return is_channel() && kind() == 0x90 && data[1] > 0; }
-  bool is_note_off() const noexcept {
-    return is_channel() && (kind() == 0x80 || (kind() == 0x90 && data[1] == 0));
-  }
+  bool is_note_off() const noexcept { return is_channel() && (kind() == 0x80 || (kind() == 0x90 && data[1] == 0)); }
   bool is_meta(std::uint8_t type) const noexcept { return status == 0xFF && data[0] == type; }
 };
 
 // Types of meta events that time and splitting depend on.
-inline constexpr std::uint8_t kMetaTrackName = 0x03, kMetaEndOfTrack = 0x2F, kMetaTempo = 0x51,
-                              kMetaTimeSignature = 0x58, kMetaKeySignature = 0x59;
+inline constexpr std::uint8_t kMetaTrackName = 0x03, kMetaEndOfTrack = 0x2F, kMetaTempo = 0x51, kMetaTimeSignature = 0x58,
+                              kMetaKeySignature = 0x59;
 
 struct MidiFile {
-  int format = 1;  ///< 0: one track; 1: simultaneous tracks
-  std::uint16_t division =
-      480;  ///< as in the header: ticks per quarter note, or SMPTE when the top bit is set
+  int format = 1;                              ///< 0: one track; 1: simultaneous tracks
+  std::uint16_t division = 480;                ///< as in the header: ticks per quarter note, or SMPTE when the top bit is set
   std::vector<std::vector<MidiEvent>> tracks;  ///< each in order of time, without its end-of-track event
 };
 
@@ -80,9 +74,8 @@ struct MidiPart {
   bool is_drum = false;  ///< channel 10 as musicians count
   std::string name;      ///< of the track that holds its first note; may be empty
   std::size_t notes = 0;
-  std::uint64_t end = 0;  ///< tick of the last note's end
-  std::vector<MidiEvent>
-      events;  ///< channel messages in order of time: bank and program first; every note ends
+  std::uint64_t end = 0;          ///< tick of the last note's end
+  std::vector<MidiEvent> events;  ///< channel messages in order of time: bank and program first; every note ends
 };
 
 /// One part for each track, channel and program that play notes, in the order of tracks and inside a track of

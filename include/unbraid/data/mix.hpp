@@ -41,12 +41,11 @@ struct MixEventSpec {
   double silence = 0;      ///< probability that the stem is silent
   Distribution source_time_s = Distribution::constant(0);
   Distribution event_time_s = Distribution::constant(0);
-  std::optional<Distribution> event_duration_s =
-      {};                                         ///< of the source, before stretching; empty: the mixture's
-  std::optional<Distribution> snr_db = {};        ///< against ref_db; empty: the level of the recording
-  std::optional<Distribution> pitch_shift = {};   ///< semitones
-  std::optional<Distribution> time_stretch = {};  ///< > 1 is longer
-  std::vector<EffectSpec> effects = {};           ///< in this order, before the level is set
+  std::optional<Distribution> event_duration_s = {};  ///< of the source, before stretching; empty: the mixture's
+  std::optional<Distribution> snr_db = {};            ///< against ref_db; empty: the level of the recording
+  std::optional<Distribution> pitch_shift = {};       ///< semitones
+  std::optional<Distribution> time_stretch = {};      ///< > 1 is longer
+  std::vector<EffectSpec> effects = {};               ///< in this order, before the level is set
 };
 
 struct MixStemSpec {
@@ -57,9 +56,8 @@ struct MixStemSpec {
 struct MixSources {
   std::filesystem::path path;  ///< a dataset that open_dataset() knows
   std::string format = "auto";
-  std::string split = {};  ///< empty: all
-  std::string submix =
-      {};  ///< "four_stems" or a submix definition file (data/views.hpp); empty: the stems as they are
+  std::string split = {};   ///< empty: all
+  std::string submix = {};  ///< "four_stems" or a submix definition file (data/views.hpp); empty: the stems as they are
 };
 
 /// What coherent mixtures do with songs that lack some of the stems but have two.
@@ -75,18 +73,17 @@ struct MixRecipe {
   std::uint64_t seed = 0;
   std::size_t count = 1000;  ///< items
   double duration_s = 5;
-  double sample_rate = 44100;  ///< Hz; sources are resampled
-  std::size_t channels = 1;    ///< 1 or 2; sources are converted
-  double ref_db = -20;         ///< LUFS of an event with an snr of 0
-  double coherent = 0.5;       ///< the share of coherent mixtures, 0 … 1
+  double sample_rate = 44100;       ///< Hz; sources are resampled
+  std::size_t channels = 1;         ///< 1 or 2; sources are converted
+  double ref_db = -20;              ///< LUFS of an event with an snr of 0
+  double coherent = 0.5;            ///< the share of coherent mixtures, 0 … 1
   NameChoice coherent_source = {};  ///< tracks to take coherent mixtures from; empty: the first stem's source
   PartialSongs partial_songs = PartialSongs::kLeftOut;
-  double solo = 0;             ///< the share of mixtures in which one of the stems that would sound plays alone, 0 … 1
-  double fade_s = 0.01;        ///< quarter-sine fades at both ends of every event
+  double solo = 0;       ///< the share of mixtures in which one of the stems that would sound plays alone, 0 … 1
+  double fade_s = 0.01;  ///< quarter-sine fades at both ends of every event
   bool fix_clipping = true;
-  std::vector<EffectSpec> mixture_effects =
-      {};                 ///< of the sum alone: then it is no longer the sum of the stems
-  std::string text = {};  ///< the YAML it was read from, for manifests
+  std::vector<EffectSpec> mixture_effects = {};  ///< of the sum alone: then it is no longer the sum of the stems
+  std::string text = {};                         ///< the YAML it was read from, for manifests
 
   void validate() const;
 };
@@ -94,8 +91,7 @@ struct MixRecipe {
 /// A recipe in YAML (docs/mixtures.md, configs/mix/). Paths in it are relative to the file. Errors name
 /// the line: kUsage for unknown keys and values out of range, kFormat for what is no YAML, kNotFound.
 MixRecipe read_mix_recipe(const std::filesystem::path& path);
-MixRecipe parse_mix_recipe(const std::string& yaml, const std::string& context,
-                           const std::filesystem::path& folder = {});
+MixRecipe parse_mix_recipe(const std::string& yaml, const std::string& context, const std::filesystem::path& folder = {});
 
 /// What was drawn for one stem.
 struct MixEvent {
@@ -162,8 +158,7 @@ struct MixFiles {
 /// folder/<item>/{<stem>, mixture}.(wav|flac) and mixture.jams per item, folder/manifest.json for all. The
 /// stored stems add up to the stored mixture exactly. Items that are there whole are kept unless overwrite is
 /// set, so that an interrupted run can go on; kUsage when they are of another recipe.
-void write_mixtures(const MixtureDataset& mixtures, const std::filesystem::path& folder,
-                    const MixFiles& files, RunContext& run);
+void write_mixtures(const MixtureDataset& mixtures, const std::filesystem::path& folder, const MixFiles& files, RunContext& run);
 
 /// The JAMS annotation (namespace "scaper") of an item.
 std::string jams_annotation(const MixtureDataset& mixtures, std::size_t index, const Mixture& mixture);

@@ -31,11 +31,11 @@ namespace unbraid::data {
 
 struct SynthOptions {
   std::filesystem::path soundfont = "/usr/share/sounds/sf2/FluidR3_GM.sf2";  ///< .sf2 or .sf3
-  double sample_rate = 44100;                          ///< Hz of the files, 8000 … 96000
-  std::size_t channels = 1;                            ///< 1: the mean of left and right; or 2
-  io::SampleFormat format = io::SampleFormat::kPcm16;  ///< kPcm16, kPcm24 or kFloat32
-  double tail_s = 2;           ///< silence for releases after the last note's end, ≥ 0
-  double length_s = 0;         ///< > 0: exactly so long, instead of last note + tail
+  double sample_rate = 44100;                                                ///< Hz of the files, 8000 … 96000
+  std::size_t channels = 1;                                                  ///< 1: the mean of left and right; or 2
+  io::SampleFormat format = io::SampleFormat::kPcm16;                        ///< kPcm16, kPcm24 or kFloat32
+  double tail_s = 2;                                                         ///< silence for releases after the last note's end, ≥ 0
+  double length_s = 0;                                                       ///< > 0: exactly so long, instead of last note + tail
   double max_length_s = 3600;  ///< longer pieces are refused: MIDI files with absurd times exist
   double stem_loudness_lufs = -13;
   double peak_dbfs = -1;  ///< of the mix, ≤ 0
@@ -75,8 +75,7 @@ struct SynthFiles {
 };
 
 /// all_src.mid, MIDI/Sxx.mid, stems/Sxx.(wav|flac), mix.(wav|flac) and, last, metadata.yaml.
-void write_slakh_track(const SynthTrack& track, const std::filesystem::path& folder, const SynthFiles& files,
-                       RunContext& run);
+void write_slakh_track(const SynthTrack& track, const std::filesystem::path& folder, const SynthFiles& files, RunContext& run);
 
 /// Where the pieces of a dataset go: train/, validation/, test/ by a seeded draw, or all into one folder.
 struct SynthSplits {
@@ -118,8 +117,7 @@ struct SynthReport {
 
 /// Plays every piece into folder/[split/]TrackNNNNN. A piece that cannot be read or played is skipped with
 /// the reason; numbers and splits are those of the pieces' order and do not change when one is skipped.
-SynthReport synthesize_dataset(const std::vector<SynthPiece>& pieces, const std::filesystem::path& folder,
-                               const SynthOptions& options, const SynthFiles& files,
-                               const SynthSplits& splits, RunContext& run);
+SynthReport synthesize_dataset(const std::vector<SynthPiece>& pieces, const std::filesystem::path& folder, const SynthOptions& options,
+                               const SynthFiles& files, const SynthSplits& splits, RunContext& run);
 
 }  // namespace unbraid::data

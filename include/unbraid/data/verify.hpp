@@ -22,8 +22,7 @@
 namespace unbraid::data {
 
 struct VerifyOptions {
-  double min_correlation =
-      0.99;  ///< of the sum of the stems with the mixture; below it is a problem. The notebook's.
+  double min_correlation = 0.99;  ///< of the sum of the stems with the mixture; below it is a problem. The notebook's.
   double length_tolerance_s = 0;  ///< how much stems may differ from the mixture in length
 };
 

@@ -52,8 +52,7 @@ DatasetPtr with_stems(DatasetPtr dataset, std::vector<std::string> names);
 DatasetPtr renamed(DatasetPtr dataset, std::map<std::string, std::string> names);
 
 /// The tracks whose names fit one of the patterns (none given: all) and none of those to leave out.
-DatasetPtr with_names(DatasetPtr dataset, const std::vector<std::string>& patterns,
-                      const std::vector<std::string>& left_out = {});
+DatasetPtr with_names(DatasetPtr dataset, const std::vector<std::string>& patterns, const std::vector<std::string>& left_out = {});
 
 /// All audio at one sample rate (whole hertz). A source of another rate is converted whole when any of it is read:
 /// put a cache behind it.
@@ -83,7 +82,7 @@ DatasetPtr submixed(DatasetPtr dataset, SubmixRecipe recipe);
 
 struct CacheOptions {
   std::uint64_t budget_bytes = 1ull << 30;  ///< of decoded audio; the least recently used goes first
-  bool sixteen_bit = false;  ///< keep 16 bits per sample, of each source's peak: half the memory, −98 dB of noise
+  bool sixteen_bit = false;                 ///< keep 16 bits per sample, of each source's peak: half the memory, −98 dB of noise
 };
 
 /// Keeps decoded audio in memory. A source larger than the budget is read through. Thread-safe.

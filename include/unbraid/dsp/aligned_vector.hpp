@@ -19,12 +19,8 @@ struct AlignedAllocator {
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) noexcept {}
 
-  T* allocate(std::size_t count) {
-    return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{kAlignment}));
-  }
-  void deallocate(T* memory, std::size_t) noexcept {
-    ::operator delete(memory, std::align_val_t{kAlignment});
-  }
+  T* allocate(std::size_t count) { return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{kAlignment})); }
+  void deallocate(T* memory, std::size_t) noexcept { ::operator delete (memory, std::align_val_t{kAlignment}); }
 
   friend bool operator==(const AlignedAllocator&, const AlignedAllocator&) { return true; }
 };

@@ -27,8 +27,7 @@ struct Biquad {
 };
 
 /// A cascade's response at a frequency: the product of its sections' H(exp(2πi·f/rate)).
-std::complex<double> frequency_response(std::span<const Biquad> sections, double frequency_hz,
-                                        double sample_rate);
+std::complex<double> frequency_response(std::span<const Biquad> sections, double frequency_hz, double sample_rate);
 
 struct BiquadDesign {
   double sample_rate = 0;

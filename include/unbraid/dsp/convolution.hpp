@@ -43,9 +43,7 @@ class FilterKernel {
     AlignedVector<T> samples;
     AlignedVector<std::complex<T>> spectrum;
   };
-  Scratch scratch() const {
-    return {AlignedVector<T>(fft_.size()), AlignedVector<std::complex<T>>(fft_.bins())};
-  }
+  Scratch scratch() const { return {AlignedVector<T>(fft_.size()), AlignedVector<std::complex<T>>(fft_.bins())}; }
 
   /// With taps() − 1 + block() input samples in scratch.samples, leaves block() outputs behind the first
   /// taps() − 1.

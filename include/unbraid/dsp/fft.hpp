@@ -43,8 +43,7 @@ class RealFft {
   using Scratch = AlignedVector<std::complex<T>>;
   Scratch scratch() const { return Scratch(bins()); }
   void forward(std::span<const T> time, std::span<std::complex<T>> frequency, Scratch& scratch) const;
-  void inverse_unscaled(std::span<const std::complex<T>> frequency, std::span<T> time,
-                        Scratch& scratch) const;
+  void inverse_unscaled(std::span<const std::complex<T>> frequency, std::span<T> time, Scratch& scratch) const;
 
  private:
   struct Plan;

@@ -32,18 +32,12 @@ class TimeFrequency {
     return channels_ == other.channels() && frames_ == other.frames() && bins_ == other.bins();
   }
 
-  std::span<T> frame(std::size_t channel, std::size_t frame) {
-    return {values_.data() + (channel * frames_ + frame) * bins_, bins_};
-  }
+  std::span<T> frame(std::size_t channel, std::size_t frame) { return {values_.data() + (channel * frames_ + frame) * bins_, bins_}; }
   std::span<const T> frame(std::size_t channel, std::size_t frame) const {
     return {values_.data() + (channel * frames_ + frame) * bins_, bins_};
   }
-  T& at(std::size_t channel, std::size_t frame, std::size_t bin) {
-    return values_[(channel * frames_ + frame) * bins_ + bin];
-  }
-  const T& at(std::size_t channel, std::size_t frame, std::size_t bin) const {
-    return values_[(channel * frames_ + frame) * bins_ + bin];
-  }
+  T& at(std::size_t channel, std::size_t frame, std::size_t bin) { return values_[(channel * frames_ + frame) * bins_ + bin]; }
+  const T& at(std::size_t channel, std::size_t frame, std::size_t bin) const { return values_[(channel * frames_ + frame) * bins_ + bin]; }
 
   std::span<T> values() noexcept { return values_; }
   std::span<const T> values() const noexcept { return values_; }

@@ -23,7 +23,7 @@ struct Summary {
   double median = std::numeric_limits<double>::quiet_NaN();
   double mean = std::numeric_limits<double>::quiet_NaN();
   double standard_deviation = std::numeric_limits<double>::quiet_NaN();  ///< of the sample (n − 1)
-  Interval median_interval = {};  ///< 95 %, bootstrap
+  Interval median_interval = {};                                         ///< 95 %, bootstrap
 };
 using Summaries = std::map<std::string, std::map<std::string, Summary>>;  ///< [target][metric]
 
@@ -47,11 +47,11 @@ struct Comparison {
     double a, b;
     double difference() const { return b - a; }
   };
-  std::vector<Pair> pairs;   ///< tracks that both scored, the largest difference first
+  std::vector<Pair> pairs;  ///< tracks that both scored, the largest difference first
   double median_a, median_b;
   double mean_difference, median_difference;
-  Interval mean_interval;    ///< 95 %, bootstrap, of the mean difference
-  double p_value;            ///< two-sided Wilcoxon signed-rank test
+  Interval mean_interval;  ///< 95 %, bootstrap, of the mean difference
+  double p_value;          ///< two-sided Wilcoxon signed-rank test
 };
 
 /// Every (target, metric) that both have, in A's order; kNotFound when there is none.

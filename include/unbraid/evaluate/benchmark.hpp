@@ -45,8 +45,8 @@ struct Contender {
   };
   std::string name;  ///< unique: "mix", "oracle:irm", "hpss", "hpss:margin=2"
   Kind kind = Kind::kMethod;
-  std::string mask = {};                                ///< of an oracle, as mask::ideal_mask() names it
-  Method method = {};                                   ///< of a method
+  std::string mask = {};  ///< of an oracle, as mask::ideal_mask() names it
+  Method method = {};     ///< of a method
   /// Of the method, as texts; "{track}" in a value is replaced by the track's name.
   std::map<std::string, std::string> parameters = {};
 
@@ -57,10 +57,10 @@ struct Contender {
 
 struct BenchmarkOptions {
   EvaluateOptions scores = {};
-  std::uint64_t seed = 0;              ///< of methods that draw
-  std::size_t max_memory_bytes = 0;    ///< of all jobs that run at a time; 0: no limit
-  std::filesystem::path folder = {};   ///< empty: nothing is written
-  bool resume = false;                 ///< takes over jobs whose file was made with the same options; needs a folder
+  std::uint64_t seed = 0;             ///< of methods that draw
+  std::size_t max_memory_bytes = 0;   ///< of all jobs that run at a time; 0: no limit
+  std::filesystem::path folder = {};  ///< empty: nothing is written
+  bool resume = false;                ///< takes over jobs whose file was made with the same options; needs a folder
 };
 
 /// A finished job.
@@ -73,9 +73,9 @@ struct BenchmarkEntry {
 };
 
 struct BenchmarkRun {
-  std::vector<std::string> tracks;     ///< in the dataset's order
-  std::vector<Contender> contenders;   ///< in the order asked for
-  std::vector<BenchmarkEntry> entries; ///< track after track, contender after contender
+  std::vector<std::string> tracks;      ///< in the dataset's order
+  std::vector<Contender> contenders;    ///< in the order asked for
+  std::vector<BenchmarkEntry> entries;  ///< track after track, contender after contender
   struct Failure {
     std::size_t track, contender;
     ErrorCode code;  ///< kUnsupported, kUsage: such a track is beyond the method; anything else went wrong
@@ -96,7 +96,6 @@ struct BenchmarkRun {
 
 /// A job that fails does not stop the others; it is listed. kUsage for a contender twice, unknown parameters and options
 /// out of range, before anything is done; kCancelled.
-BenchmarkRun benchmark(const data::Dataset& dataset, std::vector<Contender> contenders, const BenchmarkOptions& options,
-                       RunContext& run);
+BenchmarkRun benchmark(const data::Dataset& dataset, std::vector<Contender> contenders, const BenchmarkOptions& options, RunContext& run);
 
 }  // namespace unbraid::evaluate

@@ -29,9 +29,7 @@ struct DatasetResult {
 
 /// kNotFound when no track has the same name in both. `done` is told of every track as it is finished. With pictures,
 /// only the first `picture_tracks` tracks get them: they are most of a report's size.
-DatasetResult evaluate_dataset(const data::Dataset& references, const data::Dataset& estimates,
-                               const EvaluateOptions& options, RunContext& run,
-                               const std::function<void(const TrackResult&)>& done = {},
-                               std::size_t picture_tracks = 12);
+DatasetResult evaluate_dataset(const data::Dataset& references, const data::Dataset& estimates, const EvaluateOptions& options,
+                               RunContext& run, const std::function<void(const TrackResult&)>& done = {}, std::size_t picture_tracks = 12);
 
 }  // namespace unbraid::evaluate

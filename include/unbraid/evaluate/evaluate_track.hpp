@@ -41,7 +41,7 @@ const std::vector<MetricInfo>& known_metrics();
 
 struct EvaluateOptions {
   std::vector<std::string> metrics = {"bsseval_v4", "si_sdr", "sdr"};
-  double window_s = 1;              ///< of BSS Eval; 0: the whole track
+  double window_s = 1;  ///< of BSS Eval; 0: the whole track
   double hop_s = 1;
   std::size_t filter_length = 512;  ///< taps
   bool strict = false;              ///< different lengths are an error
@@ -62,27 +62,26 @@ struct LevelGrid {
 
 struct TargetResult {
   std::string name;
-  std::string not_applicable = {};               ///< why there are no scores, or empty
-  std::map<std::string, double> metrics = {};    ///< by result name; BSS Eval: the median of the windows
-  metrics::BssSourceScores windows = {};         ///< of bsseval_v4, else empty
+  std::string not_applicable = {};             ///< why there are no scores, or empty
+  std::map<std::string, double> metrics = {};  ///< by result name; BSS Eval: the median of the windows
+  metrics::BssSourceScores windows = {};       ///< of bsseval_v4, else empty
   LevelGrid reference_levels = {}, estimate_levels = {};
   std::string estimate_file = {};  ///< where the estimate lies, for whoever links to it; not set by evaluate_track()
 };
 
 struct TrackResult {
   std::string name;
-  double sample_rate = 0;             ///< Hz
+  double sample_rate = 0;  ///< Hz
   double seconds = 0;
-  double window_s = 0;                ///< of `windows`
+  double window_s = 0;  ///< of `windows`
   std::vector<double> window_start_s;
   std::vector<TargetResult> targets;
-  std::vector<std::string> missing;   ///< references without an estimate
-  std::vector<std::string> extra;     ///< estimates without a reference
+  std::vector<std::string> missing;  ///< references without an estimate
+  std::vector<std::string> extra;    ///< estimates without a reference
   std::vector<std::string> warnings;
 };
 
 /// kNotFound when no target is named in both tracks, kFormat when one of the signals has no samples and others have some.
-TrackResult evaluate_track(const data::Track& reference, const data::Track& estimate, const EvaluateOptions& options,
-                           RunContext& run);
+TrackResult evaluate_track(const data::Track& reference, const data::Track& estimate, const EvaluateOptions& options, RunContext& run);
 
 }  // namespace unbraid::evaluate

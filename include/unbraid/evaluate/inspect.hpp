@@ -41,9 +41,9 @@ std::string_view to_string(Verdict verdict);  ///< "ok", "note", "bad"
 struct Check {
   std::string name;
   Verdict verdict = Verdict::kOk;
-  double value = 0;      ///< what was measured; NaN or infinite where there is nothing to measure
-  std::string unit;      ///< of value: "samples", "dB", "Hz", "frames" or nothing
-  std::string text;      ///< one line for a reader
+  double value = 0;  ///< what was measured; NaN or infinite where there is nothing to measure
+  std::string unit;  ///< of value: "samples", "dB", "Hz", "frames" or nothing
+  std::string text;  ///< one line for a reader
 };
 
 struct StemInspection {

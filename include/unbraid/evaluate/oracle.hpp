@@ -39,10 +39,9 @@ inline constexpr std::string_view kComplexRatioMask = "cirm", kMultichannelWiene
 struct OracleOptions {
   /// Names of mask::ideal_mask(), and the two above. Equal masks under two names ("irm", "wiener1") are computed once.
   std::vector<std::string> masks = {"ibm", "irm", "wiener1", "wiener2", "psm"};
-  double trim_s = 0;  ///< only so many seconds from the start; 0: the whole track
-  std::size_t window =
-      0;  ///< samples of the Hann window; 0: the power of two at or below 64 ms (1024 at 16 kHz)
-  std::size_t hop = 0;  ///< samples, a divisor of the window; 0: a quarter of the window
+  double trim_s = 0;       ///< only so many seconds from the start; 0: the whole track
+  std::size_t window = 0;  ///< samples of the Hann window; 0: the power of two at or below 64 ms (1024 at 16 kHz)
+  std::size_t hop = 0;     ///< samples, a divisor of the window; 0: a quarter of the window
   /// The arithmetic of the oracle notebook: scipy's scaling, ε = 1e−10 in every mask and in SI-SDR, silent
   /// stems scored by ε alone (0 dB) and counted in the mean.
   bool seed_arithmetic = false;
@@ -56,7 +55,7 @@ struct OracleOptions {
 
 struct OracleMask {
   std::string name;
-  std::vector<double> si_sdr_db;  ///< of each of OracleResult::stems; NaN where there is no score
+  std::vector<double> si_sdr_db;                              ///< of each of OracleResult::stems; NaN where there is no score
   double mean_db = std::numeric_limits<double>::quiet_NaN();  ///< over the stems that have a score
 };
 
@@ -71,10 +70,8 @@ struct OracleResult {
   std::vector<std::string> stems;  ///< loaded ones, "S00_Bass" where the dataset names the instrument
   /// Stems without scores and why: by the dataset's name ("S10"), missing ones included.
   std::vector<std::pair<std::string, std::string>> skipped;
-  double correlation =
-      std::numeric_limits<double>::quiet_NaN();  ///< of the sum of the loaded stems with the mixture
-  double residual_db =
-      std::numeric_limits<double>::quiet_NaN();  ///< of that sum minus the mixture, against the mixture
+  double correlation = std::numeric_limits<double>::quiet_NaN();  ///< of the sum of the loaded stems with the mixture
+  double residual_db = std::numeric_limits<double>::quiet_NaN();  ///< of that sum minus the mixture, against the mixture
   std::vector<OracleMask> masks;
 };
 
@@ -83,8 +80,7 @@ struct OracleResult {
 using OracleSink = std::function<void(const std::string& mask, const std::string& stem, AudioView block)>;
 
 /// kFormat when no stem can be loaded or samples are not finite; kUsage for bad options.
-OracleResult oracle(const data::Track& track, const OracleOptions& options, RunContext& run,
-                    const OracleSink& sink = {});
+OracleResult oracle(const data::Track& track, const OracleOptions& options, RunContext& run, const OracleSink& sink = {});
 
 /// One spectrogram or mask, as numbers to be drawn: values[frame · bins + bin].
 struct OraclePicture {

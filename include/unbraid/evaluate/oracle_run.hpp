@@ -28,22 +28,20 @@ struct OracleRunOptions {
 
 struct OracleRun {
   OracleOptions options;
-  std::vector<OracleResult> results;  ///< of the tracks that succeeded, in the dataset's order
+  std::vector<OracleResult> results;                        ///< of the tracks that succeeded, in the dataset's order
   std::vector<std::pair<std::string, std::string>> failed;  ///< track and error of the others
   std::size_t resumed = 0;                                  ///< how many were taken over
 };
 
 /// A track that fails does not stop the others. kUsage for save_stems or resume without a folder.
-OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options, const OracleRunOptions& how,
-                     RunContext& run);
+OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options, const OracleRunOptions& how, RunContext& run);
 
 /// A name from a dataset as one component of a path: slashes become underscores, "." and ".." get one in
 /// front.
 std::string path_component(std::string name);
 
 /// The folder of a track's files.
-std::filesystem::path oracle_track_folder(const std::filesystem::path& folder, const data::Dataset& dataset,
-                                          std::size_t track);
+std::filesystem::path oracle_track_folder(const std::filesystem::path& folder, const data::Dataset& dataset, std::size_t track);
 
 /// Over tracks, of one mask.
 struct OracleAggregate {

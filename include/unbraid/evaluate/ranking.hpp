@@ -27,9 +27,9 @@ struct RankingRow {
   bool chosen = false;     ///< its stems were chosen with the truth known
   double median = std::numeric_limits<double>::quiet_NaN();
   double mean = std::numeric_limits<double>::quiet_NaN();
-  Interval median_interval = {};                                 ///< 95 %, bootstrap
-  double p_best = std::numeric_limits<double>::quiet_NaN();      ///< against the first, Holm; NaN for the first itself
-  double p_next = std::numeric_limits<double>::quiet_NaN();      ///< against the one ranked above, not corrected
+  Interval median_interval = {};                             ///< 95 %, bootstrap
+  double p_best = std::numeric_limits<double>::quiet_NaN();  ///< against the first, Holm; NaN for the first itself
+  double p_next = std::numeric_limits<double>::quiet_NaN();  ///< against the one ranked above, not corrected
 };
 
 struct Ranking {

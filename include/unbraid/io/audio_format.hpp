@@ -34,8 +34,7 @@ struct Picture {
 };
 
 struct Tags {
-  std::map<std::string, std::string>
-      fields;  ///< lower-case keys: "title", "artist", "album", "date", "track", …
+  std::map<std::string, std::string> fields;  ///< lower-case keys: "title", "artist", "album", "date", "track", …
   std::vector<Picture> pictures;
 };
 
@@ -45,8 +44,8 @@ struct AudioInfo {
   SampleFormat format = SampleFormat::kLossy;
   double sample_rate = 0;  ///< Hz
   std::size_t channels = 0;
-  std::uint64_t frames = 0;  ///< encoder delay and padding excluded
-  bool exact_length = false;  ///< frames is no estimate; the readers count where a header does not tell
+  std::uint64_t frames = 0;                    ///< encoder delay and padding excluded
+  bool exact_length = false;                   ///< frames is no estimate; the readers count where a header does not tell
   std::size_t streams = 1;                     ///< audio streams in the file: 5 in a .stem.mp4
   std::vector<std::string> stream_names = {};  ///< where the file names them
   Tags tags = {};

@@ -41,9 +41,9 @@ class Reader {
 };
 
 struct ReaderOptions {
-  std::size_t stream = 0;  ///< which audio stream: 0 is the mixture of a .stem.mp4
+  std::size_t stream = 0;      ///< which audio stream: 0 is the mixture of a .stem.mp4
   bool whole_packets = false;  ///< of an MP4, also what its tables cut off at the end, where encoders fill the last packet
-  CancelToken cancel = {};  ///< ends open_reader's waiting for a pipe with kCancelled, when a signal interrupts it
+  CancelToken cancel = {};     ///< ends open_reader's waiting for a pipe with kCancelled, when a signal interrupts it
 };
 
 /// path "-" reads standard input. A pipe is first copied to an unnamed temporary file, so that it can be sought in.
@@ -58,7 +58,7 @@ struct Audio {
   AudioBuffer samples;
   double sample_rate = 0;  ///< Hz
 };
-Audio read_audio(const std::filesystem::path& path, const ReaderOptions& options = {},
-                 std::uint64_t first = 0, std::uint64_t count = UINT64_MAX);
+Audio read_audio(const std::filesystem::path& path, const ReaderOptions& options = {}, std::uint64_t first = 0,
+                 std::uint64_t count = UINT64_MAX);
 
 }  // namespace unbraid::io

@@ -32,8 +32,7 @@ class StemWriter {
 };
 
 /// stream_names: the mixture's first. options.container must be kStemMp4; bitrate_kbps holds for each stream.
-std::unique_ptr<StemWriter> create_stem_writer(const std::filesystem::path& path,
-                                               const std::vector<std::string>& stream_names,
+std::unique_ptr<StemWriter> create_stem_writer(const std::filesystem::path& path, const std::vector<std::string>& stream_names,
                                                const WriterOptions& options);
 
 }  // namespace unbraid::io

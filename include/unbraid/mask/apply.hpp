@@ -18,13 +18,11 @@ dsp::Spectrogram<T> apply(const dsp::Mask<T>& mask, const dsp::Spectrogram<T>& m
 
 /// A complex mask times the mixture.
 template <class T>
-dsp::Spectrogram<T> apply(const dsp::Spectrogram<T>& mask, const dsp::Spectrogram<T>& mixture,
-                          ThreadPool& pool);
+dsp::Spectrogram<T> apply(const dsp::Spectrogram<T>& mask, const dsp::Spectrogram<T>& mixture, ThreadPool& pool);
 
 /// The magnitudes with the mixture's phase; phase 0 where the mixture is 0.
 template <class T>
-dsp::Spectrogram<T> with_phase_of(const dsp::Magnitudes<T>& magnitudes, const dsp::Spectrogram<T>& mixture,
-                                  ThreadPool& pool);
+dsp::Spectrogram<T> with_phase_of(const dsp::Magnitudes<T>& magnitudes, const dsp::Spectrogram<T>& mixture, ThreadPool& pool);
 
 /// |X|^power.
 template <class T>

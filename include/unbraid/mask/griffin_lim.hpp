@@ -30,13 +30,12 @@ struct GriffinLimOptions {
 /// out.frames() samples to every channel of out. Shapes must agree with stft.frames(out.frames()) (kInternal
 /// otherwise).
 template <class T>
-void griffin_lim(const dsp::Magnitudes<T>& magnitudes, const dsp::Spectrogram<T>& phase,
-                 const dsp::Stft<T>& stft, PlanarView<T> out, const GriffinLimOptions& options,
-                 ThreadPool& pool);
+void griffin_lim(const dsp::Magnitudes<T>& magnitudes, const dsp::Spectrogram<T>& phase, const dsp::Stft<T>& stft, PlanarView<T> out,
+                 const GriffinLimOptions& options, ThreadPool& pool);
 
 /// ‖|STFT(y)| − |V|‖ / ‖V‖ in dB: how far the signal is from the magnitudes (spectral convergence).
 template <class T>
-double spectral_convergence_db(const dsp::Magnitudes<T>& magnitudes, const dsp::Stft<T>& stft,
-                               PlanarView<const T> signal, ThreadPool& pool);
+double spectral_convergence_db(const dsp::Magnitudes<T>& magnitudes, const dsp::Stft<T>& stft, PlanarView<const T> signal,
+                               ThreadPool& pool);
 
 }  // namespace unbraid::mask

@@ -73,8 +73,7 @@ void ideal_masks_of_frame(const IdealMask& mask, std::span<const std::span<const
 /// the sources come back exactly. Magnitudes are limited to max_magnitude, which keeps bins near X = 0
 /// finite; X = 0 gives 0.
 template <class T>
-std::vector<dsp::Spectrogram<T>> complex_ratio_masks(std::span<const dsp::Spectrogram<T>> sources,
-                                                     const dsp::Spectrogram<T>& mixture, double max_magnitude,
-                                                     ThreadPool& pool);
+std::vector<dsp::Spectrogram<T>> complex_ratio_masks(std::span<const dsp::Spectrogram<T>> sources, const dsp::Spectrogram<T>& mixture,
+                                                     double max_magnitude, ThreadPool& pool);
 
 }  // namespace unbraid::mask

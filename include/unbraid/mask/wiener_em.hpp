@@ -25,10 +25,10 @@ namespace unbraid::mask {
 
 struct WienerEmOptions {
   std::size_t iterations = 1;  ///< 0 leaves the first estimate as it is
-  bool softmask = true;    ///< start from v_j / (ε + Σ v) · x; otherwise from v_j with the mixture's phase
-  bool residual = false;   ///< appends a source for what the first estimates leave over (open-unmix)
-  double epsilon = 1e-10;  ///< > 0; norbert takes 2.2e−16 for double
-  double scale = 10;  ///< the mixture's peak magnitude is brought down to this before EM, for the sake of ε
+  bool softmask = true;        ///< start from v_j / (ε + Σ v) · x; otherwise from v_j with the mixture's phase
+  bool residual = false;       ///< appends a source for what the first estimates leave over (open-unmix)
+  double epsilon = 1e-10;      ///< > 0; norbert takes 2.2e−16 for double
+  double scale = 10;           ///< the mixture's peak magnitude is brought down to this before EM, for the sake of ε
 
   void validate() const;
 };
@@ -36,23 +36,21 @@ struct WienerEmOptions {
 /// magnitudes: one per source, of the mixture's shape or with one channel that serves all. kInternal when
 /// shapes differ, kUsage without a source.
 template <class T>
-std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> magnitudes,
-                                           const dsp::Spectrogram<T>& mixture, const WienerEmOptions& options,
-                                           ThreadPool& pool);
+std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> magnitudes, const dsp::Spectrogram<T>& mixture,
+                                           const WienerEmOptions& options, ThreadPool& pool);
 
 /// The EM iterations alone, in place, from complex first estimates of the sources (norbert's
 /// expectation_maximization); residual and softmask do not count. One iteration from the true sources is the oracle
 /// multichannel Wiener filter: their own powers and places, applied to the mixture.
 template <class T>
-void expectation_maximisation(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture,
-                              const WienerEmOptions& options, ThreadPool& pool);
+void expectation_maximisation(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, const WienerEmOptions& options,
+                              ThreadPool& pool);
 
 /// What is left of the mixture, max(0, |x|^alpha − Σ v_j), as a further source (norbert's residual_model).
 /// With autoscale the v_j are first scaled in place, bin by bin, to fit the mixture in the least-squares
 /// sense.
 template <class T>
-dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>> magnitudes,
-                                       const dsp::Spectrogram<T>& mixture, double alpha, bool autoscale,
-                                       ThreadPool& pool);
+dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>> magnitudes, const dsp::Spectrogram<T>& mixture, double alpha,
+                                       bool autoscale, ThreadPool& pool);
 
 }  // namespace unbraid::mask

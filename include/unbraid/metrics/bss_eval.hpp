@@ -62,8 +62,8 @@ struct BssEvalOptions {
   std::size_t filter_length = 512;    ///< taps, L
   bool framewise_filters = false;     ///< v3
   BssCriteria criteria = BssCriteria::kImages;
-  bool permute = false;               ///< search for the order of estimates with the best mean SIR
-  bool compat = false;                ///< museval's rules for silence, to the letter
+  bool permute = false;  ///< search for the order of estimates with the best mean SIR
+  bool compat = false;   ///< museval's rules for silence, to the letter
 
   /// museval's defaults: windows of one second, side by side.
   static BssEvalOptions v4(double sample_rate);
@@ -80,16 +80,16 @@ struct BssSourceScores {
 };
 
 struct BssEvalResult {
-  std::vector<BssSourceScores> sources;           ///< in the order of the references
-  std::vector<std::size_t> window_start_frames;   ///< one per window
+  std::vector<BssSourceScores> sources;          ///< in the order of the references
+  std::vector<std::size_t> window_start_frames;  ///< one per window
   /// permutation[w][j]: the estimate that was scored as source j; one entry for all windows unless framewise_filters.
   std::vector<std::vector<std::size_t>> permutation;
   double residual = 0;  ///< largest relative residual of the filters' normal equations: how exact the filters are
 };
 
 /// The whole evaluation in memory. kUsage when shapes differ, for no sources, and for permute with more than 8.
-BssEvalResult bss_eval(std::span<const AudioView> references, std::span<const AudioView> estimates,
-                       const BssEvalOptions& options, RunContext& run);
+BssEvalResult bss_eval(std::span<const AudioView> references, std::span<const AudioView> estimates, const BssEvalOptions& options,
+                       RunContext& run);
 
 /// BSS Eval v4 in two passes over a track that need not be in memory:
 ///   BssEvalV4 eval(4, 2, options);
@@ -117,8 +117,7 @@ class BssEvalV4 {
   BssEvalResult result() const;
 
  private:
-  friend BssEvalResult bss_eval(std::span<const AudioView>, std::span<const AudioView>, const BssEvalOptions&,
-                                RunContext&);
+  friend BssEvalResult bss_eval(std::span<const AudioView>, std::span<const AudioView>, const BssEvalOptions&, RunContext&);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

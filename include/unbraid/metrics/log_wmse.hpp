@@ -26,8 +26,7 @@
 
 namespace unbraid::metrics {
 
-double log_wmse(AudioView reference, AudioView estimate, AudioView mixture, ThreadPool& pool,
-                double sample_rate = 44100);
+double log_wmse(AudioView reference, AudioView estimate, AudioView mixture, ThreadPool& pool, double sample_rate = 44100);
 
 /// The weighting filter's taps, symmetric around number kLogWmseCentre.
 inline constexpr std::size_t kLogWmseTaps = 4000, kLogWmseCentre = 1999;

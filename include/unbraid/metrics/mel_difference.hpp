@@ -21,8 +21,7 @@
 namespace unbraid::metrics {
 
 /// D in dB, [channel][frame][band]: above zero where the estimate is the louder one.
-dsp::TimeFrequency<float> db_difference_mel(AudioView reference, AudioView estimate, ThreadPool& pool,
-                                            double sample_rate = 44100);
+dsp::TimeFrequency<float> db_difference_mel(AudioView reference, AudioView estimate, ThreadPool& pool, double sample_rate = 44100);
 
 struct MelScores {
   double bleed_db = 0;

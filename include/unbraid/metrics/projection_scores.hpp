@@ -27,7 +27,6 @@ struct ProjectionScores {
 };
 
 /// One view per source, references at least as long as estimates. kUsage when counts, channels or lengths do not fit.
-std::vector<ProjectionScores> projection_scores(std::span<const AudioView> references,
-                                                std::span<const AudioView> estimates);
+std::vector<ProjectionScores> projection_scores(std::span<const AudioView> references, std::span<const AudioView> estimates);
 
 }  // namespace unbraid::metrics

@@ -43,7 +43,7 @@ struct ScaleOptions {
   bool remove_mean = true;
   bool interference = true;  ///< SI-SIR and SI-SAR, which need every reference; NaN without
   bool permute = false;      ///< search for the estimates whose mean `permutation_key` is best; may be more than sources
-  double ScaleScores::* permutation_key = &ScaleScores::si_sdr;
+  double ScaleScores::*permutation_key = &ScaleScores::si_sdr;
 };
 
 struct ScaleSource {
@@ -59,7 +59,7 @@ struct ScaleResult {
 
 /// Views of one shape. mixture: empty for the sum of the references. kUsage when shapes differ, for fewer estimates
 /// than references, and for permute with more than 8 estimates.
-ScaleResult scale_scores(std::span<const AudioView> references, std::span<const AudioView> estimates,
-                         const ScaleOptions& options, RunContext& run, AudioView mixture = {});
+ScaleResult scale_scores(std::span<const AudioView> references, std::span<const AudioView> estimates, const ScaleOptions& options,
+                         RunContext& run, AudioView mixture = {});
 
 }  // namespace unbraid::metrics

@@ -27,8 +27,7 @@ struct StftDistance {
 };
 
 StftDistance stft_distance(AudioView reference, AudioView estimate, ThreadPool& pool);
-double multi_resolution_stft_distance(AudioView reference, AudioView estimate, ThreadPool& pool,
-                                      double sample_rate = 44100);
+double multi_resolution_stft_distance(AudioView reference, AudioView estimate, ThreadPool& pool, double sample_rate = 44100);
 
 /// 100 / (1 + 10·loss)
 double stft_score(double loss);

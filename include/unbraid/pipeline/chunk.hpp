@@ -30,10 +30,10 @@ namespace unbraid {
 
 /// One block: where it lies in the signal and which part of it counts.
 struct BlockSpan {
-  std::int64_t first = 0;    ///< frame of the signal with which it begins; negative before the signal
-  std::size_t length = 0;    ///< frames
-  std::size_t skip = 0;      ///< of them, at its beginning, that are not stitched
-  std::size_t stitched = 0;  ///< of them, from there on, that are
+  std::int64_t first = 0;                ///< frame of the signal with which it begins; negative before the signal
+  std::size_t length = 0;                ///< frames
+  std::size_t skip = 0;                  ///< of them, at its beginning, that are not stitched
+  std::size_t stitched = 0;              ///< of them, from there on, that are
   bool fade_in = true, fade_out = true;  ///< kMsst: whether the window falls to 0 at this end
 };
 
@@ -49,9 +49,8 @@ struct ChunkLayout {
   std::size_t reference_batch = 1;
   bool shorten_last = false;
 
-  /// hop = round(core · (1 − overlap)), at least 1; as the reference has it for other policies. `offset` moves the grid to the left, for shifted runs.
-  /// kUsage when length is 0, overlap outside [0, 1), fade outside (0, 0.5] or context too long for the
-  /// length.
+  /// hop = round(core · (1 − overlap)), at least 1; as the reference has it for other policies. `offset` moves the grid to the left, for
+  /// shifted runs. kUsage when length is 0, overlap outside [0, 1), fade outside (0, 0.5] or context too long for the length.
   static ChunkLayout of(const Chunked& blocks, std::size_t offset = 0);
   /// As of(), with the hop given.
   static ChunkLayout with_hop(const Chunked& blocks, std::size_t hop, std::size_t offset = 0);

@@ -17,8 +17,7 @@ namespace unbraid {
 
 struct Input {
   std::filesystem::path file;  ///< "-" for standard input
-  std::filesystem::path
-      name;  ///< for the output: "song" of song.mp3; in folders with the path below: "disc 1/song"
+  std::filesystem::path name;  ///< for the output: "song" of song.mp3; in folders with the path below: "disc 1/song"
 };
 
 /// The names differ: files of one folder that differ only in their extension keep it. kNotFound for a path that does

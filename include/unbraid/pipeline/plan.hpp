@@ -20,7 +20,7 @@ struct SeparationPlan {
   std::string method;
   std::uint64_t frames = 0;  ///< of the input; estimated where the file does not say
   double duration_s = 0;
-  bool whole_track = false;      ///< one block: memory grows with the track
+  bool whole_track = false;  ///< one block: memory grows with the track
   /// In all, over channels and shifted runs. Of ensembles and chains these are the blocks of the first member that needs the
   /// whole track, or else of the first.
   std::uint64_t blocks = 0;
@@ -41,11 +41,10 @@ std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& 
 /// The largest batch, at most the separator's own, with which the estimate for the process stays within max_bytes (0: no
 /// limit); of ensembles and chains at most the largest of a member, each of which takes at most its own. kResource, saying
 /// how much is needed, when not even one block at a time does.
-std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames,
-                         const SeparationOptions& options, std::size_t max_bytes);
+std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames, const SeparationOptions& options,
+                         std::size_t max_bytes);
 
 /// Opens the file and tries the separator on its beginning. Errors as separate_file().
-SeparationPlan plan_file(const std::filesystem::path& input, const Method& method,
-                         const SeparateOptions& options, RunContext& run);
+SeparationPlan plan_file(const std::filesystem::path& input, const Method& method, const SeparateOptions& options, RunContext& run);
 
 }  // namespace unbraid

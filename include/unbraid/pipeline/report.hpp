@@ -20,10 +20,10 @@ inline constexpr double kExactDb = -400.0;
 struct StemReport {
   std::string name;
   std::filesystem::path file;
-  std::uint64_t bytes = 0;  ///< size of the file
-  double rms_db = 0;        ///< over all channels
-  double peak_db = 0;       ///< of samples
-  double energy_share = 0;  ///< of the energies of all stems that were written; 0 when all are silent
+  std::uint64_t bytes = 0;            ///< size of the file
+  double rms_db = 0;                  ///< over all channels
+  double peak_db = 0;                 ///< of samples
+  double energy_share = 0;            ///< of the energies of all stems that were written; 0 when all are silent
   std::uint64_t clipped_samples = 0;  ///< that the file's sample format could not hold
 };
 

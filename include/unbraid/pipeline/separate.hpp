@@ -42,7 +42,7 @@ struct SeparationOptions {
   /// padding), as in Défossez et al., "Music source separation in the waveform domain" (2019, section 4.4).
   /// 0: one run, not shifted.
   std::size_t shifts = 0;
-  std::uint64_t seed = 0;   ///< of the shifts
+  std::uint64_t seed = 0;  ///< of the shifts
   /// Test-time augmentation: average with the runs on the inverted recording and, where there are two channels or more,
   /// on the recording with its channels in reverse order (inverted and put back afterwards).
   bool augment = false;
@@ -62,8 +62,7 @@ class SeparationStream {
  public:
   /// stats: of the whole recording, from measure_stream(), for separators that want it normalised; others
   /// ignore it.
-  SeparationStream(Separator& separator, const StreamFormat& input, const SeparationOptions& options,
-                   const NormalizationStats& stats = {});
+  SeparationStream(Separator& separator, const StreamFormat& input, const SeparationOptions& options, const NormalizationStats& stats = {});
   ~SeparationStream();
 
   /// Takes frames of the recording and runs the separator on every block that is complete. kFormat when a
@@ -88,11 +87,10 @@ using ReadBlock = std::function<std::size_t(MutableAudioView)>;
 
 /// First pass over a recording for a separator that wants it normalised: the statistics at the separator's
 /// sample rate. Other separators: nothing is read.
-NormalizationStats measure_stream(const ReadBlock& read, const StreamFormat& input,
-                                  const SeparatorInfo& separator, const CancelToken& cancel = {});
+NormalizationStats measure_stream(const ReadBlock& read, const StreamFormat& input, const SeparatorInfo& separator,
+                                  const CancelToken& cancel = {});
 
 /// A recording in memory.
-Stems separate(AudioView mix, double sample_rate, Separator& separator, const SeparationOptions& options,
-               RunContext& run);
+Stems separate(AudioView mix, double sample_rate, Separator& separator, const SeparationOptions& options, RunContext& run);
 
 }  // namespace unbraid

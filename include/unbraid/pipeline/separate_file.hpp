@@ -54,7 +54,7 @@ struct SeparateOptions {
 };
 
 /// input "-" is standard input. folder "-" is standard output, for a single stem and without a manifest.
-SeparationReport separate_file(const std::filesystem::path& input, const std::filesystem::path& folder,
-                               const Method& method, const SeparateOptions& options, RunContext& run);
+SeparationReport separate_file(const std::filesystem::path& input, const std::filesystem::path& folder, const Method& method,
+                               const SeparateOptions& options, RunContext& run);
 
 }  // namespace unbraid

@@ -8,9 +8,9 @@
 //
 // y[t] = Σ_k w[t − start_k] · block_k[t − start_k] / Σ_k w[t − start_k]. Because ChunkLayout lets equally
 // many blocks cover every frame, the divisor repeats every hop; the weights are divided by it once,
-// beforehand (under the other policies, frame by frame). A window of zero, as at the first frame of a Hann window, counts as 1e-7: where only such a
-// border covers a frame (no overlap), the frame comes through instead of becoming 0/0. Memory: about one
-// block, whatever the length of the signal.
+// beforehand (under the other policies, frame by frame). A window of zero, as at the first frame of a Hann window, counts as 1e-7: where
+// only such a border covers a frame (no overlap), the frame comes through instead of becoming 0/0. Memory: about one block, whatever the
+// length of the signal.
 
 #include <cstddef>
 #include <cstdint>
@@ -59,7 +59,6 @@ class Stitcher {
 };
 
 /// All blocks of a signal in memory, in the order of generate_chunks(), to a signal of so many frames.
-AudioBuffer stitch_chunks(std::span<const AudioBuffer> blocks, const ChunkLayout& layout,
-                          std::vector<float> weights, std::size_t frames);
+AudioBuffer stitch_chunks(std::span<const AudioBuffer> blocks, const ChunkLayout& layout, std::vector<float> weights, std::size_t frames);
 
 }  // namespace unbraid

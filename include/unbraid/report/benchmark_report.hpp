@@ -23,8 +23,8 @@
 namespace unbraid::report {
 
 struct BenchmarkReportOptions {
-  std::string dataset = {};                 ///< what the results are about, for titles
-  std::string metric = "bsseval_v4.SDR";    ///< what methods are ranked by
+  std::string dataset = {};               ///< what the results are about, for titles
+  std::string metric = "bsseval_v4.SDR";  ///< what methods are ranked by
 };
 
 std::string benchmark_json(const evaluate::BenchmarkRun& run, const BenchmarkReportOptions& options);

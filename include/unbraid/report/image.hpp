@@ -31,8 +31,7 @@ struct HeatMapOptions {
 /// values[column · rows + row]: column 0 at the left, row 0 at the bottom, as a spectrogram is drawn. NaN is
 /// grey. The colours rise evenly in lightness from black through purple and orange to pale yellow, so that
 /// the picture reads the same in grey and with any colour vision. kUsage for an empty grid or low ≥ high.
-Image heat_map(std::span<const float> values, std::size_t columns, std::size_t rows,
-               const HeatMapOptions& options);
+Image heat_map(std::span<const float> values, std::size_t columns, std::size_t rows, const HeatMapOptions& options);
 
 /// The bytes of a PNG file.
 std::string encode_png(const Image& image);

@@ -24,10 +24,10 @@ namespace unbraid {
 
 /// A model as it is published.
 struct ModelFiles {
-  std::filesystem::path weights;      ///< .ckpt, .th, .pth, .safetensors, .h5, a folder of them (Open-Unmix), or our own .safetensors
-  std::filesystem::path config = {};  ///< MSST YAML or splifft JSON; empty when the weights say enough
+  std::filesystem::path weights;        ///< .ckpt, .th, .pth, .safetensors, .h5, a folder of them (Open-Unmix), or our own .safetensors
+  std::filesystem::path config = {};    ///< MSST YAML or splifft JSON; empty when the weights say enough
   std::filesystem::path adapters = {};  ///< low-rank adapters (LoRA) that are merged into the weights; empty: none
-  bool allow_partial = false;         ///< accept missing and surplus tensors, as a fine-tune may have
+  bool allow_partial = false;           ///< accept missing and surplus tensors, as a fine-tune may have
 };
 
 enum class Precision { kAuto, kFloat32, kBfloat16 };
@@ -92,13 +92,13 @@ class NeuralBackend {
   ///   demix_output.npy, demix_<x>_output.npy   whole tracks, demix_input.npy or demix_<x>_input.npy, not normalised
   ///   normalized_demix_output.npy       demix_input.npy, normalised
   ///   apply_model_output.npy            demix_input.npy through the .th package
-  virtual std::vector<ParityFile> parity(const std::filesystem::path& folder, double tolerance,
-                                         const SeparateTrack& separate, RunContext& run) const = 0;
+  virtual std::vector<ParityFile> parity(const std::filesystem::path& folder, double tolerance, const SeparateTrack& separate,
+                                         RunContext& run) const = 0;
 
   /// Writes any model that can be read as one file of ours: safetensors that need nothing beside them. card: name,
   /// description, author, licence, source, training, and whatever else is to be kept. half: weights as float16.
-  virtual void import_model(const ModelFiles& files, const std::filesystem::path& output,
-                            const std::map<std::string, std::string>& card, bool half) const = 0;
+  virtual void import_model(const ModelFiles& files, const std::filesystem::path& output, const std::map<std::string, std::string>& card,
+                            bool half) const = 0;
   /// Writes config.yaml and model.safetensors with the tensors by their published names.
   virtual void export_model(const ModelFiles& files, const std::filesystem::path& folder) const = 0;
   /// kFormat when a weight, or what the model makes of noise, is not finite.

@@ -67,15 +67,15 @@ struct Chunked {
   std::size_t length = 0;  ///< frames per block, > 0
   double overlap = 0.5;    ///< share of a block (what `context` leaves of it) that the next one repeats, 0 ≤ overlap < 1
   BlockWindow window = BlockWindow::kHann;
-  double fade = 0.1;         ///< of the length, for kLinearFade; 0 < fade ≤ 0.5
-  std::size_t context = 0;   ///< frames at each end of a block whose output is thrown away; 2·context < length.
-                             ///< They give a method with finite memory what it needs: then blocks join exactly.
+  double fade = 0.1;        ///< of the length, for kLinearFade; 0 < fade ≤ 0.5
+  std::size_t context = 0;  ///< frames at each end of a block whose output is thrown away; 2·context < length.
+                            ///< They give a method with finite memory what it needs: then blocks join exactly.
   PaddingMode padding = PaddingMode::kReflect;
-  std::size_t batch = 1;     ///< blocks per call of process_batch
+  std::size_t batch = 1;                       ///< blocks per call of process_batch
   BlockPolicy policy = BlockPolicy::kUniform;  ///< the others have no context
-  std::size_t reference_batch = 1;  ///< kMsst: blocks per batch of the reference, on which its fades depend
-  double transition_power = 1;      ///< exponent of kTriangular, ≥ 1
-  bool shorten_last = false;        ///< kDemucs: the last block is shorter instead of being completed
+  std::size_t reference_batch = 1;             ///< kMsst: blocks per batch of the reference, on which its fades depend
+  double transition_power = 1;                 ///< exponent of kTriangular, ≥ 1
+  bool shorten_last = false;                   ///< kDemucs: the last block is shorter instead of being completed
 };
 
 /// What a separator wants done to the level of the whole recording, by the mean and the deviation of its mono mix.

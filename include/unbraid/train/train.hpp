@@ -28,28 +28,28 @@
 namespace unbraid::train {
 
 struct Request {
-  std::filesystem::path config;           ///< YAML
+  std::filesystem::path config;             ///< YAML
   std::vector<std::string> overrides = {};  ///< "training.batch=2"; numbers are positions in lists
-  std::filesystem::path output;           ///< folder of the run
-  bool resume = false;                    ///< go on where the run in the folder stopped; start it if there is none
-  bool overwrite = false;                 ///< begin anew in a folder that has a run
-  std::string device = "auto";            ///< "auto", "cpu", "cuda", "cuda:1"
+  std::filesystem::path output;             ///< folder of the run
+  bool resume = false;                      ///< go on where the run in the folder stopped; start it if there is none
+  bool overwrite = false;                   ///< begin anew in a folder that has a run
+  std::string device = "auto";              ///< "auto", "cpu", "cuda", "cuda:1"
 };
 
 struct StepRecord {
   std::uint64_t step = 0;  ///< of the optimiser, from 1
   double loss = 0;
   double learning_rate = 0;
-  double gradient_norm = 0;   ///< before clipping
-  double samples_per_s = 0;   ///< items per second, of all processes together
-  double data_wait = 0;       ///< share of the step that waited for data, 0 … 1
+  double gradient_norm = 0;  ///< before clipping
+  double samples_per_s = 0;  ///< items per second, of all processes together
+  double data_wait = 0;      ///< share of the step that waited for data, 0 … 1
 };
 
 struct TargetScores {
   std::string target;
   double sdr = std::numeric_limits<double>::quiet_NaN();      ///< dB, median over the tracks
   double si_sdr = std::numeric_limits<double>::quiet_NaN();   ///< dB, median over the tracks
-  double mix_sdr = std::numeric_limits<double>::quiet_NaN();     ///< of the mixture taken as the estimate
+  double mix_sdr = std::numeric_limits<double>::quiet_NaN();  ///< of the mixture taken as the estimate
   double mix_si_sdr = std::numeric_limits<double>::quiet_NaN();
   std::size_t tracks = 0;  ///< in which the target sounds
 };
@@ -87,7 +87,7 @@ struct Rehearsal {
   std::vector<std::int64_t> input, output;  ///< shapes: [batch, channels, frames], [batch, targets, channels, frames]
   std::size_t tracks = 0, validation_tracks = 0;
   double loss = 0;
-  double data_s = 0, step_s = 0;     ///< seconds to make one batch on one thread, and to learn from it
+  double data_s = 0, step_s = 0;        ///< seconds to make one batch on one thread, and to learn from it
   std::uint64_t peak_memory_bytes = 0;  ///< of the process
   std::uint64_t state_bytes = 0;        ///< size of state.safetensors
 };

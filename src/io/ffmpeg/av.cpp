@@ -14,9 +14,7 @@ namespace {
 
 constexpr int kBufferBytes = 1 << 16;
 
-ByteFile& file_of(void* user) {
-  return *static_cast<ByteFile*>(user);
-}
+ByteFile& file_of(void* user) { return *static_cast<ByteFile*>(user); }
 
 int read_bytes(void* user, std::uint8_t* target, int size) {
   const std::size_t got = file_of(user).read(target, static_cast<std::size_t>(size));
@@ -31,27 +29,18 @@ using WriteSource = std::uint8_t*;
 #endif
 
 int write_bytes(void* user, WriteSource source, int size) {
-  return file_of(user).write(source, static_cast<std::size_t>(size)) == static_cast<std::size_t>(size)
-             ? size
-             : AVERROR(EIO);
+  return file_of(user).write(source, static_cast<std::size_t>(size)) == static_cast<std::size_t>(size) ? size : AVERROR(EIO);
 }
 
 std::int64_t seek_bytes(void* user, std::int64_t offset, int whence) {
   ByteFile& file = file_of(user);
   const auto size = static_cast<std::int64_t>(file.size());
   switch (whence & ~AVSEEK_FORCE) {
-    case AVSEEK_SIZE:
-      return size;
-    case SEEK_SET:
-      break;
-    case SEEK_CUR:
-      offset += static_cast<std::int64_t>(file.tell());
-      break;
-    case SEEK_END:
-      offset += size;
-      break;
-    default:
-      return AVERROR(EINVAL);
+    case AVSEEK_SIZE: return size;
+    case SEEK_SET: break;
+    case SEEK_CUR: offset += static_cast<std::int64_t>(file.tell()); break;
+    case SEEK_END: offset += size; break;
+    default: return AVERROR(EINVAL);
   }
   if (offset < 0) return AVERROR(EINVAL);
   file.seek(static_cast<std::uint64_t>(offset));
@@ -61,9 +50,8 @@ std::int64_t seek_bytes(void* user, std::int64_t offset, int whence) {
 constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kOtherNames{
     {{"album_artist", "albumartist"}, {"disc", "discnumber"}}};
 
-constexpr std::array<std::string_view, 10> kNotMusic{
-    "encoder",      "major_brand", "minor_version", "compatible_brands", "creation_time",
-    "handler_name", "vendor_id",   "itunsmpb",      "itunes_cddb_id",    "language"};
+constexpr std::array<std::string_view, 10> kNotMusic{"encoder",      "major_brand", "minor_version", "compatible_brands", "creation_time",
+                                                     "handler_name", "vendor_id",   "itunsmpb",      "itunes_cddb_id",    "language"};
 
 }  // namespace
 
@@ -77,8 +65,8 @@ AvIo av_io(ByteFile& file, AvDirection direction) {
   const bool writes = direction == AvDirection::kWrite;
   auto* const buffer = static_cast<unsigned char*>(av_malloc(kBufferBytes));
   if (!buffer) throw std::bad_alloc();
-  AVIOContext* const context = avio_alloc_context(buffer, kBufferBytes, writes ? 1 : 0, &file, read_bytes,
-                                                  writes ? write_bytes : nullptr, seek_bytes);
+  AVIOContext* const context =
+      avio_alloc_context(buffer, kBufferBytes, writes ? 1 : 0, &file, read_bytes, writes ? write_bytes : nullptr, seek_bytes);
   if (!context) {
     av_free(buffer);
     throw std::bad_alloc();

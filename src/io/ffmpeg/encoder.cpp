@@ -19,12 +19,9 @@ constexpr int kAacKbpsPerChannel = 128;
 
 const char* muxer_of(Container container) {
   switch (container) {
-    case Container::kMp3:
-      return "mp3";
-    case Container::kM4a:
-      return "ipod";
-    default:
-      return "mp4";
+    case Container::kMp3: return "mp3";
+    case Container::kM4a: return "ipod";
+    default: return "mp4";
   }
 }
 
@@ -46,8 +43,7 @@ class FfmpegEncoder final : public Encoder {
     format_->flags |= AVFMT_FLAG_BITEXACT;  // the same samples make the same bytes
     for (const std::string& name : stream_names) add_stream(name);
     for (const Picture& picture : options.tags.pictures) add_picture(picture);
-    for (const auto& [key, value] : options.tags.fields)
-      av_dict_set(&format_->metadata, av_tag_name(key).c_str(), value.c_str(), 0);
+    for (const auto& [key, value] : options.tags.fields) av_dict_set(&format_->metadata, av_tag_name(key).c_str(), value.c_str(), 0);
     AVDictionary* muxer_options = nullptr;  // edit lists in samples, so that the length is exact
     av_dict_set_int(&muxer_options, "movie_timescale", static_cast<int>(options.sample_rate), 0);
     const int status = avformat_write_header(format_.get(), &muxer_options);
@@ -89,16 +85,14 @@ class FfmpegEncoder final : public Encoder {
 
   void check(int status) const {
     file_.throw_if_failed();
-    if (status < 0)
-      throw Error{ErrorCode::kIo, fmt::format("cannot encode: {}", describe(status)), file_.name()};
+    if (status < 0) throw Error{ErrorCode::kIo, fmt::format("cannot encode: {}", describe(status)), file_.name()};
   }
 
   void add_stream(const std::string& name) {
     const bool mp3 = options_.container == Container::kMp3;
     const AVCodec* const codec = avcodec_find_encoder(mp3 ? AV_CODEC_ID_MP3 : AV_CODEC_ID_AAC);
     if (!codec)
-      throw Error{ErrorCode::kUnsupported,
-                  fmt::format("this FFmpeg cannot write {}", to_string(options_.container)), file_.name()};
+      throw Error{ErrorCode::kUnsupported, fmt::format("this FFmpeg cannot write {}", to_string(options_.container)), file_.name()};
     const int channels = static_cast<int>(options_.channels);
     Stream stream;
     stream.codec.reset(avcodec_alloc_context3(codec));
@@ -113,8 +107,8 @@ class FfmpegEncoder final : public Encoder {
     if (format_->oformat->flags & AVFMT_GLOBALHEADER) context.flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     if (const int status = avcodec_open2(&context, codec, nullptr); status < 0)
       throw Error{ErrorCode::kUnsupported,
-                  fmt::format("{} cannot hold {} channels at {} Hz ({})", to_string(options_.container),
-                              channels, options_.sample_rate, describe(status)),
+                  fmt::format("{} cannot hold {} channels at {} Hz ({})", to_string(options_.container), channels, options_.sample_rate,
+                              describe(status)),
                   file_.name()};
 
     stream.frame.reset(av_frame_alloc());
@@ -163,10 +157,8 @@ class FfmpegEncoder final : public Encoder {
   /// Takes samples from the block until the stream's frame is full; returns how many.
   std::size_t fill(Stream& stream, AudioView block, std::size_t first) {
     const int frame_size = stream.codec->frame_size;
-    const std::size_t count =
-        std::min<std::size_t>(block.frames() - first, static_cast<std::size_t>(frame_size - stream.filled));
-    if (stream.filled == 0)
-      check(av_frame_make_writable(stream.frame.get()));  // the encoder may still hold it
+    const std::size_t count = std::min<std::size_t>(block.frames() - first, static_cast<std::size_t>(frame_size - stream.filled));
+    if (stream.filled == 0) check(av_frame_make_writable(stream.frame.get()));  // the encoder may still hold it
     for (std::size_t c = 0; c < block.channels(); ++c) {
       auto* const target = reinterpret_cast<float*>(stream.frame->extended_data[c]) + stream.filled;
       clipped_ += make_finite(block.channel(c).data() + first, count, 1, target);
@@ -227,8 +219,7 @@ class FfmpegEncoder final : public Encoder {
 
 }  // namespace
 
-std::unique_ptr<Encoder> encode_with_ffmpeg(ByteFile& file, const WriterOptions& options,
-                                            const std::vector<std::string>& stream_names) {
+std::unique_ptr<Encoder> encode_with_ffmpeg(ByteFile& file, const WriterOptions& options, const std::vector<std::string>& stream_names) {
   return std::make_unique<FfmpegEncoder>(file, options, stream_names);
 }
 

@@ -10,7 +10,6 @@
 namespace unbraid::io {
 
 /// See FfmpegBackend::create_encoder.
-std::unique_ptr<Encoder> encode_with_ffmpeg(ByteFile& file, const WriterOptions& options,
-                                            const std::vector<std::string>& stream_names);
+std::unique_ptr<Encoder> encode_with_ffmpeg(ByteFile& file, const WriterOptions& options, const std::vector<std::string>& stream_names);
 
 }  // namespace unbraid::io

@@ -97,10 +97,8 @@ void append_stem_box(ByteFile& file, const std::vector<std::string>& stream_name
     throw Error{ErrorCode::kInternal, "the movie box is not where the stem box can follow it", file.name()};
   const auto user_data = find_box(file, movie->body(), end, "udta");
   const bool extend = user_data && user_data->end() == end && user_data->header_bytes == 8;
-  if (extend)
-    write_at(file, user_data->offset, number(user_data->bytes + addition.size()));
-  else
-    addition = number(8 + addition.size()) + "udta" + addition;
+  if (extend) write_at(file, user_data->offset, number(user_data->bytes + addition.size()));
+  else addition = number(8 + addition.size()) + "udta" + addition;
   write_at(file, movie->offset, number(movie->bytes + addition.size()));
   write_at(file, end, addition);
   file.throw_if_failed();
@@ -119,9 +117,8 @@ std::vector<std::string> read_stem_box(ByteFile& file) {
     const auto stems = content.is_object() ? content.find("stems") : content.end();
     if (stems != content.end() && stems->is_array())
       for (const json& part : *stems)
-        names.push_back(part.is_object() && part.contains("name") && part["name"].is_string()
-                            ? part["name"].get<std::string>()
-                            : std::string());
+        names.push_back(part.is_object() && part.contains("name") && part["name"].is_string() ? part["name"].get<std::string>()
+                                                                                              : std::string());
   }
   file.seek(0);
   return names;

@@ -10,8 +10,7 @@
 UNBRAID_PLUGIN()
 
 extern "C" const unbraid::io::FfmpegBackend* unbraid_ffmpeg() {
-  static const unbraid::io::FfmpegBackend backend{unbraid::io::open_with_ffmpeg,
-                                                  unbraid::io::encode_with_ffmpeg};
+  static const unbraid::io::FfmpegBackend backend{unbraid::io::open_with_ffmpeg, unbraid::io::encode_with_ffmpeg};
   av_log_set_level(AV_LOG_QUIET);  // a library does not print; what matters comes back as an Error
   return &backend;
 }

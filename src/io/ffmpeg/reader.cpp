@@ -25,34 +25,23 @@ SampleFormat format_of(const AVCodecContext& context) {
   const AVCodecDescriptor* const descriptor = avcodec_descriptor_get(context.codec_id);
   if (!descriptor || !(descriptor->props & AV_CODEC_PROP_LOSSLESS)) return SampleFormat::kLossy;
   switch (av_get_packed_sample_fmt(context.sample_fmt)) {
-    case AV_SAMPLE_FMT_U8:
-      return SampleFormat::kPcm8;
-    case AV_SAMPLE_FMT_S16:
-      return SampleFormat::kPcm16;
+    case AV_SAMPLE_FMT_U8: return SampleFormat::kPcm8;
+    case AV_SAMPLE_FMT_S16: return SampleFormat::kPcm16;
     case AV_SAMPLE_FMT_S32:
-      return context.bits_per_raw_sample > 0 && context.bits_per_raw_sample <= 24 ? SampleFormat::kPcm24
-                                                                                  : SampleFormat::kPcm32;
-    case AV_SAMPLE_FMT_FLT:
-      return SampleFormat::kFloat32;
-    case AV_SAMPLE_FMT_DBL:
-      return SampleFormat::kFloat64;
-    default:
-      return SampleFormat::kLossy;
+      return context.bits_per_raw_sample > 0 && context.bits_per_raw_sample <= 24 ? SampleFormat::kPcm24 : SampleFormat::kPcm32;
+    case AV_SAMPLE_FMT_FLT: return SampleFormat::kFloat32;
+    case AV_SAMPLE_FMT_DBL: return SampleFormat::kFloat64;
+    default: return SampleFormat::kLossy;
   }
 }
 
 std::string mime_type(AVCodecID codec) {
   switch (codec) {
-    case AV_CODEC_ID_MJPEG:
-      return "image/jpeg";
-    case AV_CODEC_ID_PNG:
-      return "image/png";
-    case AV_CODEC_ID_BMP:
-      return "image/bmp";
-    case AV_CODEC_ID_GIF:
-      return "image/gif";
-    default:
-      return "application/octet-stream";
+    case AV_CODEC_ID_MJPEG: return "image/jpeg";
+    case AV_CODEC_ID_PNG: return "image/png";
+    case AV_CODEC_ID_BMP: return "image/bmp";
+    case AV_CODEC_ID_GIF: return "image/gif";
+    default: return "application/octet-stream";
   }
 }
 
@@ -64,8 +53,7 @@ Tags read_tags(const Demuxer& demuxer) {
     const AVStream& stream = *demuxer.format().streams[i];
     const AVPacket& picture = stream.attached_pic;
     if (stream.disposition & AV_DISPOSITION_ATTACHED_PIC && picture.size > 0)
-      tags.pictures.push_back(
-          {mime_type(stream.codecpar->codec_id), {picture.data, picture.data + picture.size}});
+      tags.pictures.push_back({mime_type(stream.codecpar->codec_id), {picture.data, picture.data + picture.size}});
   }
   return tags;
 }
@@ -96,8 +84,7 @@ Container container_of(const Demuxer& demuxer, std::size_t streams) {
   if (demuxer.format_is("flac")) return Container::kFlac;
   if (demuxer.format_is("wav")) return Container::kWav;
   if (demuxer.format_is("aiff")) return Container::kAiff;
-  if (demuxer.format_is("ogg"))
-    return demuxer.stream().codecpar->codec_id == AV_CODEC_ID_OPUS ? Container::kOpus : Container::kOgg;
+  if (demuxer.format_is("ogg")) return demuxer.stream().codecpar->codec_id == AV_CODEC_ID_OPUS ? Container::kOpus : Container::kOgg;
   return Container::kOther;
 }
 
@@ -109,9 +96,7 @@ class FfmpegReader final : public Reader {
     const AVCodecParameters& codec = *demuxer_->stream().codecpar;
     if (codec.sample_rate < 1 || codec.ch_layout.nb_channels < 1)
       throw Error{ErrorCode::kFormat,
-                  fmt::format("damaged audio file: {} channels at {} Hz", codec.ch_layout.nb_channels,
-                              codec.sample_rate),
-                  file_.name()};
+                  fmt::format("damaged audio file: {} channels at {} Hz", codec.ch_layout.nb_channels, codec.sample_rate), file_.name()};
     info_.streams = demuxer_->audio_streams().size();
     info_.container = container_of(*demuxer_, info_.streams);
     info_.codec = avcodec_get_name(codec.codec_id);
@@ -139,10 +124,8 @@ class FfmpegReader final : public Reader {
 
   std::size_t read(MutableAudioView out) override {
     if (out.channels() != info_.channels)
-      throw Error{ErrorCode::kInternal,
-                  fmt::format("a block of {} channels for {}", out.channels(), info_.channels), file_.name()};
-    const auto wanted =
-        static_cast<std::size_t>(std::min<std::uint64_t>(out.frames(), info_.frames - position_));
+      throw Error{ErrorCode::kInternal, fmt::format("a block of {} channels for {}", out.channels(), info_.channels), file_.name()};
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(out.frames(), info_.frames - position_));
     for (std::size_t done = 0; done < wanted;) {
       const std::size_t got = take(out.slice(done, wanted - done));
       if (got == 0) {
@@ -157,8 +140,7 @@ class FfmpegReader final : public Reader {
 
   void seek(std::uint64_t frame) override {
     if (frame > info_.frames)
-      throw Error{ErrorCode::kUsage, fmt::format("frame {} is beyond the end, {}", frame, info_.frames),
-                  file_.name()};
+      throw Error{ErrorCode::kUsage, fmt::format("frame {} is beyond the end, {}", frame, info_.frames), file_.name()};
     const std::uint64_t raw = frame + delay();
     if (raw < kPrerollFrames || !jump(raw - kPrerollFrames)) rewind();
     position_ = frame;
@@ -170,8 +152,7 @@ class FfmpegReader final : public Reader {
   /// To the first packet, with a fresh decoder.
   void rewind() {
     demuxer_.emplace(file_, audio_stream_);
-    decoder_.emplace(demuxer_->stream(),
-                     timeline_ ? Decoder::Trimming::kAsStored : Decoder::Trimming::kTrimmed, file_.name());
+    decoder_.emplace(demuxer_->stream(), timeline_ ? Decoder::Trimming::kAsStored : Decoder::Trimming::kTrimmed, file_.name());
     packet_raw_ = 0;
     restart();
   }
@@ -188,8 +169,7 @@ class FfmpegReader final : public Reader {
     if (!timeline_ || timeline_->marks.empty()) return false;
     const auto& marks = timeline_->marks;
     const auto after =
-        std::upper_bound(marks.begin(), marks.end(), raw,
-                         [](std::uint64_t value, const auto& mark) { return value < mark.raw_frame; });
+        std::upper_bound(marks.begin(), marks.end(), raw, [](std::uint64_t value, const auto& mark) { return value < mark.raw_frame; });
     const Timeline::Mark& mark = *std::prev(after);  // the first mark is at 0
     const bool by_bytes = demuxer_->format_is("mp3") || demuxer_->format_is("aac");
     if (!by_bytes && !demuxer_->format_is(kMp4)) return false;
@@ -253,10 +233,8 @@ class FfmpegReader final : public Reader {
     constexpr std::size_t kMaxDecoderDelay = 2048;
     const std::uint64_t missing = info_.frames - position_;
     if (missing > kMaxDecoderDelay)
-      throw Error{
-          ErrorCode::kFormat,
-          fmt::format("damaged audio file: {} frames promised, {} could be read", info_.frames, position_),
-          file_.name()};
+      throw Error{ErrorCode::kFormat, fmt::format("damaged audio file: {} frames promised, {} could be read", info_.frames, position_),
+                  file_.name()};
     silence(out);
     position_ += out.frames();
     return out.frames();

@@ -23,8 +23,7 @@ constexpr std::uint64_t kTolerance = 2 * 1152;       // some MP3 encoders count 
 
 /// A time of the stream in samples.
 std::uint64_t to_frames(const AVStream& stream, std::int64_t time) {
-  return static_cast<std::uint64_t>(
-      std::max<std::int64_t>(0, av_rescale_q(time, stream.time_base, {1, stream.codecpar->sample_rate})));
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, av_rescale_q(time, stream.time_base, {1, stream.codecpar->sample_rate})));
 }
 
 /// What a packet asks to drop, at its start and at its end.
@@ -52,8 +51,7 @@ std::optional<Gapless> gapless_tag(const AVFormatContext& format) {
   unsigned long long delay = 0;
   unsigned long long padding = 0;
   unsigned long long frames = 0;
-  if (!entry || std::sscanf(entry->value, "%*x %llx %llx %llx", &delay, &padding, &frames) != 3)
-    return std::nullopt;
+  if (!entry || std::sscanf(entry->value, "%*x %llx %llx %llx", &delay, &padding, &frames) != 3) return std::nullopt;
   if (frames == 0) return std::nullopt;
   return Gapless{delay, frames};
 }
@@ -72,8 +70,7 @@ std::optional<std::uint64_t> packet_frames(const AVStream& stream, const AVPacke
 }
 
 std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file, const ReaderOptions& options) {
-  if (std::ranges::none_of(kTrusted, [&](const char* name) { return demuxer.format_is(name); }))
-    return std::nullopt;
+  if (std::ranges::none_of(kTrusted, [&](const char* name) { return demuxer.format_is(name); })) return std::nullopt;
   const AVStream& stream = demuxer.stream();
   const auto rate = static_cast<std::uint64_t>(stream.codecpar->sample_rate);
   const AvPacket packet(av_packet_alloc());
@@ -103,10 +100,8 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
   if (packets == 0) throw Error{ErrorCode::kFormat, "holds no audio", file.name()};
 
   const auto missing = [&](std::uint64_t promised, std::uint64_t there, const char* unit) {
-    throw Error{
-        ErrorCode::kFormat,
-        fmt::format("the file is cut short: its header promises {} {}, {} are there", promised, unit, there),
-        file.name()};
+    throw Error{ErrorCode::kFormat, fmt::format("the file is cut short: its header promises {} {}, {} are there", promised, unit, there),
+                file.name()};
   };
   if (demuxer.format_is(kMp4)) {
     const auto promised = static_cast<std::uint64_t>(std::max<std::int64_t>(0, stream.nb_frames));
@@ -115,8 +110,7 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
     // The table of durations knows the last packet better than the demuxer does.
     const std::uint64_t tabled = to_frames(stream, stream.duration);
     if (!options.whole_packets && packets == promised && tabled > before_last && tabled - before_last <= kMaxPacketFrames) raw = tabled;
-  } else if (demuxer.format_is("mp3") &&
-             demuxer.format().duration_estimation_method == AVFMT_DURATION_FROM_STREAM) {
+  } else if (demuxer.format_is("mp3") && demuxer.format().duration_estimation_method == AVFMT_DURATION_FROM_STREAM) {
     const std::uint64_t promised = to_frames(stream, stream.duration);
     if (raw + kTolerance < promised) missing(promised, raw, "frames");
   }
@@ -124,8 +118,7 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
   timeline.frames = raw > cut ? raw - cut : 0;
 
   if (demuxer.format_is(kMp4)) {
-    if (const auto gapless = gapless_tag(demuxer.format());
-        gapless && gapless->frames <= raw && gapless->delay <= raw - gapless->frames) {
+    if (const auto gapless = gapless_tag(demuxer.format()); gapless && gapless->frames <= raw && gapless->delay <= raw - gapless->frames) {
       timeline.delay = gapless->delay;
       timeline.frames = gapless->frames;
     } else if (!options.whole_packets) {

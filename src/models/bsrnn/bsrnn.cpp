@@ -33,27 +33,30 @@ class Bsrnn : public CellMaskModel {
     const CellMaskConfig& masks = config.masks;
     encoder_ = register_module("encoder", std::make_shared<BandLinear>(bands(), masks.views() * masks.cells, config.features));
     for (std::int64_t i = 0; i < config.layers; ++i) {
-      time_.push_back(register_module(fmt::format("time_{}", i), std::make_shared<BlstmPath>(config.features, config.hidden, config.dropout, false)));
-      band_.push_back(register_module(fmt::format("band_{}", i), std::make_shared<BlstmPath>(config.features, config.hidden, config.dropout, true)));
+      time_.push_back(
+          register_module(fmt::format("time_{}", i), std::make_shared<BlstmPath>(config.features, config.hidden, config.dropout, false)));
+      band_.push_back(
+          register_module(fmt::format("band_{}", i), std::make_shared<BlstmPath>(config.features, config.hidden, config.dropout, true)));
     }
     norm_ = register_module("norm", nn::LayerNorm(torch::nn::LayerNormOptions({config.features})));
     widen_ = register_module("widen", std::make_shared<BandLinear>(bands(), config.features, config.decoder));
-    decoder_ = register_module("decoder", std::make_shared<BandLinear>(
-        bands(), config.decoder, stems_count() * masks.planes() * masks.channels * masks.cells));
+    decoder_ = register_module(
+        "decoder", std::make_shared<BandLinear>(bands(), config.decoder, stems_count() * masks.planes() * masks.channels * masks.cells));
   }
 
  private:
   Tensor network(const Tensor& z) override {
     const std::int64_t columns = z.size(1), batch = z.size(2);
     Tensor y = encoder_->forward(z.permute({3, 1, 2, 0, 4}).flatten(3).flatten(1, 2));  // [bands, columns·batch, features]
-    y = y.transpose(0, 1).to(torch::kFloat32).contiguous();             // [columns·batch, bands, features]
+    y = y.transpose(0, 1).to(torch::kFloat32).contiguous();                             // [columns·batch, bands, features]
     for (std::size_t i = 0; i < time_.size(); ++i) {
       y = time_[i]->forward(y.view({columns, batch * bands(), -1})).view({columns * batch, bands(), -1});
       y = band_[i]->forward(y);
     }
     y = torch::tanh(widen_->forward(norm_->forward(y).transpose(0, 1)));
-    return decoder_->forward(y).to(torch::kFloat32).view(
-        {bands(), columns, batch, stems_count(), config_.masks.planes(), config_.masks.channels, config_.masks.cells});
+    return decoder_->forward(y)
+        .to(torch::kFloat32)
+        .view({bands(), columns, batch, stems_count(), config_.masks.planes(), config_.masks.channels, config_.masks.cells});
   }
 
   BsrnnConfig config_;

@@ -19,7 +19,8 @@ namespace F = torch::nn::functional;
 /// Convolution and batch norm; the activation is left to the caller, who may put FiLM between.
 struct Block : torch::nn::Module {
   Block(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
-    conv = register_module("conv", torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false)));
+    conv = register_module("conv",
+                           torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false)));
     norm = register_module("norm", torch::nn::BatchNorm2d(out));
   }
   Tensor forward(const Tensor& x) { return norm->forward(conv->forward(x)); }
@@ -82,7 +83,8 @@ class Cunet : public Model {
     return {{.name = "condition",
              .help = fmt::format("what to separate: a stem, or a weighted mix such as {}=1,{}=0.5; empty: all stems, one by one",
                                  traits().stems.front(), traits().stems.back()),
-             .value = std::string(), .source = "seed 003"}};
+             .value = std::string(),
+             .source = "seed 003"}};
   }
   std::vector<std::string> stems(const ParameterValues& values) const override {
     const std::string& text = values.text("condition");
@@ -134,9 +136,7 @@ class Cunet : public Model {
   /// on the condition, and run once for all copies.
   Tensor network(Tensor x, const Tensor& conditions, std::int64_t copies) {
     std::vector<Tensor> skips{x};
-    const auto spread = [&](const Tensor& t) {
-      return copies > 1 && t.size(0) != conditions.size(0) ? t.repeat_interleave(copies, 0) : t;
-    };
+    const auto spread = [&](const Tensor& t) { return copies > 1 && t.size(0) != conditions.size(0) ? t.repeat_interleave(copies, 0) : t; };
     std::size_t film = 0;
     for (std::int64_t i = 0; i < c_.depth; ++i) {
       Tensor y = encoder_[static_cast<std::size_t>(i)]->as<Block>()->forward(x);
@@ -207,7 +207,8 @@ CunetConfig CunetConfig::of(const Config& config) {
   if (film != "bottleneck" && film != "all")
     throw Error{ErrorCode::kUnsupported, fmt::format("unknown film {}; there are bottleneck and all", film), model.name()};
   if (result.output != "complex_mask" && result.output != "channel_mask" && result.output != "mapping")
-    throw Error{ErrorCode::kUnsupported, fmt::format("unknown output {}; there are complex_mask, channel_mask and mapping", result.output), model.name()};
+    throw Error{ErrorCode::kUnsupported, fmt::format("unknown output {}; there are complex_mask, channel_mask and mapping", result.output),
+                model.name()};
   return result;
 }
 

@@ -39,9 +39,11 @@ Layer glorot(Layer layer) {
 
 class DeepConvSep : public Model {
  public:
-  DeepConvSep(const DeepConvSepConfig& config, ModelTraits traits) : Model(std::move(traits)), c_(config), rows_(c_.columns - c_.time_kernel + 1) {
+  DeepConvSep(const DeepConvSepConfig& config, ModelTraits traits)
+      : Model(std::move(traits)), c_(config), rows_(c_.columns - c_.time_kernel + 1) {
     const std::int64_t bins = c_.stft.bins(), flat = rows_ * c_.time_filters;
-    spectrum_ = register_module("vertical_convolution", std::make_shared<SpectralFilters>(std::vector<std::int64_t>{c_.filters, c_.channels, 1, bins}, c_.filters));
+    spectrum_ = register_module("vertical_convolution",
+                                std::make_shared<SpectralFilters>(std::vector<std::int64_t>{c_.filters, c_.channels, 1, bins}, c_.filters));
     time_ = register_module("horizontal_convolution",
                             glorot(torch::nn::Conv2d(torch::nn::Conv2dOptions(c_.filters, c_.time_filters, {c_.time_kernel, 1}))));
     dense_ = register_module("global_dense", glorot(torch::nn::Linear(flat, c_.hidden)));
@@ -51,12 +53,12 @@ class DeepConvSep : public Model {
       decoder.time = register_module(
           "horizontal_deconvolution_" + stem,
           glorot(torch::nn::ConvTranspose2d(torch::nn::ConvTranspose2dOptions(c_.time_filters, c_.filters, {c_.time_kernel, 1}))));
-      decoder.spectrum = register_module("vertical_deconvolution_" + stem,
-                                         std::make_shared<SpectralFilters>(std::vector<std::int64_t>{c_.filters, c_.channels, 1, bins}, c_.channels));
+      decoder.spectrum =
+          register_module("vertical_deconvolution_" + stem,
+                          std::make_shared<SpectralFilters>(std::vector<std::int64_t>{c_.filters, c_.channels, 1, bins}, c_.channels));
       decoders_.push_back(std::move(decoder));
     }
-    if (!c_.accompaniment_of.empty())
-      rival_ = std::ranges::find(this->traits().stems, c_.accompaniment_of) - this->traits().stems.begin();
+    if (!c_.accompaniment_of.empty()) rival_ = std::ranges::find(this->traits().stems, c_.accompaniment_of) - this->traits().stems.begin();
   }
 
   /// The seed's segments; whole ones, so that the output may be longer than the mixture.
@@ -75,8 +77,11 @@ class DeepConvSep : public Model {
   }
 
   std::vector<Parameter> settings() const override {
-    return {{.name = "framing", .help = "how a song is cut: excerpts of one spectrogram that overlap, or the seed's separate segments",
-             .value = c_.framing, .choices = {"centred", "segments"}, .source = "seed 001 has segments"}};
+    return {{.name = "framing",
+             .help = "how a song is cut: excerpts of one spectrogram that overlap, or the seed's separate segments",
+             .value = c_.framing,
+             .choices = {"centred", "segments"},
+             .source = "seed 001 has segments"}};
   }
   std::map<std::string, std::string> reference_settings() const override { return {{"framing", "segments"}}; }
 
@@ -96,7 +101,8 @@ class DeepConvSep : public Model {
       throw Error{ErrorCode::kUsage, fmt::format("{} channels for a model of {}", magnitudes.size(1), c_.channels)};
     const Tensor x = magnitudes.permute({0, 3, 1, 2});  // [excerpts, T, channels, bins]
     // One product for all excerpts: of three-dimensional tensors libtorch makes one each, and sums the gradients.
-    const Tensor spectra = torch::linear(x.flatten(2).flatten(0, 1), spectrum_->weight.flatten(1), spectrum_->bias).unflatten(0, {-1, c_.columns});
+    const Tensor spectra =
+        torch::linear(x.flatten(2).flatten(0, 1), spectrum_->weight.flatten(1), spectrum_->bias).unflatten(0, {-1, c_.columns});
     tap("vertical_convolution", spectra);
     const Tensor shapes = time_->forward(spectra.transpose(1, 2).unsqueeze(3));  // [excerpts, N₂, rows, 1]
     tap("horizontal_convolution", shapes.squeeze(3).transpose(1, 2));
@@ -189,7 +195,7 @@ class DeepConvSep : public Model {
     const Tensor weights = torch::minimum(torch::arange(1, t + 1), torch::arange(t, 0, -1)).to(padded.options());
     Tensor sum = torch::zeros({batch, stem_count(), channels, z.size(2), all}, padded.options());
     Tensor norm = torch::zeros({all}, padded.options());
-    constexpr std::int64_t kTogether = 32;  // excerpts per call of the network: the seed's batch
+    constexpr std::int64_t kTogether = 32;             // excerpts per call of the network: the seed's batch
     const Tensor windows = padded.unfold(3, t, step);  // [batch, channels, bins, excerpts, T]
     const std::int64_t count = windows.size(3);
     for (std::int64_t from = 0; from < count; from += kTogether) {
@@ -209,8 +215,8 @@ class DeepConvSep : public Model {
   Tensor window(const Tensor& where) const { return c_.stft.window.to(where.device()); }
 
   DeepConvSepConfig c_;
-  std::int64_t rows_;       ///< of time after the second convolution
-  std::int64_t rival_ = -1; ///< the stem that the accompaniment is without
+  std::int64_t rows_;        ///< of time after the second convolution
+  std::int64_t rival_ = -1;  ///< the stem that the accompaniment is without
   std::shared_ptr<SpectralFilters> spectrum_;
   torch::nn::Conv2d time_{nullptr};
   torch::nn::Linear dense_{nullptr};
@@ -248,7 +254,8 @@ DeepConvSepConfig DeepConvSepConfig::of(const Config& config) {
 
 std::shared_ptr<Model> make_deepconvsep(const DeepConvSepConfig& config, ModelTraits traits) {
   for (const std::string& stem : traits.stems)
-    if (stem.empty() || stem.find('.') != std::string::npos) throw Error{ErrorCode::kFormat, "a stem's name may not be empty or hold a dot", stem};
+    if (stem.empty() || stem.find('.') != std::string::npos)
+      throw Error{ErrorCode::kFormat, "a stem's name may not be empty or hold a dot", stem};
   if (!config.accompaniment_of.empty()) {
     if (std::ranges::find(traits.stems, config.accompaniment_of) == traits.stems.end())
       throw Error{ErrorCode::kFormat, "accompaniment_of names no stem", config.accompaniment_of};

@@ -54,8 +54,8 @@ Tensor embedding_2d(std::int64_t bins, std::int64_t frames, std::int64_t dim, do
     const Tensor phase = torch::arange(n, where).unsqueeze(1) * rates;
     return torch::stack({phase.sin(), phase.cos()}, -1).flatten(-2);  // [n, half]
   };
-  return torch::cat({alternate(frames).unsqueeze(1).expand({frames, bins, half}),
-                     alternate(bins).unsqueeze(0).expand({frames, bins, half})}, -1);
+  return torch::cat(
+      {alternate(frames).unsqueeze(1).expand({frames, bins, half}), alternate(bins).unsqueeze(0).expand({frames, bins, half})}, -1);
 }
 
 }  // namespace

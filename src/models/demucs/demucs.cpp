@@ -38,9 +38,7 @@ struct FrequencyEmbedding : torch::nn::Module {
     embedding->weight.copy_(smooth / scale);
   }
   /// [1, channels, bins, 1]
-  Tensor forward(std::int64_t bins) {
-    return (embedding->weight.narrow(0, 0, bins) * scale).t().unsqueeze(0).unsqueeze(-1);
-  }
+  Tensor forward(std::int64_t bins) { return (embedding->weight.narrow(0, 0, bins) * scale).t().unsqueeze(0).unsqueeze(-1); }
   double scale;
   torch::nn::Embedding embedding{nullptr};
 };
@@ -135,8 +133,12 @@ class Demucs : public Model {
     for (std::int64_t i = 0; i < config_.depth; ++i) {
       const bool frequency = bins > 1;
       const bool last_frequency = frequency && bins <= config_.kernel;
-      LayerOptions options{.kernel = config_.kernel, .stride = config_.stride, .norm_groups = config_.norm_groups,
-                           .frequency = frequency, .norm = i >= config_.norm_starts, .rewrite = config_.rewrite,
+      LayerOptions options{.kernel = config_.kernel,
+                           .stride = config_.stride,
+                           .norm_groups = config_.norm_groups,
+                           .frequency = frequency,
+                           .norm = i >= config_.norm_starts,
+                           .rewrite = config_.rewrite,
                            .branch = config_.dconv};
       options.branch.lstm = !config_.transformer && i >= config_.dconv_lstm;
       options.branch.attention = !config_.transformer && i >= config_.dconv_attention;
@@ -255,7 +257,8 @@ class Demucs : public Model {
 /// For options that every published model leaves as they are: kUnsupported for any other value.
 template <class T>
 void require(const Config& config, std::string_view key, const T& only) {
-  if (config.get<T>(key, only) != only) throw Error{ErrorCode::kUnsupported, fmt::format("the option {} has a value that is not supported", key), config.name()};
+  if (config.get<T>(key, only) != only)
+    throw Error{ErrorCode::kUnsupported, fmt::format("the option {} has a value that is not supported", key), config.name()};
 }
 
 }  // namespace
@@ -339,10 +342,9 @@ DemucsConfig DemucsConfig::of(const Config& whole, bool transformer) {
   if (!config.get<std::vector<double>>("multi_freqs", {}).empty())
     throw Error{ErrorCode::kUnsupported, "multi_freqs is not supported", config.name()};
   // Of no consequence for the network's values: training, initialisation, and options of what was refused above.
-  config.refuse_others({"wiener_iters", "end_iters", "wiener_residual", "multi_freqs_depth", "emb_smooth", "t_dropout",
-                        "t_max_positions", "t_cape_mean_normalize", "t_cape_augment", "t_cape_glob_loc_scale", "t_weight_decay",
-                        "t_lr", "t_mask_type", "t_mask_random_seed", "t_sparse_attn_window", "t_global_window", "t_sparsity",
-                        "t_auto_sparsity", "rescale"});
+  config.refuse_others({"wiener_iters", "end_iters", "wiener_residual", "multi_freqs_depth", "emb_smooth", "t_dropout", "t_max_positions",
+                        "t_cape_mean_normalize", "t_cape_augment", "t_cape_glob_loc_scale", "t_weight_decay", "t_lr", "t_mask_type",
+                        "t_mask_random_seed", "t_sparse_attn_window", "t_global_window", "t_sparsity", "t_auto_sparsity", "rescale"});
   return result;
 }
 

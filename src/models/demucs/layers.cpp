@@ -173,8 +173,8 @@ DecoderLayer::DecoderLayer(const LayerOptions& options) : options_(options) {
     conv_tr_ = AnyModule(torch::nn::ConvTranspose2d(
         torch::nn::ConvTranspose2dOptions(options.in, options.out, {options.kernel, 1}).stride({options.stride, 1})));
   else
-    conv_tr_ = AnyModule(torch::nn::ConvTranspose1d(
-        torch::nn::ConvTranspose1dOptions(options.in, options.out, options.kernel).stride(options.stride)));
+    conv_tr_ = AnyModule(
+        torch::nn::ConvTranspose1d(torch::nn::ConvTranspose1dOptions(options.in, options.out, options.kernel).stride(options.stride)));
   norm2_ = group_norm(options, options.out);
   add(*this, "conv_tr", conv_tr_);
   add(*this, "norm2", norm2_);

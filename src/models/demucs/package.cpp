@@ -57,8 +57,7 @@ YAML::Node to_yaml(const Value& value, const std::string& name, std::size_t& see
     for (const Value* item : list->items) node.push_back(to_yaml(*item, name, seen, depth + 1));
     return node;
   }
-  if (const auto* object = value.as<Object>(); object && object->callable == kFraction)
-    return YAML::Node(fraction(*object, name));
+  if (const auto* object = value.as<Object>(); object && object->callable == kFraction) return YAML::Node(fraction(*object, name));
   if (!value.is_none()) throw Error{ErrorCode::kUnsupported, "an argument of its class is neither number nor text", name};
   return YAML::Node(YAML::NodeType::Null);
 }

@@ -21,8 +21,7 @@ Child named(torch::nn::Module& parent, const std::string& name, const std::strin
 
 class MaskInference : public SpectrogramModel {
  public:
-  MaskInference(const MaskInferenceConfig& config, ModelTraits traits)
-      : SpectrogramModel(config.stft, std::move(traits)), config_(config) {
+  MaskInference(const MaskInferenceConfig& config, ModelTraits traits) : SpectrogramModel(config.stft, std::move(traits)), config_(config) {
     const std::int64_t features = config.stft.bins() * config.channels;
     const std::int64_t width = config.hidden * (config.bidirectional ? 2 : 1);
     norm_ = named(*this, "input_normalization", "batch_norm", torch::nn::BatchNorm1d(config.stft.bins()));
@@ -33,13 +32,13 @@ class MaskInference : public SpectrogramModel {
                                      .bidirectional(config.bidirectional)
                                      .dropout(config.layers > 1 ? config.dropout : 0)));
     if (config.attention_layers > 0)
-      attention_ = register_module("attention", std::make_shared<nn::Transformer>(
-                                                    nn::TransformerOptions{.dim = width,
-                                                                           .depth = config.attention_layers,
-                                                                           .heads = config.attention_heads,
-                                                                           .dim_head = width / config.attention_heads,
-                                                                           .feed_forward_factor = 2},
-                                                    nullptr));
+      attention_ =
+          register_module("attention", std::make_shared<nn::Transformer>(nn::TransformerOptions{.dim = width,
+                                                                                                .depth = config.attention_layers,
+                                                                                                .heads = config.attention_heads,
+                                                                                                .dim_head = width / config.attention_heads,
+                                                                                                .feed_forward_factor = 2},
+                                                                         nullptr));
     linear_ = named(*this, "embedding", "linear", torch::nn::Linear(width, features * sources()));
     initialise();
   }

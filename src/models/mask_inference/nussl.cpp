@@ -64,8 +64,7 @@ std::vector<std::string> stems_of(const Config& metadata, std::int64_t count) {
       index = settings.get<std::size_t>("index");
     } else if (kind == "MagnitudeSpectrumApproximation" || kind == "PhaseSensitiveSpectrumApproximation") {
       magnitudes = true;
-    } else if (kind != "ToSeparationModel" && kind != "GetExcerpt" && kind != "GetAudio" && kind != "Cache" &&
-               kind != "MagnitudeWeights") {
+    } else if (kind != "ToSeparationModel" && kind != "GetExcerpt" && kind != "GetAudio" && kind != "Cache" && kind != "MagnitudeWeights") {
       throw Error{ErrorCode::kUnsupported, fmt::format("unknown nussl transform {}", kind), metadata.name()};
     }
   }

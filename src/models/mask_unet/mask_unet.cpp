@@ -36,11 +36,12 @@ class MaskUnet : public CellMaskModel {
   Tensor network(const Tensor& z) override {
     const CellMaskConfig& masks = config_.masks;
     const std::int64_t columns = z.size(1), batch = z.size(2), multiple = config_.unet.column_multiple();
-    Tensor x = z.permute({2, 0, 1, 3, 4}).flatten(3);  // [batch, views, columns, all cells]
+    Tensor x = z.permute({2, 0, 1, 3, 4}).flatten(3);                             // [batch, views, columns, all cells]
     if (const std::int64_t missing = (multiple - columns % multiple) % multiple)  // the last column stands a little longer
       x = torch::cat({x, x.narrow(2, columns - 1, 1).expand({-1, -1, missing, -1})}, 2);
-    x = unet_.forward(first_->forward(x.contiguous()), [this](const std::string& name, const Tensor& value) { tap(name, value); },
-                      [this](const Tensor& inner) { return recurrent(inner); });
+    x = unet_.forward(
+        first_->forward(x.contiguous()), [this](const std::string& name, const Tensor& value) { tap(name, value); },
+        [this](const Tensor& inner) { return recurrent(inner); });
     const Tensor raw = (final_->forward(x) + usual_).narrow(2, 0, columns).to(torch::kFloat32);
     return raw.reshape({batch, stems_count(), masks.planes(), masks.channels, columns, bands(), masks.cells})
         .permute({5, 4, 0, 1, 2, 3, 6});
@@ -92,7 +93,8 @@ MaskUnetConfig MaskUnetConfig::of(const Config& config) {
   std::int64_t cells = 0;
   for (const auto& run : result.masks.bands) cells += run.second * result.masks.cells;
   if (const std::int64_t multiple = result.unet.bin_multiple(); cells % multiple != 0)
-    throw Error{ErrorCode::kFormat, fmt::format("the bands have {} cells, and these scales need a multiple of {}", cells, multiple), model.name()};
+    throw Error{ErrorCode::kFormat, fmt::format("the bands have {} cells, and these scales need a multiple of {}", cells, multiple),
+                model.name()};
   return result;
 }
 

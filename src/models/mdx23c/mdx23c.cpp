@@ -15,7 +15,9 @@ using torch::Tensor;
 class Mdx23c : public Model {
  public:
   Mdx23c(Mdx23cConfig config, ModelTraits traits)
-      : Model(std::move(traits)), config_(std::move(config)), first_(pointwise(folded(), config_.unet.width)),
+      : Model(std::move(traits)),
+        config_(std::move(config)),
+        first_(pointwise(folded(), config_.unet.width)),
         unet_(config_.unet, config_.bins / config_.subbands) {
     const auto stems = static_cast<std::int64_t>(this->traits().stems.size());
     const std::int64_t width = config_.unet.width;
@@ -91,8 +93,9 @@ Mdx23cConfig Mdx23cConfig::of(const Config& config) {
   audio.check_range("dim_f", result.bins, 1, result.stft.n_fft / 2 + 1);
   model.check_range("num_subbands", result.subbands, 1, result.bins);
   if (const std::int64_t multiple = result.subbands * result.unet.bin_multiple(); result.bins % multiple != 0)
-    throw Error{ErrorCode::kFormat, fmt::format("audio.dim_f is {}, and these scales and sub-bands need a multiple of {}",
-                                                result.bins, multiple), config.name()};
+    throw Error{ErrorCode::kFormat,
+                fmt::format("audio.dim_f is {}, and these scales and sub-bands need a multiple of {}", result.bins, multiple),
+                config.name()};
   return result;
 }
 

@@ -19,7 +19,7 @@ namespace unbraid::models {
 struct Mdx23cConfig {
   nn::TorchStft stft;
   std::int64_t channels = 2;
-  std::int64_t bins = 1024;       ///< dim_f: bins above are dropped, and zero in the output
+  std::int64_t bins = 1024;  ///< dim_f: bins above are dropped, and zero in the output
   std::int64_t subbands = 4;
   TfcTdfConfig unet;
 

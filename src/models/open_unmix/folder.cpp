@@ -18,7 +18,7 @@ using checkpoint::Checkpoint;
 using checkpoint::TensorMap;
 
 constexpr const char* kSeparator = "separator.json";
-constexpr std::int64_t kExcerpt = 300;  // columns of the reference's Wiener filter
+constexpr std::int64_t kExcerpt = 300;                                            // columns of the reference's Wiener filter
 constexpr std::string_view kUsualOrder[] = {"vocals", "drums", "bass", "other"};  // of the published models
 
 bool is_weights(const fs::path& path) {
@@ -45,7 +45,8 @@ std::vector<std::pair<std::string, fs::path>> find_targets(const fs::path& folde
     if (place.empty() || place.extension() == ".safetensors") place = entry.path();
   }
   std::vector<std::pair<std::string, fs::path>> targets(found.begin(), found.end());
-  std::ranges::stable_sort(targets, {}, [](const auto& target) { return std::ranges::find(kUsualOrder, target.first) - std::begin(kUsualOrder); });
+  std::ranges::stable_sort(targets, {},
+                           [](const auto& target) { return std::ranges::find(kUsualOrder, target.first) - std::begin(kUsualOrder); });
   return targets;
 }
 

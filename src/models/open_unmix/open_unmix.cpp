@@ -71,13 +71,24 @@ class OpenUnmix : public SpectrogramModel {
 
   std::vector<Parameter> settings() const override {
     const std::string paper = "Open-Unmix";
-    return {{.name = "niter", .help = "rounds of expectation maximisation of the Wiener filter; 0: none", .value = config_.iterations,
-             .minimum = 0, .maximum = 100, .source = paper},
-            {.name = "softmask", .help = "start from the ratio of the estimates instead of the mixture's phase",
-             .value = config_.softmask, .source = paper},
+    return {{.name = "niter",
+             .help = "rounds of expectation maximisation of the Wiener filter; 0: none",
+             .value = config_.iterations,
+             .minimum = 0,
+             .maximum = 100,
+             .source = paper},
+            {.name = "softmask",
+             .help = "start from the ratio of the estimates instead of the mixture's phase",
+             .value = config_.softmask,
+             .source = paper},
             {.name = "residual", .help = "add a stem for what the targets leave over", .value = config_.residual, .source = paper},
-            {.name = "wiener_win_len", .help = "columns that are filtered together; 0: all of a block", .unit = "columns",
-             .value = config_.window_columns, .minimum = 0, .maximum = 1e9, .source = paper}};
+            {.name = "wiener_win_len",
+             .help = "columns that are filtered together; 0: all of a block",
+             .unit = "columns",
+             .value = config_.window_columns,
+             .minimum = 0,
+             .maximum = 1e9,
+             .source = paper}};
   }
 
   std::vector<std::string> stems(const ParameterValues& values) const override {
@@ -107,7 +118,8 @@ class OpenUnmix : public SpectrogramModel {
       for (std::int64_t from = 0; from < columns; from += excerpt) {
         run.cancel.check();
         const std::int64_t length = std::min(excerpt, columns - from);
-        filtered[item].narrow(2, from, length)
+        filtered[item]
+            .narrow(2, from, length)
             .copy_(wiener(magnitudes[item].narrow(2, from, length), mixtures[item].narrow(1, from, length), options, run.pool));
       }
     return synthesise(filtered.to(z.device()).transpose(3, 4), frames);
@@ -218,7 +230,8 @@ OpenUnmixConfig OpenUnmixConfig::of(const Config& config) {
 
 std::shared_ptr<Model> make_open_unmix(const OpenUnmixConfig& config, ModelTraits traits) {
   for (const std::string& stem : traits.stems)
-    if (stem.empty() || stem.find('.') != std::string::npos) throw Error{ErrorCode::kFormat, "a target's name may not be empty or hold a dot", stem};
+    if (stem.empty() || stem.find('.') != std::string::npos)
+      throw Error{ErrorCode::kFormat, "a target's name may not be empty or hold a dot", stem};
   if (config.channels > 1 && config.channels != traits.channels)
     throw Error{ErrorCode::kFormat, "model.nb_channels must be 1 or audio.num_channels"};
   traits.any_channels = config.channels == 1;

@@ -19,8 +19,8 @@ struct BandSplit : torch::nn::Module {
   BandSplit(const std::vector<std::int64_t>& band_inputs, std::int64_t dim) : inputs(band_inputs) {
     auto list = register_module("to_features", std::make_shared<torch::nn::Module>());
     for (std::size_t b = 0; b < inputs.size(); ++b)
-      features.push_back(list->register_module(
-          std::to_string(b), torch::nn::Sequential(nn::RmsNorm(inputs[b]), nn::AdaptableLinear(inputs[b], dim))));
+      features.push_back(
+          list->register_module(std::to_string(b), torch::nn::Sequential(nn::RmsNorm(inputs[b]), nn::AdaptableLinear(inputs[b], dim))));
   }
   Tensor forward(const Tensor& x) {
     const std::vector<Tensor> parts = x.split_with_sizes(inputs, -1);
@@ -96,8 +96,7 @@ class Roformer : public Model {
     auto estimators = register_module("mask_estimators", std::make_shared<torch::nn::Module>());
     for (std::int64_t s = 0; s < config_.stems; ++s)
       mask_estimators_.push_back(estimators->register_module(
-          std::to_string(s),
-          std::make_shared<MaskEstimator>(inputs, options.dim, config_.mask_layers, config_.mask_expansion)));
+          std::to_string(s), std::make_shared<MaskEstimator>(inputs, options.dim, config_.mask_layers, config_.mask_expansion)));
     kept_.resize(mask_estimators_.size());
     std::iota(kept_.begin(), kept_.end(), std::size_t{0});
   }
@@ -174,8 +173,8 @@ class Roformer : public Model {
   std::shared_ptr<nn::RmsNorm> final_norm_;
   std::vector<std::shared_ptr<MaskEstimator>> mask_estimators_;
   std::vector<std::size_t> kept_;  ///< the stems that are asked for
-  Tensor rows_;           ///< for every band's input, its place among the bins · channels
-  Tensor bands_per_row_;  ///< how many bands share it
+  Tensor rows_;                    ///< for every band's input, its place among the bins · channels
+  Tensor bands_per_row_;           ///< how many bands share it
 };
 
 /// Bands side by side, of so many bins each.
@@ -192,8 +191,8 @@ std::vector<std::vector<std::int64_t>> adjacent_bands(const std::vector<std::int
 
 /// The bins under each triangle of Slaney's mel filter bank; the first and the last bin belong to the outer bands.
 std::vector<std::vector<std::int64_t>> mel_bands(double sample_rate, std::int64_t n_fft, std::int64_t count) {
-  const dsp::MelFilterBank bank({.sample_rate = sample_rate, .n_fft = static_cast<std::size_t>(n_fft),
-                                 .bands = static_cast<std::size_t>(count)});
+  const dsp::MelFilterBank bank(
+      {.sample_rate = sample_rate, .n_fft = static_cast<std::size_t>(n_fft), .bands = static_cast<std::size_t>(count)});
   std::vector<std::vector<std::int64_t>> bands(static_cast<std::size_t>(count));
   for (std::size_t b = 0; b < bands.size(); ++b) {
     const auto& triangle = bank.band(b);

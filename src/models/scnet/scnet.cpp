@@ -39,9 +39,9 @@ struct ConvolutionModule : torch::nn::Module {
     };
     auto list = register_module("layers", std::make_shared<torch::nn::Module>());
     for (std::int64_t i = 0; i < std::abs(depth); ++i) {
-      torch::nn::Sequential layer(nn::GroupNorm(1, channels), conv(channels, 2 * hidden, kernel),
-                                  torch::nn::GLU(1), conv(hidden, hidden, kernel, hidden),
-                                  nn::GroupNorm(1, hidden), torch::nn::SiLU(), conv(hidden, channels, 1));
+      torch::nn::Sequential layer(nn::GroupNorm(1, channels), conv(channels, 2 * hidden, kernel), torch::nn::GLU(1),
+                                  conv(hidden, hidden, kernel, hidden), nn::GroupNorm(1, hidden), torch::nn::SiLU(),
+                                  conv(hidden, channels, 1));
       layers.push_back(list->register_module(std::to_string(i), layer));
     }
   }
@@ -63,8 +63,7 @@ struct Encoder : torch::nn::Module {
     for (std::size_t b = 0; b < kBands; ++b) {
       const auto options = torch::nn::Conv2dOptions(in, out, {config.kernel[b], 1}).stride({config.stride[b], 1});
       convs.push_back(down_list->register_module(std::to_string(b), torch::nn::Conv2d(options)));
-      modules.push_back(module_list->register_module(
-          std::to_string(b), std::make_shared<ConvolutionModule>(out, config.depth[b], config)));
+      modules.push_back(module_list->register_module(std::to_string(b), std::make_shared<ConvolutionModule>(out, config.depth[b], config)));
     }
     global = register_module("globalconv", torch::nn::Conv2d(torch::nn::Conv2dOptions(out, out, 3).padding(1)));
   }
@@ -79,8 +78,7 @@ struct Encoder : torch::nn::Module {
     std::vector<Tensor> bands = split(x, result.original);
     for (std::size_t b = 0; b < kBands; ++b) {
       const std::int64_t stride = config.stride[b];
-      const std::int64_t padding =
-          stride == 1 ? config.kernel[b] - 1 : (stride - result.original[b] % stride) % stride;
+      const std::int64_t padding = stride == 1 ? config.kernel[b] - 1 : (stride - result.original[b] % stride) % stride;
       const Tensor padded = torch::constant_pad_nd(bands[b], {0, 0, padding / 2, padding - padding / 2});
       bands[b] = modules[b]->forward(convs[b]->forward(padded));
       result.lengths[b] = bands[b].size(2);
@@ -104,8 +102,7 @@ struct Decoder : torch::nn::Module {
     auto up = register_module("1", std::make_shared<torch::nn::Module>());
     auto list = up->register_module("convtrs", std::make_shared<torch::nn::Module>());
     for (std::size_t b = 0; b < kBands; ++b) {
-      const auto options =
-          torch::nn::ConvTranspose2dOptions(in, out, {config.kernel[b], 1}).stride({config.stride[b], 1});
+      const auto options = torch::nn::ConvTranspose2dOptions(in, out, {config.kernel[b], 1}).stride({config.stride[b], 1});
       convs.push_back(list->register_module(std::to_string(b), torch::nn::ConvTranspose2d(options)));
     }
   }
@@ -143,8 +140,10 @@ struct DualPath : torch::nn::Module {
     for (std::size_t path = 0; path < 2; ++path) {
       const Tensor rows = norms[path]->forward(x).permute(orders[path]).contiguous();
       const Tensor along = nn::run_lstm(lstms[path], rows.flatten(0, 1));
-      x = x + linears[path]->forward(along).unflatten(0, {rows.size(0), rows.size(1)}).permute(
-                  path == 0 ? std::vector<std::int64_t>{0, 3, 2, 1} : std::vector<std::int64_t>{0, 3, 1, 2});
+      x = x + linears[path]
+                  ->forward(along)
+                  .unflatten(0, {rows.size(0), rows.size(1)})
+                  .permute(path == 0 ? std::vector<std::int64_t>{0, 3, 2, 1} : std::vector<std::int64_t>{0, 3, 1, 2});
     }
     return x;
   }
@@ -161,27 +160,24 @@ class Scnet : public Model {
     auto encoders = register_module("encoder", std::make_shared<torch::nn::Module>());
     auto decoders = register_module("decoder", std::make_shared<torch::nn::Module>());
     for (std::size_t i = 0; i < levels; ++i) {
-      encoder_.push_back(encoders->register_module(
-          std::to_string(i), std::make_shared<Encoder>(config_, config_.dims[i], config_.dims[i + 1])));
+      encoder_.push_back(
+          encoders->register_module(std::to_string(i), std::make_shared<Encoder>(config_, config_.dims[i], config_.dims[i + 1])));
       const std::size_t mirrored = levels - 1 - i;
       const std::int64_t out = mirrored == 0 ? config_.dims[0] * stems : config_.dims[mirrored];
-      decoder_.push_back(decoders->register_module(
-          std::to_string(i), std::make_shared<Decoder>(config_, config_.dims[mirrored + 1], out)));
+      decoder_.push_back(decoders->register_module(std::to_string(i), std::make_shared<Decoder>(config_, config_.dims[mirrored + 1], out)));
     }
     auto net = register_module("separation_net", std::make_shared<torch::nn::Module>());
     auto list = net->register_module("dp_modules", std::make_shared<torch::nn::Module>());
     for (std::int64_t i = 0; i < config_.dual_path_layers; ++i)
-      dual_paths_.push_back(list->register_module(
-          std::to_string(i), std::make_shared<DualPath>(config_.dims.back() * (i % 2 == 1 ? 2 : 1), config_.expand)));
+      dual_paths_.push_back(
+          list->register_module(std::to_string(i), std::make_shared<DualPath>(config_.dims.back() * (i % 2 == 1 ? 2 : 1), config_.expand)));
     if (!config_.masked) return;
     constexpr std::int64_t kMaskWidth = 64;
     const std::int64_t planes = config_.dims[0] * stems;
     position_ = register_parameter("pos_embed_f", 0.02 * torch::randn({1, config_.dims[0], config_.stft.n_fft / 2 + 1, 1}));
     mask_ = register_module("mask_layer",
-                            torch::nn::Sequential(torch::nn::Conv2d(torch::nn::Conv2dOptions(planes, kMaskWidth, 3).padding(1)),
-                                                  nn::Gelu(),
-                                                  torch::nn::Conv2d(torch::nn::Conv2dOptions(kMaskWidth, planes, 1)),
-                                                  torch::nn::Tanh()));
+                            torch::nn::Sequential(torch::nn::Conv2d(torch::nn::Conv2dOptions(planes, kMaskWidth, 3).padding(1)), nn::Gelu(),
+                                                  torch::nn::Conv2d(torch::nn::Conv2dOptions(kMaskWidth, planes, 1)), torch::nn::Tanh()));
   }
 
   Tensor forward(const Tensor& mix) override {
@@ -242,7 +238,7 @@ class Scnet : public Model {
   std::vector<std::shared_ptr<Encoder>> encoder_;
   std::vector<std::shared_ptr<Decoder>> decoder_;
   std::vector<std::shared_ptr<DualPath>> dual_paths_;
-  Tensor position_;                      ///< [1, channels, bins, 1]; masked only, as what follows
+  Tensor position_;  ///< [1, channels, bins, 1]; masked only, as what follows
   torch::nn::Sequential mask_{nullptr};
 };
 

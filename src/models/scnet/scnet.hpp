@@ -21,7 +21,7 @@ struct ScnetConfig {
 
   nn::TorchStft stft;
   std::int64_t channels = 2;
-  std::vector<std::int64_t> dims;  ///< channels of each level, from 2·channels
+  std::vector<std::int64_t> dims;           ///< channels of each level, from 2·channels
   std::array<double, kBands> band_share{};  ///< of the bins
   std::array<std::int64_t, kBands> stride{}, kernel{}, depth{};
   std::int64_t compress = 4;

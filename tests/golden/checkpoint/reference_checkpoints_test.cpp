@@ -33,8 +33,8 @@ TEST_P(TorchAgainstSafetensors, HasTheSameTensors) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, TorchAgainstSafetensors,
-                         ::testing::Values("bs_roformer", "mel_band_roformer", "htdemucs", "hdemucs", "mdx23c",
-                                           "mdx23c_groupnorm", "scnet"));
+                         ::testing::Values("bs_roformer", "mel_band_roformer", "htdemucs", "hdemucs", "mdx23c", "mdx23c_groupnorm",
+                                           "scnet"));
 
 // Both the zip format and the one before it, and names with a hash.
 TEST(ReferenceCheckpoints, OpenUnmixInEveryTorchFormat) {
@@ -104,8 +104,7 @@ TEST(ReferenceCheckpoints, KerasWeightsMatchTheirManifest) {
     double sum = 0;
     for (const float v : values) sum += v;
     EXPECT_NEAR(sum, manifest[key]["sum"].get<double>(), 1e-9 * static_cast<double>(values.size())) << key;
-    for (std::size_t i = 0; i < manifest[key]["first"].size(); ++i)
-      EXPECT_EQ(values[i], manifest[key]["first"][i].get<float>()) << key;
+    for (std::size_t i = 0; i < manifest[key]["first"].size(); ++i) EXPECT_EQ(values[i], manifest[key]["first"][i].get<float>()) << key;
     parameters += values.size();
   }
   EXPECT_EQ(parameters, 489'142u);

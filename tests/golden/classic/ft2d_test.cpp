@@ -12,19 +12,17 @@ namespace {
 TEST(Ft2dGolden, LocalDeviationEqualsNussl) {
   UNBRAID_NEEDS_FIXTURE("classic/nussl.json");
   ThreadPool pool(2);
-  expect_nussl_mask(ft2d_mask(nussl_magnitudes(pool), {.mirror = Ft2dOptions::Mirror::kNussl, .first_bin = kNusslFirstBin},
-                              pool),
+  expect_nussl_mask(ft2d_mask(nussl_magnitudes(pool), {.mirror = Ft2dOptions::Mirror::kNussl, .first_bin = kNusslFirstBin}, pool),
                     nussl_result("ft2d_default"));
 }
 
 TEST(Ft2dGolden, ThresholdEqualsNussl) {
   UNBRAID_NEEDS_FIXTURE("classic/nussl.json");
   ThreadPool pool(2);
-  expect_nussl_mask(ft2d_mask(nussl_magnitudes(pool),
-                              {.peaks = Ft2dOptions::Peaks::kThreshold, .mirror = Ft2dOptions::Mirror::kNussl,
-                               .first_bin = kNusslFirstBin},
-                              pool),
-                    nussl_result("ft2d_original"));
+  expect_nussl_mask(
+      ft2d_mask(nussl_magnitudes(pool),
+                {.peaks = Ft2dOptions::Peaks::kThreshold, .mirror = Ft2dOptions::Mirror::kNussl, .first_bin = kNusslFirstBin}, pool),
+      nussl_result("ft2d_original"));
 }
 
 }  // namespace

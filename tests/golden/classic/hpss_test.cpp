@@ -38,14 +38,17 @@ TEST(MedianGolden, EqualsScipyMedianFilter) {
   const nlohmann::json expected = load_json("classic/hpss.json")["median_filter"];
   const dsp::Magnitudes<float> input = from_rows(expected["input"]);
   ThreadPool pool(2);
-  for (const auto& [size, across_bins] : {std::pair{"(1, 3)", false}, {"(1, 5)", false}, {"(1, 4)", false},
-                                          {"(1, 17)", false}, {"(5, 1)", true}, {"(4, 1)", true}, {"(31, 1)", true}}) {
+  for (const auto& [size, across_bins] : {std::pair{"(1, 3)", false},
+                                          {"(1, 5)", false},
+                                          {"(1, 4)", false},
+                                          {"(1, 17)", false},
+                                          {"(5, 1)", true},
+                                          {"(4, 1)", true},
+                                          {"(31, 1)", true}}) {
     const std::size_t kernel = std::stoul(std::string(size).substr(across_bins ? 1 : 4));
-    const auto actual =
-        across_bins ? median_across_bins(input, kernel, pool) : median_across_frames(input, kernel, pool);
+    const auto actual = across_bins ? median_across_bins(input, kernel, pool) : median_across_frames(input, kernel, pool);
     const auto wanted = from_rows(expected["out"][size]);
-    for (std::size_t i = 0; i < wanted.size(); ++i)
-      ASSERT_EQ(actual.values()[i], wanted.values()[i]) << size << " at " << i;
+    for (std::size_t i = 0; i < wanted.size(); ++i) ASSERT_EQ(actual.values()[i], wanted.values()[i]) << size << " at " << i;
   }
 }
 
@@ -60,8 +63,7 @@ TEST(HpssGolden, SoftMaskEqualsLibrosa) {
       for (std::size_t i = 0; i < expected["X"][r].size(); ++i) {
         const nlohmann::json& value = result["returns"][r][i];
         const double wanted = value.is_boolean() ? value.get<bool>() : value.get<double>();
-        EXPECT_NEAR(soft_mask(expected["X"][r][i].get<double>(), expected["X_ref"][r][i].get<double>(), power, split),
-                    wanted, 1e-15)
+        EXPECT_NEAR(soft_mask(expected["X"][r][i].get<double>(), expected["X_ref"][r][i].get<double>(), power, split), wanted, 1e-15)
             << name << " " << r << "," << i;
       }
   }
@@ -146,9 +148,7 @@ TEST_F(HpssGoldenMasks, MediansHaveScipysSums) {
   }
 }
 
-TEST_F(HpssGoldenMasks, MarginBelowOneIsRefused) {
-  EXPECT_THROW(hpss_masks(magnitudes_, {.margin_harmonic = 0.9}, pool_), Error);
-}
+TEST_F(HpssGoldenMasks, MarginBelowOneIsRefused) { EXPECT_THROW(hpss_masks(magnitudes_, {.margin_harmonic = 0.9}, pool_), Error); }
 
 }  // namespace
 }  // namespace unbraid::classic

@@ -25,8 +25,7 @@ class NmfGolden : public ::testing::Test {
     bins_ = v.shape[0];
     frames_ = v.shape[1];
     v_ = transposed(v);
-    start_ = {frames_, bins_, 6, transposed(testing::load_npy("classic/nmf_H0.npy")),
-              transposed(testing::load_npy("classic/nmf_W0.npy"))};
+    start_ = {frames_, bins_, 6, transposed(testing::load_npy("classic/nmf_H0.npy")), transposed(testing::load_npy("classic/nmf_W0.npy"))};
   }
 
   static std::vector<double> transposed(const testing::Npy& in) {
@@ -70,8 +69,7 @@ class NmfGolden : public ::testing::Test {
     EXPECT_GT(cases, 0u);
   }
 
-  static void expect_sum(const std::vector<double>& actual, const nlohmann::json& stats, double tolerance,
-                         const std::string& what) {
+  static void expect_sum(const std::vector<double>& actual, const nlohmann::json& stats, double tolerance, const std::string& what) {
     double sum = 0, squares = 0;
     for (const double x : actual) {
       sum += x;
@@ -107,9 +105,11 @@ TEST_F(NmfGolden, OtherBetasEqualSklearn) {
 // scikit-learn scales the penalty of a factor by the length of the other axis of V.
 TEST_F(NmfGolden, PenaltiesEqualSklearn) {
   const auto n_bins = static_cast<double>(bins_), n_frames = static_cast<double>(frames_);
-  expect_equal_to("mu|frobenius|alpha_W=0.01,alpha_H=0.02,l1_ratio=0.5",
-                  {.beta = 2, .l1_dictionary = 0.01 * 0.5 * n_frames, .l2_dictionary = 0.01 * 0.5 * n_frames,
-                   .l1_activations = 0.02 * 0.5 * n_bins, .l2_activations = 0.02 * 0.5 * n_bins});
+  expect_equal_to("mu|frobenius|alpha_W=0.01,alpha_H=0.02,l1_ratio=0.5", {.beta = 2,
+                                                                          .l1_dictionary = 0.01 * 0.5 * n_frames,
+                                                                          .l2_dictionary = 0.01 * 0.5 * n_frames,
+                                                                          .l1_activations = 0.02 * 0.5 * n_bins,
+                                                                          .l2_activations = 0.02 * 0.5 * n_bins});
   expect_equal_to("mu|kullback-leibler|alpha_W=0.01,alpha_H=same,l1_ratio=1",
                   {.beta = 1, .l1_dictionary = 0.01 * n_frames, .l1_activations = 0.01 * n_bins});
 }
@@ -117,8 +117,8 @@ TEST_F(NmfGolden, PenaltiesEqualSklearn) {
 TEST_F(NmfGolden, Float32FollowsDouble) {
   RunContext run{pool_};
   const std::vector<float> v(v_.begin(), v_.end());
-  NmfFactors<float> factors{frames_, bins_, 6, {start_.activations.begin(), start_.activations.end()},
-                            {start_.dictionary.begin(), start_.dictionary.end()}};
+  NmfFactors<float> factors{
+      frames_, bins_, 6, {start_.activations.begin(), start_.activations.end()}, {start_.dictionary.begin(), start_.dictionary.end()}};
   nmf<float>(v, factors, {.components = 6, .beta = 1, .iterations = 20}, run);
   const double wanted = expected_["mu|kullback-leibler|float32 input"]["objective"].get<double>();
   EXPECT_NEAR(nmf_divergence<float>(v, factors, 1, pool_), wanted, 1e-4 * wanted);  // float32 sums of 7800 terms

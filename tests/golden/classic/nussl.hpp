@@ -16,9 +16,8 @@ namespace unbraid::classic {
 
 /// nussl's transform at 16 kHz: 512/128, square root of Hann, scipy's scaling.
 inline dsp::Spectrogram<double> nussl_stft(PlanarView<const double> audio, ThreadPool& pool) {
-  return dsp::Stft<double>({.window = {.kind = dsp::WindowKind::kSqrtHann, .length = 512},
-                            .hop = 128,
-                            .scaling = dsp::StftScaling::kScipySpectrum})
+  return dsp::Stft<double>(
+             {.window = {.kind = dsp::WindowKind::kSqrtHann, .length = 512}, .hop = 128, .scaling = dsp::StftScaling::kScipySpectrum})
       .forward(audio, pool);
 }
 
@@ -33,9 +32,7 @@ inline dsp::Magnitudes<double> nussl_magnitudes(ThreadPool& pool) {
   return out;
 }
 
-inline nlohmann::json nussl_result(const std::string& name) {
-  return testing::load_json("classic/nussl.json")["results"][name];
-}
+inline nlohmann::json nussl_result(const std::string& name) { return testing::load_json("classic/nussl.json")["results"][name]; }
 
 /// The stored excerpt (frames 300 … 339) and the sums of the first mask; tolerance 1e-6 each, as the fixtures say.
 template <class T>
@@ -46,8 +43,7 @@ void expect_nussl_mask(const dsp::Mask<T>& mask, const nlohmann::json& expected)
     ASSERT_EQ(excerpt.shape[0], mask.bins());
     for (std::size_t k = 0; k < mask.bins(); ++k)
       for (std::size_t m = 0; m < frames; ++m)
-        ASSERT_NEAR(mask.at(0, 300 + m, k), excerpt.real[k * frames + m], 1e-6)
-            << "frame " << 300 + m << " bin " << k;
+        ASSERT_NEAR(mask.at(0, 300 + m, k), excerpt.real[k * frames + m], 1e-6) << "frame " << 300 + m << " bin " << k;
   }
   double sum = 0, squares = 0;
   for (const T v : mask.values()) {

@@ -26,8 +26,7 @@ class ProjetGolden : public ::testing::Test {
     start_ = {mix_.bins(), mix_.frames(), 84, 2, p.real, q.real};
   }
 
-  static void expect_stats(const std::vector<double>& values, const nlohmann::json& stats, double tolerance,
-                           const std::string& what) {
+  static void expect_stats(const std::vector<double>& values, const nlohmann::json& stats, double tolerance, const std::string& what) {
     double sum = 0, squares = 0;
     for (const double x : values) {
       sum += x;
@@ -38,14 +37,13 @@ class ProjetGolden : public ::testing::Test {
   }
 
   ThreadPool pool_{2};
-  dsp::Stft<double> stft_{{.window = {.kind = dsp::WindowKind::kSqrtHann, .length = 256},
-                           .hop = 128,
-                           .scaling = dsp::StftScaling::kScipySpectrum}};
+  dsp::Stft<double> stft_{
+      {.window = {.kind = dsp::WindowKind::kSqrtHann, .length = 256}, .hop = 128, .scaling = dsp::StftScaling::kScipySpectrum}};
   std::vector<testing::FixtureAudio> truths_;
   dsp::Spectrogram<double> mix_;
   ProjetModel<double> start_;
-  ProjetOptions options_{.max_delay_samples = 3, .location_pannings = 12, .location_delays = 7,
-                         .projection_pannings = 8, .projection_delays = 5};
+  ProjetOptions options_{
+      .max_delay_samples = 3, .location_pannings = 12, .location_delays = 7, .projection_pannings = 8, .projection_delays = 5};
 };
 
 TEST_F(ProjetGolden, UpdatesEqualNussl) {
@@ -75,8 +73,7 @@ TEST_F(ProjetGolden, SourcesAddUpAndSeparateAsTheCorrectedNussl) {
   projet(mix_, start_, options_, run);
   double mean[2] = {};
   const auto first = projet_source(mix_, start_, 0, options_, pool_), second = projet_source(mix_, start_, 1, options_, pool_);
-  for (std::size_t i = 0; i < first.size(); ++i)
-    ASSERT_NEAR(std::abs(first.values()[i] + second.values()[i] - mix_.values()[i]), 0, 1e-12);
+  for (std::size_t i = 0; i < first.size(); ++i) ASSERT_NEAR(std::abs(first.values()[i] + second.values()[i] - mix_.values()[i]), 0, 1e-12);
   std::size_t j = 0;
   for (const auto* part : {&first, &second}) {
     std::vector<double> audio(2 * truths_[0].frames);

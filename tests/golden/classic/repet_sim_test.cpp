@@ -25,15 +25,12 @@ void expect_equal_to(const std::string& name, const RepetSimOptions& options) {
 }
 
 TEST(RepetSimGolden, DefaultsEqualNussl) {
-  expect_equal_to("repet_sim_default",
-                  {.min_distance_frames = 125, .max_repeating_frames = 100, .first_bin = kNusslFirstBin});
+  expect_equal_to("repet_sim_default", {.min_distance_frames = 125, .max_repeating_frames = 100, .first_bin = kNusslFirstBin});
 }
 
 TEST(RepetSimGolden, ThresholdAndCountEqualNussl) {
-  expect_equal_to("repet_sim_thr0.5_k10_d0.5", {.similarity_threshold = 0.5,
-                                                .min_distance_frames = 62.5,
-                                                .max_repeating_frames = 10,
-                                                .first_bin = kNusslFirstBin});
+  expect_equal_to("repet_sim_thr0.5_k10_d0.5",
+                  {.similarity_threshold = 0.5, .min_distance_frames = 62.5, .max_repeating_frames = 10, .first_bin = kNusslFirstBin});
 }
 
 }  // namespace

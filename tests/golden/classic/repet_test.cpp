@@ -41,9 +41,14 @@ TEST_F(RepetGolden, GivenPeriodGivesNusslsMask) {
 // differs from 1 where the foreground is, and it finds the period that the beat spectrum of the whole has.
 TEST_F(RepetGolden, AdaptiveVariantSeparatesToo) {
   RunContext run{pool_};
-  const auto mask = adaptive_repet_mask(magnitudes_, {.shortest_period = 100, .longest_period = 375,
-                                                      .window_frames = 1126, .step_frames = 280, .repetitions = 5,
-                                                      .first_bin = kNusslFirstBin}, run);
+  const auto mask = adaptive_repet_mask(magnitudes_,
+                                        {.shortest_period = 100,
+                                         .longest_period = 375,
+                                         .window_frames = 1126,
+                                         .step_frames = 280,
+                                         .repetitions = 5,
+                                         .first_bin = kNusslFirstBin},
+                                        run);
   double sum = 0;
   for (const double v : mask.values()) {
     ASSERT_GE(v, 0.0);

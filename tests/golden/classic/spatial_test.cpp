@@ -49,8 +49,7 @@ class StereoGolden : public ::testing::Test {
     ASSERT_EQ(stems.size(), 3u);
     for (const auto& [channel, least] : {std::pair{0u, least_left}, {1u, least_right}}) {
       double sum = 0;
-      for (std::size_t s = 0; s < 3; ++s)
-        sum += si_sdr(truths_[s].view().channel(channel), stems[s].audio.channel(channel));
+      for (std::size_t s = 0; s < 3; ++s) sum += si_sdr(truths_[s].view().channel(channel), stems[s].audio.channel(channel));
       EXPECT_GT(sum / 3, least) << "channel " << channel;
     }
   }
@@ -63,9 +62,8 @@ class StereoGolden : public ::testing::Test {
 // nussl with its extra 2π taken out: the same histogram and the same peaks.
 TEST_F(StereoGolden, DuetHistogramEqualsNusslWithoutTheExtraTwoPi) {
   const nlohmann::json expected = nussl_result("duet_3src_WITHOUT_the_extra_2pi");
-  const dsp::Stft<double> stft({.window = {.kind = dsp::WindowKind::kSqrtHann, .length = 1024},
-                                .hop = 256,
-                                .scaling = dsp::StftScaling::kScipySpectrum});
+  const dsp::Stft<double> stft(
+      {.window = {.kind = dsp::WindowKind::kSqrtHann, .length = 1024}, .hop = 256, .scaling = dsp::StftScaling::kScipySpectrum});
   const DuetOptions options{.sources = 3, .attenuation_cells = 50, .delay_cells = 50};
   const DuetHistogram histogram = duet_histogram(stft.forward(mix_.view(), pool_), options);
   double sum = 0, squares = 0;
@@ -74,7 +72,7 @@ TEST_F(StereoGolden, DuetHistogramEqualsNusslWithoutTheExtraTwoPi) {
     squares += v * v;
   }
   const nlohmann::json& stats = expected["histogram_unsmoothed_normalised"];
-  EXPECT_NEAR(sum, stats["sum"].get<double>(), 1e-3 * sum);          // bin 0, and values at the edge of a cell
+  EXPECT_NEAR(sum, stats["sum"].get<double>(), 1e-3 * sum);  // bin 0, and values at the edge of a cell
   EXPECT_NEAR(squares, stats["sum_sq"].get<double>(), 1e-3 * squares);
   const auto sources = duet_sources(histogram, options);
   ASSERT_EQ(sources.size(), 3u);
@@ -90,9 +88,7 @@ TEST_F(StereoGolden, DuetHistogramEqualsNusslWithoutTheExtraTwoPi) {
 TEST_F(StereoGolden, DuetSeparatesBetterThanNussl) { expect_quality(separate(duet_method()), 12.09, 8.23); }
 
 // nussl with good starting centres given: 15.37 and 15.93 dB. Here the start is random.
-TEST_F(StereoGolden, SpatialClusteringSeparatesAsWellAsNussl) {
-  expect_quality(separate(spatial_method()), 15.3, 15.9);
-}
+TEST_F(StereoGolden, SpatialClusteringSeparatesAsWellAsNussl) { expect_quality(separate(spatial_method()), 15.3, 15.9); }
 
 class IcaGolden : public ::testing::TestWithParam<IcaOptions::Contrast> {};
 
@@ -106,14 +102,12 @@ TEST_P(IcaGolden, RecoversTheSources) {
   std::vector<double> best;
   for (const char* name : {"classic/ica_source0.flac", "classic/ica_source1.flac"}) {
     const testing::FixtureAudio truth = testing::load_audio(name);
-    best.push_back(std::max(si_sdr(truth.samples, ica.activations.channel(0)),
-                            si_sdr(truth.samples, ica.activations.channel(1))));
+    best.push_back(std::max(si_sdr(truth.samples, ica.activations.channel(0)), si_sdr(truth.samples, ica.activations.channel(1))));
     EXPECT_GT(best.back(), 40.0) << name;  // the fixtures' expectation
   }
 }
 INSTANTIATE_TEST_SUITE_P(Contrasts, IcaGolden,
-                         ::testing::Values(IcaOptions::Contrast::kLogCosh, IcaOptions::Contrast::kExp,
-                                           IcaOptions::Contrast::kCube));
+                         ::testing::Values(IcaOptions::Contrast::kLogCosh, IcaOptions::Contrast::kExp, IcaOptions::Contrast::kCube));
 
 }  // namespace
 }  // namespace unbraid::classic

@@ -62,8 +62,7 @@ TEST(SlakhGolden, TheNotebooksWholeApi) {
     EXPECT_EQ(json(ids(track.drum_stems())), want["drum_stems"]);
     EXPECT_EQ(json(ids(track.stems_by_class("Guitar"))), want["guitar_stems"]);
     EXPECT_EQ(track.stem("S99"), nullptr);
-    EXPECT_EQ(track.to_string(),
-              "SlakhTrack(uuid='" + *info.uuid + "', stems=" + std::to_string(info.num_stems) + ")");
+    EXPECT_EQ(track.to_string(), "SlakhTrack(uuid='" + *info.uuid + "', stems=" + std::to_string(info.num_stems) + ")");
     EXPECT_TRUE(std::filesystem::exists(track.mix_path()));
     for (const auto& [file, audio] : want["audio"].items()) {
       const auto path = file == "mix" ? track.mix_path() : track.stem_paths(file.substr(6)).audio;
@@ -90,8 +89,7 @@ TEST(SlakhGolden, VerifiesAndCorrelatesAsTheNotebook) {
   for (const TrackCheck& check : verify(*dataset, {}, run)) {
     EXPECT_TRUE(check.ok()) << check.name << ": " << check.problems.front();
     // Twelve digits are what the notebook prints.
-    EXPECT_NEAR(check.correlation, runs[check.name + "|trim=None"]["correlation_stems_vs_mix"].get<double>(),
-                5e-13);
+    EXPECT_NEAR(check.correlation, runs[check.name + "|trim=None"]["correlation_stems_vs_mix"].get<double>(), 5e-13);
     EXPECT_LT(check.residual_db, -60);  // ten stems rounded to 16 bits each
   }
 }

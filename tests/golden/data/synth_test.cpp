@@ -33,8 +33,7 @@ std::vector<double> resample_as_scipy(const std::vector<double>& x, std::size_t 
     const long centre = static_cast<long>(k) * kDown;
     for (long j = (centre - kHalf + kUp - 1) / kUp; j * kUp <= centre + kHalf; ++j)
       if (j >= 0 && j < static_cast<long>(x.size()))
-        out[k] += kUp / sum * taps[static_cast<std::size_t>(centre - j * kUp + kHalf)] *
-                  x[static_cast<std::size_t>(j)];
+        out[k] += kUp / sum * taps[static_cast<std::size_t>(centre - j * kUp + kHalf)] * x[static_cast<std::size_t>(j)];
   }
   return out;
 }
@@ -70,13 +69,10 @@ TEST_P(SlakhFixture, StemsAreThoseOfTheFluidsynthProgram) {
   ASSERT_GE(parts.size(), 7u);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const io::Audio reference = io::read_audio(stem(i));
-    const std::size_t frames =
-        reference.samples.frames() * 441 / 160 + 1000;  // the reference was cut afterwards
-    const AudioBuffer audio =
-        render_part(parts[i], tempo, {.soundfont = SynthOptions{}.soundfont, .sample_rate = kRate}, frames);
+    const std::size_t frames = reference.samples.frames() * 441 / 160 + 1000;  // the reference was cut afterwards
+    const AudioBuffer audio = render_part(parts[i], tempo, {.soundfont = SynthOptions{}.soundfont, .sample_rate = kRate}, frames);
     std::vector<double> mono(frames);
-    for (std::size_t n = kLatency; n < frames; ++n)
-      mono[n] = 0.5 * (audio.channel(0)[n - kLatency] + audio.channel(1)[n - kLatency]);
+    for (std::size_t n = kLatency; n < frames; ++n) mono[n] = 0.5 * (audio.channel(0)[n - kLatency] + audio.channel(1)[n - kLatency]);
     // What is left is the reference's own 16-bit rounding, before and after resampling: measured 74.5 to 81.8
     // dB.
     EXPECT_GT(snr_db(reference.samples.channel(0), resample_as_scipy(mono, reference.samples.frames())), 72)
@@ -89,12 +85,10 @@ TEST_P(SlakhFixture, TheWholeTrackComesClose) {
   if (!std::filesystem::exists(SynthOptions{}.soundfont)) GTEST_SKIP() << "no " << SynthOptions{}.soundfont;
   ThreadPool pool(2);
   RunContext run{pool};
-  const SynthTrack track =
-      synthesize(read_midi(folder() / "all_src.mid"), {.sample_rate = 16000, .length_s = 12}, run);
+  const SynthTrack track = synthesize(read_midi(folder() / "all_src.mid"), {.sample_rate = 16000, .length_s = 12}, run);
   std::vector<double> expected;
   for (const auto& stem : YAML::LoadFile((folder() / "metadata.yaml").string())["stems"])
-    if (const auto lufs = stem.second["integrated_loudness"].as<double>(); std::isfinite(lufs))
-      expected.push_back(lufs);
+    if (const auto lufs = stem.second["integrated_loudness"].as<double>(); std::isfinite(lufs)) expected.push_back(lufs);
   ASSERT_EQ(track.stems.size(), expected.size());
   // Our resampler keeps the octave below 8 kHz that scipy's default filter bends: measured 0.02 LU at most.
   for (std::size_t i = 0; i < expected.size(); ++i)

@@ -35,8 +35,7 @@ TEST_F(LoudnessGolden, BlockLoudnessIsPyloudnorms) {
     if (integrated.contains("raises")) {
       EXPECT_ANY_THROW(block_loudness_lufs(audio.samples, entry.at("rate"))) << name;
     } else {
-      const double expected = number(integrated.at("returns")),
-                   lufs = block_loudness_lufs(audio.samples, entry.at("rate"));
+      const double expected = number(integrated.at("returns")), lufs = block_loudness_lufs(audio.samples, entry.at("rate"));
       if (std::isinf(expected)) {
         EXPECT_EQ(lufs, expected) << name;
       } else {
@@ -51,8 +50,7 @@ TEST_F(LoudnessGolden, BlockLoudnessIsPyloudnorms) {
 // The shelf and the high-pass by themselves, at every rate of the fixtures.
 TEST_F(LoudnessGolden, KWeightingCoefficients) {
   for (const double rate : {16000.0, 44100.0, 48000.0}) {
-    const json& stage =
-        expected_.at("coefficients").at(std::to_string(static_cast<int>(rate)) + "|K-weighting");
+    const json& stage = expected_.at("coefficients").at(std::to_string(static_cast<int>(rate)) + "|K-weighting");
     const auto compare = [&](const Biquad& section, const json& coefficients) {
       const json &b = coefficients.at("b"), &a = coefficients.at("a");
       EXPECT_NEAR(section.b0, b.at(0), 1e-12);
@@ -61,8 +59,7 @@ TEST_F(LoudnessGolden, KWeightingCoefficients) {
       EXPECT_NEAR(section.a1, a.at(1), 1e-12);
       EXPECT_NEAR(section.a2, a.at(2), 1e-12);
     };
-    compare(high_shelf({.sample_rate = rate, .frequency_hz = 1500, .q = std::sqrt(0.5), .gain_db = 4}),
-            stage.at("high_shelf"));
+    compare(high_shelf({.sample_rate = rate, .frequency_hz = 1500, .q = std::sqrt(0.5), .gain_db = 4}), stage.at("high_shelf"));
     compare(high_pass({.sample_rate = rate, .frequency_hz = 38, .q = 0.5}), stage.at("high_pass"));
   }
 }

@@ -35,8 +35,7 @@ TEST(MelGolden, FilterBanksEqualLibrosas) {
       for (const double weight : bank.band(b).weights) sum += weight, squares += weight * weight;
       EXPECT_NEAR(sum, entry.at("row_sums").at(b), 1e-12) << name << " band " << b;
       total += sum;
-      const auto [first, last] =
-          entry.at("nonzero_range_per_row").at(b).get<std::pair<std::size_t, std::size_t>>();
+      const auto [first, last] = entry.at("nonzero_range_per_row").at(b).get<std::pair<std::size_t, std::size_t>>();
       // Within librosa's range; rounding may have left a weight of 1e-16 at its end, which is none here.
       EXPECT_EQ(bank.band(b).first, first) << name << " band " << b;
       EXPECT_LE(bank.band(b).first + bank.band(b).weights.size() - 1, last) << name << " band " << b;
@@ -47,10 +46,8 @@ TEST(MelGolden, FilterBanksEqualLibrosas) {
       const Npy dense = load_npy("dsp/" + entry["file"].get<std::string>());
       for (std::size_t b = 0; b < bank.bands(); ++b) {
         std::vector<double> row(bank.bins());
-        std::ranges::copy(bank.band(b).weights,
-                          row.begin() + static_cast<std::ptrdiff_t>(bank.band(b).first));
-        for (std::size_t k = 0; k < row.size(); ++k)
-          ASSERT_NEAR(row[k], dense.real[b * row.size() + k], 1e-12) << name;
+        std::ranges::copy(bank.band(b).weights, row.begin() + static_cast<std::ptrdiff_t>(bank.band(b).first));
+        for (std::size_t k = 0; k < row.size(); ++k) ASSERT_NEAR(row[k], dense.real[b * row.size() + k], 1e-12) << name;
       }
     }
     ++compared;
@@ -77,8 +74,7 @@ class Features : public ::testing::Test {
 
 void expect_stats(std::span<const double> values, const json& stats, double tolerance) {
   double sum = 0, squares = 0, least = values[0], most = values[0];
-  for (const double v : values)
-    sum += v, squares += v * v, least = std::min(least, v), most = std::max(most, v);
+  for (const double v : values) sum += v, squares += v * v, least = std::min(least, v), most = std::max(most, v);
   EXPECT_NEAR(sum, stats.at("sum"), tolerance * std::abs(sum));
   EXPECT_NEAR(squares, stats.at("sum_sq"), tolerance * squares);
   const double scale = std::max(std::abs(least), std::abs(most));
@@ -90,16 +86,14 @@ void expect_stats(std::span<const double> values, const json& stats, double tole
 TEST_F(Features, DecibelsMelSpectrumAndMfcc) {
   const MelFilterBank bank({.sample_rate = 16000, .n_fft = 512, .bands = 40});
   Magnitudes<double> mel(1, power_.frames(), bank.bands());
-  for (std::size_t m = 0; m < mel.frames(); ++m)
-    bank.apply<double>(std::as_const(power_).frame(0, m), mel.frame(0, m));
+  for (std::size_t m = 0; m < mel.frames(); ++m) bank.apply<double>(std::as_const(power_).frame(0, m), mel.frame(0, m));
   expect_stats(mel.values(), expected_.at("melspectrogram(S,n_mels=40)"), 1e-7);
 
   const auto expect_mfcc = [&](const json& rows, const Magnitudes<double>& spectra) {
     for (std::size_t m = 0; m < 3; ++m) {
       std::vector<double> mfcc(13);
       dct2<double>(spectra.frame(0, m), mfcc);
-      for (std::size_t k = 0; k < 13; ++k)
-        EXPECT_NEAR(mfcc[k], rows.at(k).at(m).get<double>(), 1e-6) << k << ' ' << m;
+      for (std::size_t k = 0; k < 13; ++k) EXPECT_NEAR(mfcc[k], rows.at(k).at(m).get<double>(), 1e-6) << k << ' ' << m;
     }
   };
   expect_mfcc(expected_.at("mfcc(S=mel without log,13)  [what nussl TimbreClustering does]"), mel);
@@ -115,8 +109,7 @@ TEST_F(Features, Dct2) {
   const std::vector<double> x{0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
   std::vector<double> coefficients(10);
   dct2<double>(x, coefficients);
-  for (std::size_t k = 0; k < 10; ++k)
-    EXPECT_NEAR(coefficients[k], expected_.at("dct2_ortho_of_0..9").at(k).get<double>(), 1e-13);
+  for (std::size_t k = 0; k < 10; ++k) EXPECT_NEAR(coefficients[k], expected_.at("dct2_ortho_of_0..9").at(k).get<double>(), 1e-13);
 }
 
 }  // namespace

@@ -32,15 +32,13 @@ class StftGolden : public ::testing::Test {
   template <class T>
   std::vector<T> back(const StftOptions& options, const Spectrogram<T>& spectrogram, std::size_t length) {
     std::vector<T> samples(spectrogram.channels() * length);
-    Stft<T>(options).inverse(spectrogram,
-                             PlanarView<T>(samples.data(), spectrogram.channels(), length, length), pool_);
+    Stft<T>(options).inverse(spectrogram, PlanarView<T>(samples.data(), spectrogram.channels(), length, length), pool_);
     return samples;
   }
 
   double error_of_round_trip(const std::vector<double>& y) const {
     double worst = 0;
-    for (std::size_t n = 0; n < y.size(); ++n)
-      worst = std::max(worst, std::abs(y[n] - (n < x_.size() ? x_[n] : 0)));
+    for (std::size_t n = 0; n < y.size(); ++n) worst = std::max(worst, std::abs(y[n] - (n < x_.size() ? x_[n] : 0)));
     return worst;
   }
 
@@ -79,19 +77,17 @@ void expect_array(const Spectrogram<double>& z, const Npy& array, double toleran
   for (std::size_t c = 0; c < channels; ++c)
     for (std::size_t m = 0; m < z.frames(); ++m)
       for (std::size_t k = 0; k < z.bins(); ++k)
-        ASSERT_NEAR(std::abs(z.at(c, m, k) - array.complex((k * z.frames() + m) * channels + c)), 0,
-                    tolerance * largest)
+        ASSERT_NEAR(std::abs(z.at(c, m, k) - array.complex((k * z.frames() + m) * channels + c)), 0, tolerance * largest)
             << what << ": channel " << c << " frame " << m << " bin " << k;
 }
 
 template <class T>
-void expect_value(const Spectrogram<T>& z, const json& expected, const char* key, std::size_t bin,
-                  std::size_t frame, double tolerance, const std::string& what) {
+void expect_value(const Spectrogram<T>& z, const json& expected, const char* key, std::size_t bin, std::size_t frame, double tolerance,
+                  const std::string& what) {
   if (!expected.contains(key)) return;
   const std::complex<double> value{expected.at(key).at(0), expected.at(key).at(1)};
   const double largest = expected.at("stats").at("max_abs");
-  EXPECT_NEAR(std::abs(std::complex<double>(z.at(0, frame, bin)) - value), 0, tolerance * largest)
-      << what << key;
+  EXPECT_NEAR(std::abs(std::complex<double>(z.at(0, frame, bin)) - value), 0, tolerance * largest) << what << key;
 }
 
 const StftOptions kSeed000{.window = {.length = 1024}, .hop = 256, .scaling = StftScaling::kScipySpectrum};
@@ -109,8 +105,7 @@ TEST_F(StftGolden, Seed000IsScipy) {
     EXPECT_LT(error_of_round_trip(back(kSeed000, z, length)), 1e-14) << length;
   }
   for (const std::string length : {"1280", "4000"})
-    expect_array(transform(kSeed000, std::stoul(length)), load_npy("dsp/scipy_seed_stft_" + length + ".npy"),
-                 1e-12, length);
+    expect_array(transform(kSeed000, std::stoul(length)), load_npy("dsp/scipy_seed_stft_" + length + ".npy"), 1e-12, length);
 }
 
 TEST_F(StftGolden, MaskedInverseIsScipys) {
@@ -122,8 +117,7 @@ TEST_F(StftGolden, MaskedInverseIsScipys) {
       for (std::size_t k = 0; k < z.bins(); ++k) z.at(0, m, k) *= mask.real[k * z.frames() + m];
     const auto y = back(kSeed000, z, expected.size());
     const double largest = std::ranges::max(expected.real, {}, [](double v) { return std::abs(v); });
-    for (std::size_t n = 0; n < y.size(); ++n)
-      ASSERT_NEAR(y[n], expected.real[n], 1e-12 * std::abs(largest)) << n;
+    for (std::size_t n = 0; n < y.size(); ++n) ASSERT_NEAR(y[n], expected.real[n], 1e-12 * std::abs(largest)) << n;
   }
 }
 
@@ -131,13 +125,10 @@ TEST_F(StftGolden, OtherScipyCalls) {
   const StftScaling spectrum = StftScaling::kScipySpectrum;
   const std::pair<std::string, StftOptions> cases[] = {
       {"oracle_2048", {.window = {.length = 2048}, .hop = 1024, .scaling = spectrum}},
-      {"no_boundary",
-       {.window = {.length = 512}, .hop = 128, .centered = false, .pad_end = false, .scaling = spectrum}},
-      {"boundary_even",
-       {.window = {.length = 512}, .hop = 128, .padding = StftPadding::kReflect, .scaling = spectrum}},
+      {"no_boundary", {.window = {.length = 512}, .hop = 128, .centered = false, .pad_end = false, .scaling = spectrum}},
+      {"boundary_even", {.window = {.length = 512}, .hop = 128, .padding = StftPadding::kReflect, .scaling = spectrum}},
       {"odd_nperseg", {.window = {.length = 501}, .hop = 168, .scaling = spectrum}},
-      {"hamming",
-       {.window = {.kind = WindowKind::kHamming, .length = 512}, .hop = 256, .scaling = spectrum}}};
+      {"hamming", {.window = {.kind = WindowKind::kHamming, .length = 512}, .hop = 256, .scaling = spectrum}}};
   for (const auto& [name, options] : cases) {
     const json& expected = expected_.at("scipy_other").at(name);
     const auto z = transform(options, x_.size());
@@ -150,13 +141,11 @@ TEST_F(StftGolden, OtherScipyCalls) {
 
 // scipy appends the zeros that fill a short window up to n_fft, we put half of them in front: a linear phase.
 TEST_F(StftGolden, ScipysZeroPaddedFramesUpToTheirPhase) {
-  const StftOptions options{
-      .window = {.length = 400}, .hop = 100, .n_fft = 512, .scaling = StftScaling::kScipySpectrum};
+  const StftOptions options{.window = {.length = 400}, .hop = 100, .n_fft = 512, .scaling = StftScaling::kScipySpectrum};
   const json& expected = expected_.at("scipy_other").at("nfft_padded");
   auto z = transform(options, x_.size());
   for (std::size_t m = 0; m < z.frames(); ++m)
-    for (std::size_t k = 0; k < z.bins(); ++k)
-      z.at(0, m, k) *= std::polar(1.0, 2 * std::numbers::pi * static_cast<double>(56 * k) / 512);
+    for (std::size_t k = 0; k < z.bins(); ++k) z.at(0, m, k) *= std::polar(1.0, 2 * std::numbers::pi * static_cast<double>(56 * k) / 512);
   expect_stats(z, expected.at("stats"), 1e-12, "nfft_padded");
   expect_value(z, expected, "Z[3,2]", 3, 2, 1e-12, "nfft_padded");
   expect_value(z, expected, "Z[40,1]", 40, 1, 1e-12, "nfft_padded");
@@ -170,12 +159,10 @@ TEST_F(StftGolden, NusslInStereo) {
   }
   for (const auto& [name, expected] : expected_.at("nussl").items()) {
     const json& params = expected.at("resolved_params");
-    StftOptions options{.window = {.kind = window_kind(params.at("window_type").get<std::string>()),
-                                   .length = params.at("window_length")},
+    StftOptions options{.window = {.kind = window_kind(params.at("window_type").get<std::string>()), .length = params.at("window_length")},
                         .hop = params.at("hop_length"),
                         .scaling = StftScaling::kScipySpectrum};
-    const auto z =
-        Stft<double>(options).forward(PlanarView<const double>(stereo.data(), 2, 5000, 5000), pool_);
+    const auto z = Stft<double>(options).forward(PlanarView<const double>(stereo.data(), 2, 5000, 5000), pool_);
     ASSERT_EQ(z.frames(), expected.at("shape").at(1).get<std::size_t>()) << name;
     expect_stats(z, expected.at("stats"), 1e-12, name);
     if (name == "512_128_sqrt_hann")  // stored as complex64
@@ -192,19 +179,16 @@ TEST_F(StftGolden, Torch) {
     const json& entry = item.value();
     if (!entry.contains("returns")) continue;
     const json &params = entry.at("params"), &expected = entry.at("returns");
-    const std::string window =
-        params.at("window").is_null() ? "boxcar" : params.at("window").get<std::string>();
+    const std::string window = params.at("window").is_null() ? "boxcar" : params.at("window").get<std::string>();
     const std::size_t n_fft = params.at("n_fft");
-    const StftOptions options{
-        .window = {.kind = window_kind(window.substr(0, window.find('_'))),
-                   .length = params.at("win_length").is_null() ? n_fft
-                                                               : params.at("win_length").get<std::size_t>()},
-        .hop = params.at("hop"),
-        .n_fft = n_fft,
-        .centered = params.at("center"),
-        .padding = params.at("pad_mode") == "reflect" ? StftPadding::kReflect : StftPadding::kZeros,
-        .pad_end = false,
-        .scaling = params.at("normalized") ? StftScaling::kTorchNormalized : StftScaling::kNone};
+    const StftOptions options{.window = {.kind = window_kind(window.substr(0, window.find('_'))),
+                                         .length = params.at("win_length").is_null() ? n_fft : params.at("win_length").get<std::size_t>()},
+                              .hop = params.at("hop"),
+                              .n_fft = n_fft,
+                              .centered = params.at("center"),
+                              .padding = params.at("pad_mode") == "reflect" ? StftPadding::kReflect : StftPadding::kZeros,
+                              .pad_end = false,
+                              .scaling = params.at("normalized") ? StftScaling::kTorchNormalized : StftScaling::kNone};
     const auto check = [&](const auto& z, double tolerance) {
       ASSERT_EQ(z.bins(), expected.at("shape").at(0).get<std::size_t>()) << name;
       ASSERT_EQ(z.frames(), expected.at("shape").at(1).get<std::size_t>()) << name;
@@ -218,17 +202,14 @@ TEST_F(StftGolden, Torch) {
     } else {
       check(transform(options, x_.size()), 1e-12);
       if (options.centered) {
-        EXPECT_LT(error_of_round_trip(back(options, transform(options, x_.size()), x_.size())), 1e-13)
-            << name;
+        EXPECT_LT(error_of_round_trip(back(options, transform(options, x_.size()), x_.size())), 1e-13) << name;
       }
     }
     ++compared;
   }
   EXPECT_EQ(compared, 11);
-  expect_array(
-      transform({.window = {.length = 1024}, .hop = 256, .padding = StftPadding::kReflect, .pad_end = false},
-                x_.size()),
-      load_npy("dsp/torch_1024_256_hann_center.npy"), 1e-12, "torch");
+  expect_array(transform({.window = {.length = 1024}, .hop = 256, .padding = StftPadding::kReflect, .pad_end = false}, x_.size()),
+               load_npy("dsp/torch_1024_256_hann_center.npy"), 1e-12, "torch");
 }
 
 TEST_F(StftGolden, Librosa) {
@@ -238,24 +219,20 @@ TEST_F(StftGolden, Librosa) {
     const json &params = entry.at("params"), &expected = entry.at("returns");
     const std::size_t n_fft = params.at("n_fft");
     const std::size_t length = name == "n_fft_gt_len" ? 700 : x_.size();
-    const StftOptions options{
-        .window = {.kind = window_kind(params.value("window", "hann")),
-                   .length = params.value("win_length", n_fft)},
-        .hop = params.value("hop_length", n_fft / 4),
-        .n_fft = n_fft,
-        .centered = params.value("center", true),
-        .padding = params.value("pad_mode", "") == "reflect" ? StftPadding::kReflect : StftPadding::kZeros,
-        .pad_end = false};
+    const StftOptions options{.window = {.kind = window_kind(params.value("window", "hann")), .length = params.value("win_length", n_fft)},
+                              .hop = params.value("hop_length", n_fft / 4),
+                              .n_fft = n_fft,
+                              .centered = params.value("center", true),
+                              .padding = params.value("pad_mode", "") == "reflect" ? StftPadding::kReflect : StftPadding::kZeros,
+                              .pad_end = false};
     const auto check = [&](const auto& z, double tolerance) {
       ASSERT_EQ(z.frames(), expected.at("shape").at(1).get<std::size_t>()) << name;
       expect_stats(z, expected.at("stats"), tolerance, name);
       expect_value(z, expected, "Z[3,1]", 3, 1, tolerance, name);
       expect_value(z, expected, "Z[-1,-1]", z.bins() - 1, z.frames() - 1, tolerance, name);
     };
-    if (expected.at("dtype") == "complex64")
-      check(transform<float>(options, length), 1e-5);
-    else
-      check(transform(options, length), 1e-12);
+    if (expected.at("dtype") == "complex64") check(transform<float>(options, length), 1e-5);
+    else check(transform(options, length), 1e-12);
   }
   expect_array(transform({.window = {.length = 2048}, .hop = 512, .pad_end = false}, x_.size()),
                load_npy("dsp/librosa_default_2048_512.npy"), 1e-12, "librosa");
@@ -264,11 +241,8 @@ TEST_F(StftGolden, Librosa) {
 // Seed 001's blocks: 7168 samples without padding, the synthesis window of tf.signal, so the block's ends
 // fade.
 TEST_F(StftGolden, Seed001IsTfSignal) {
-  const StftOptions options{.window = {.length = 1024},
-                            .hop = 256,
-                            .centered = false,
-                            .pad_end = false,
-                            .normalization = StftNormalization::kPeriodic};
+  const StftOptions options{
+      .window = {.length = 1024}, .hop = 256, .centered = false, .pad_end = false, .normalization = StftNormalization::kPeriodic};
   const json& expected = expected_.at("seed001_tf_signal");
   x_.resize(7168);
   const auto z = transform(options, x_.size());

@@ -10,10 +10,9 @@ using namespace unbraid::testing;
 
 TEST(WindowGolden, EqualsScipy) {
   UNBRAID_NEEDS_FIXTURE("dsp/windows.json");
-  const std::map<std::string, WindowKind> kinds{
-      {"hann", WindowKind::kHann},         {"hamming", WindowKind::kHamming},
-      {"blackman", WindowKind::kBlackman}, {"blackmanharris", WindowKind::kBlackmanHarris},
-      {"boxcar", WindowKind::kBoxcar},     {"kaiser", WindowKind::kKaiser}};
+  const std::map<std::string, WindowKind> kinds{{"hann", WindowKind::kHann},         {"hamming", WindowKind::kHamming},
+                                                {"blackman", WindowKind::kBlackman}, {"blackmanharris", WindowKind::kBlackmanHarris},
+                                                {"boxcar", WindowKind::kBoxcar},     {"kaiser", WindowKind::kKaiser}};
   const nlohmann::json windows = load_json("dsp/windows.json").at("windows");
   int compared = 0;
   for (const auto& item : windows.items()) {

@@ -41,8 +41,7 @@ TEST(MuseValJson, WrittenLikeMuseValWritesIt) {
   RunContext run{pool};
   const json summary = load_json("metrics/museval/summary.json");
   for (const std::string name : {"ibm", "wiener"}) {
-    const TrackResult result =
-        evaluate_track(track(""), track(name + "_"), {.metrics = {"bsseval_v4"}, .accompaniment = true}, run);
+    const TrackResult result = evaluate_track(track(""), track(name + "_"), {.metrics = {"bsseval_v4"}, .accompaniment = true}, run);
     const std::string text = std::regex_replace(report::museval_json(result), std::regex("NaN"), "null");
     const json ours = json::parse(text), theirs = load_json("metrics/museval/museval_" + name + ".json");
     ASSERT_EQ(ours["targets"].size(), theirs["targets"].size());
@@ -60,8 +59,8 @@ TEST(MuseValJson, WrittenLikeMuseValWritesIt) {
     }
     for (const TargetResult& target : result.targets)
       for (const std::string metric : {"SDR", "ISR", "SIR", "SAR"})
-        EXPECT_NEAR(target.metrics.at("bsseval_v4." + metric),
-                    number(summary["runs"][name]["median_over_frames"][target.name][metric]), 2e-5);
+        EXPECT_NEAR(target.metrics.at("bsseval_v4." + metric), number(summary["runs"][name]["median_over_frames"][target.name][metric]),
+                    2e-5);
   }
 }
 

@@ -19,8 +19,7 @@ using testing::load_json;
 using testing::load_npy;
 using testing::Npy;
 
-const dsp::StftOptions kSeedStft{
-    .window = {.length = 1024}, .hop = 256, .scaling = dsp::StftScaling::kScipySpectrum};
+const dsp::StftOptions kSeedStft{.window = {.length = 1024}, .hop = 256, .scaling = dsp::StftScaling::kScipySpectrum};
 
 /// The notebook's masks: scipy scaling, ε = 1e−10 in every denominator.
 IdealMask seed_mask(std::string_view name) {
@@ -46,13 +45,10 @@ struct Scene {
     }
     return wide;
   }
-  Scene(const dsp::StftOptions& options, std::size_t channel_count, std::size_t sample_count,
-        const std::filesystem::path& mix, const std::vector<std::filesystem::path>& stem_files,
-        std::size_t first_channel, ThreadPool& pool)
+  Scene(const dsp::StftOptions& options, std::size_t channel_count, std::size_t sample_count, const std::filesystem::path& mix,
+        const std::vector<std::filesystem::path>& stem_files, std::size_t first_channel, ThreadPool& pool)
       : stft(options), channels(channel_count), samples(sample_count) {
-    const auto forward = [&](const std::vector<double>& x) {
-      return stft.forward({x.data(), channels, samples, samples}, pool);
-    };
+    const auto forward = [&](const std::vector<double>& x) { return stft.forward({x.data(), channels, samples, samples}, pool); };
     mixture = forward(load(mix, first_channel));
     for (const auto& file : stem_files) {
       stems.push_back(load(file, first_channel));
@@ -131,16 +127,14 @@ TEST(IdealMaskGolden, EqualsTheNotebookOnSlakhTracks) {
     SCOPED_TRACE(key);
     const std::filesystem::path folder = std::filesystem::path("slakh") / run["track"].get<std::string>();
     std::vector<std::filesystem::path> files;
-    for (const std::string name : run["stem_names"])
-      files.push_back(folder / "stems" / (name.substr(0, 3) + ".wav"));
+    for (const std::string name : run["stem_names"]) files.push_back(folder / "stems" / (name.substr(0, 3) + ".wav"));
     const Scene scene(kSeedStft, 1, run["samples"], folder / "mix.wav", files, 0, pool);
     EXPECT_EQ(scene.mixture.frames(), run["stft_shape"][1].get<std::size_t>());
     for (const std::string method : {"ibm", "irm", "wiener1", "wiener2"}) {
       SCOPED_TRACE(method);
       const auto masks = ideal_masks<double>(seed_mask(method), scene.sources, scene.mixture, pool);
       const auto stored = [&](const std::string& what) {
-        return run.contains(method + what) ? load_npy("masks/" + run[method + what].get<std::string>())
-                                           : Npy{};
+        return run.contains(method + what) ? load_npy("masks/" + run[method + what].get<std::string>()) : Npy{};
       };
       const Npy recon = stored("_recon_excerpt_file");
       for (std::size_t i = 0; i < masks.size(); ++i) {
@@ -148,12 +142,10 @@ TEST(IdealMaskGolden, EqualsTheNotebookOnSlakhTracks) {
         SCOPED_TRACE(stem);
         expect_stats(masks[i], run["mask_stats"][method][i]);
         const std::vector<double> estimate = scene.masked(masks[i], pool);
-        EXPECT_NEAR(seed_si_sdr(scene.stems[i].data(), estimate.data(), scene.samples),
-                    run["si_sdr"][method][stem].get<double>(), 1e-6);
+        EXPECT_NEAR(seed_si_sdr(scene.stems[i].data(), estimate.data(), scene.samples), run["si_sdr"][method][stem].get<double>(), 1e-6);
         double worst = 0;
         const std::size_t count = recon.shape.empty() ? 0 : recon.shape[1];
-        for (std::size_t n = 0; n < count; ++n)
-          worst = std::max(worst, std::abs(estimate[60000 + n] - recon.real[i * count + n]));
+        for (std::size_t n = 0; n < count; ++n) worst = std::max(worst, std::abs(estimate[60000 + n] - recon.real[i * count + n]));
         EXPECT_LT(worst, 1e-7);  // stored as float32, |x| < 1
       }
       if (const Npy want = stored("_mask_excerpt_file"); want.size() > 0) expect_mask_excerpt(masks, want);
@@ -166,8 +158,7 @@ TEST(IdealMaskGolden, TiesZerosAndEpsilon) {
   UNBRAID_NEEDS_FIXTURE("masks/ties_and_epsilon.json");
   ThreadPool pool(1);
   const nlohmann::json json = load_json("masks/ties_and_epsilon.json");
-  const std::size_t stems = json["stft_re"].size(), bins = json["stft_re"][0].size(),
-                    frames = json["stft_re"][0][0].size();
+  const std::size_t stems = json["stft_re"].size(), bins = json["stft_re"][0].size(), frames = json["stft_re"][0][0].size();
   std::vector<dsp::Spectrogram<double>> sources(stems, dsp::Spectrogram<double>(1, frames, bins));
   const auto each = [&](auto visit) {
     for (std::size_t i = 0; i < stems; ++i) {
@@ -204,8 +195,8 @@ TEST(IdealMaskGolden, EqualsTheNotebookOnRealStems) {
         SCOPED_TRACE(method + " " + stem);
         expect_stats(masks[i], expected[method]["mask_stats"][i]);
         const std::vector<double> estimate = scene.masked(masks[i], pool);
-        EXPECT_NEAR(seed_si_sdr(scene.stems[i].data(), estimate.data(), scene.samples),
-                    expected[method]["si_sdr"][stem].get<double>(), 1e-6);
+        EXPECT_NEAR(seed_si_sdr(scene.stems[i].data(), estimate.data(), scene.samples), expected[method]["si_sdr"][stem].get<double>(),
+                    1e-6);
       }
     }
   }
@@ -217,16 +208,13 @@ TEST(IdealMaskGolden, EqualsNussl) {
   const nlohmann::json results = load_json("masks/nussl_ideal_masks.json")["results"];
   constexpr std::size_t kSamples = 308700;
   std::vector<std::filesystem::path> files;
-  for (const char* name : {"bass", "clav", "drums", "horns", "guitar"})
-    files.push_back(fmt::format("audio/real_{}.flac", name));
-  const dsp::StftOptions stft{.window = {.kind = dsp::WindowKind::kSqrtHann, .length = 2048},
-                              .hop = 512,
-                              .scaling = dsp::StftScaling::kScipySpectrum};
+  for (const char* name : {"bass", "clav", "drums", "horns", "guitar"}) files.push_back(fmt::format("audio/real_{}.flac", name));
+  const dsp::StftOptions stft{
+      .window = {.kind = dsp::WindowKind::kSqrtHann, .length = 2048}, .hop = 512, .scaling = dsp::StftScaling::kScipySpectrum};
   const Scene scene(stft, 2, kSamples, "audio/real_mix.flac", files, 0, pool);
-  const std::pair<const char*, IdealMask> cases[] = {
-      {"IdealBinaryMask", {.kind = IdealKind::kBinary}},
-      {"IdealRatioMask[msa]", {.kind = IdealKind::kRatio, .epsilon = 1e-8}},
-      {"IdealRatioMask[psa]", {.kind = IdealKind::kPhaseSensitiveRatio, .epsilon = 1e-8}}};
+  const std::pair<const char*, IdealMask> cases[] = {{"IdealBinaryMask", {.kind = IdealKind::kBinary}},
+                                                     {"IdealRatioMask[msa]", {.kind = IdealKind::kRatio, .epsilon = 1e-8}},
+                                                     {"IdealRatioMask[psa]", {.kind = IdealKind::kPhaseSensitiveRatio, .epsilon = 1e-8}}};
   for (const auto& [key, mask] : cases) {
     const auto masks = ideal_masks<double>(mask, scene.sources, scene.mixture, pool);
     const nlohmann::json& expected = results[key]["returns"];

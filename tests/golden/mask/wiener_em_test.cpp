@@ -42,8 +42,7 @@ Inputs load_inputs(std::size_t channels = 2) {
   return in;
 }
 
-void expect_stats(const std::vector<dsp::Spectrogram<double>>& got, const nlohmann::json& stats,
-                  double relative = 1e-6) {
+void expect_stats(const std::vector<dsp::Spectrogram<double>>& got, const nlohmann::json& stats, double relative = 1e-6) {
   ASSERT_EQ(got.size(), stats.size());
   for (std::size_t j = 0; j < got.size(); ++j) {
     double sum_abs = 0, sum_abs2 = 0, max_abs = 0;
@@ -66,8 +65,7 @@ void expect_stats(const std::vector<dsp::Spectrogram<double>>& got, const nlohma
 /// The stored result is complex64: relative 1e-5 of the largest value.
 void expect_file(const std::vector<dsp::Spectrogram<double>>& got, const std::string& file) {
   const Npy want = load_npy("masks/" + file);
-  const std::size_t frames = want.shape[0], bins = want.shape[1], channels = want.shape[2],
-                    sources = want.shape[3];
+  const std::size_t frames = want.shape[0], bins = want.shape[1], channels = want.shape[2], sources = want.shape[3];
   ASSERT_EQ(got.size(), sources);
   double largest = 0, worst = 0;
   for (std::size_t i = 0; i < want.size(); ++i) largest = std::max(largest, std::abs(want.complex(i)));
@@ -99,13 +97,11 @@ TEST(WienerEmGolden, EqualsNorbertAndOpenUnmix) {
         options.iterations = params["iterations"];
         options.softmask = params["use_softmask"];
       }
-      if (name.ends_with("zero_source"))
-        in.magnitudes[0] = dsp::Magnitudes<double>(2, in.mixture.frames(), in.mixture.bins());
+      if (name.ends_with("zero_source")) in.magnitudes[0] = dsp::Magnitudes<double>(2, in.mixture.frames(), in.mixture.bins());
       if (name.ends_with("monov")) {
         for (dsp::Magnitudes<double>& v : in.magnitudes) {
           dsp::Magnitudes<double> mean(1, v.frames(), v.bins());
-          for (std::size_t i = 0; i < mean.size(); ++i)
-            mean.values()[i] = (v.values()[i] + v.values()[i + mean.size()]) / 2;
+          for (std::size_t i = 0; i < mean.size(); ++i) mean.values()[i] = (v.values()[i] + v.values()[i + mean.size()]) / 2;
           v = mean;
         }
       }
@@ -156,9 +152,8 @@ TEST(WienerEmGolden, OneChannel) {
   ThreadPool pool(2);
   const nlohmann::json mono = load_json(kJson)["mono_channel"];
   const Inputs in = load_inputs(1);
-  expect_stats(
-      wiener_em<double>(in.magnitudes, in.mixture, {.softmask = true, .epsilon = kNorbertEpsilon}, pool),
-      mono["norbert_it1_softmask1"]["returns"]["stats_per_source"]);
+  expect_stats(wiener_em<double>(in.magnitudes, in.mixture, {.softmask = true, .epsilon = kNorbertEpsilon}, pool),
+               mono["norbert_it1_softmask1"]["returns"]["stats_per_source"]);
   expect_stats(wiener_em<double>(in.magnitudes, in.mixture, {.softmask = false}, pool),
                mono["umx_it1_softmask0"]["returns"]["stats_per_source"]);
 }

@@ -42,10 +42,8 @@ void expect_score(double expected, double got, double tolerance_db, const std::s
 
 /// Compares with {"SDR": [source] or [source][window], …}.
 void expect_scores(const json& expected, const BssEvalResult& got, double tolerance_db, const std::string& what) {
-  const std::map<std::string, std::vector<double> BssSourceScores::*> names{{"SDR", &BssSourceScores::sdr},
-                                                                            {"ISR", &BssSourceScores::isr},
-                                                                            {"SIR", &BssSourceScores::sir},
-                                                                            {"SAR", &BssSourceScores::sar}};
+  const std::map<std::string, std::vector<double> BssSourceScores::*> names{
+      {"SDR", &BssSourceScores::sdr}, {"ISR", &BssSourceScores::isr}, {"SIR", &BssSourceScores::sir}, {"SAR", &BssSourceScores::sar}};
   for (const auto& [name, member] : names) {
     if (!expected.contains(name)) continue;
     const json& sources = expected[name];
@@ -71,8 +69,7 @@ double tolerance_db(const json& result) {
 /// The options behind a fixture's name, window and hop, if it is one of BSS Eval's.
 std::optional<BssEvalOptions> options_of(const std::string& name, std::size_t window, std::size_t hop) {
   const auto has = [&](const char* text) { return name.find(text) != std::string::npos; };
-  if (has("fast_bss") || has("nussl") || has("seed") || name == "museval.bss_eval" || name == "museval.evaluate")
-    return std::nullopt;
+  if (has("fast_bss") || has("nussl") || has("seed") || name == "museval.bss_eval" || name == "museval.evaluate") return std::nullopt;
   BssEvalOptions options{.window_frames = window, .hop_frames = hop, .framewise_filters = true};
   options.permute = has("perm]") || has("perm,") || has("[perm");
   if (has("sources")) options.criteria = BssCriteria::kSources;
@@ -125,8 +122,7 @@ TEST_F(BssEvalGolden, StereoImagesEqualMirEvalAndMuseval) {
     };
     auto options = options_of(name, frames("window", "win"), std::max<std::size_t>(frames("hop", "hop"), 1));
     if (!options) continue;
-    const auto scores =
-        bss_eval(views(references), views(params.contains("order") ? in_order : given), *options, run);
+    const auto scores = bss_eval(views(references), views(params.contains("order") ? in_order : given), *options, run);
     expect_scores(result["expected"], scores, tolerance_db(result), name);
     ++compared;
   }
@@ -152,8 +148,7 @@ TEST_F(BssEvalGolden, EdgeCases) {
         for (AudioBuffer& estimate : fitted) {
           AudioBuffer out(estimate.channels(), references[0].frames());
           for (std::size_t c = 0; c < out.channels(); ++c)
-            std::copy_n(estimate.channel(c).begin(), std::min(estimate.frames(), out.frames()),
-                        out.channel(c).begin());
+            std::copy_n(estimate.channel(c).begin(), std::min(estimate.frames(), out.frames()), out.channel(c).begin());
           estimate = std::move(out);
         }
       }
@@ -183,8 +178,8 @@ TEST_F(BssEvalGolden, MirEvalsOwnData) {
       for (const AudioBuffer& audio : load_all("metrics/mir_eval_data", names)) {
         AudioBuffer sum(1, audio.frames());
         for (std::size_t c = 0; c < audio.channels(); ++c)
-          add_scaled(AudioView(audio.channel(c).data(), 1, audio.frames(), audio.frames()),
-                     1.0f / static_cast<float>(audio.channels()), sum);
+          add_scaled(AudioView(audio.channel(c).data(), 1, audio.frames(), audio.frames()), 1.0f / static_cast<float>(audio.channels()),
+                     sum);
         result.push_back(std::move(sum));
       }
       return result;
@@ -192,8 +187,7 @@ TEST_F(BssEvalGolden, MirEvalsOwnData) {
     const auto references = mono(data["ref"]), estimates = mono(data["est"]);
     for (const auto& [name, result] : data["python_results"].items()) {
       if (name.find("fast_bss") == 0 || name.find("seed") == 0) continue;
-      if (name.find("multichannel") != std::string::npos || name.find("images_framewise") != std::string::npos)
-        continue;  // below
+      if (name.find("multichannel") != std::string::npos || name.find("images_framewise") != std::string::npos) continue;  // below
       std::size_t window = 0, hop = 1;
       std::sscanf(name.c_str(), "bss_eval_sources_framewise[win=%zu,hop=%zu]", &window, &hop);
       auto options = options_of(name, window, hop);
@@ -258,10 +252,8 @@ void expect_frames(const json& target, const BssSourceScores& got, const std::st
 }
 
 std::vector<AudioBuffer> vocals_and_accompaniment() {
-  std::vector<AudioBuffer> two{testing::load_audio("metrics/museval/vocals.flac"),
-                               testing::load_audio("metrics/museval/bass.flac")};
-  for (const std::string stem : {"drums", "other"})
-    add_scaled(testing::load_audio("metrics/museval/" + stem + ".flac"), 1, two[1]);
+  std::vector<AudioBuffer> two{testing::load_audio("metrics/museval/vocals.flac"), testing::load_audio("metrics/museval/bass.flac")};
+  for (const std::string stem : {"drums", "other"}) add_scaled(testing::load_audio("metrics/museval/" + stem + ".flac"), 1, two[1]);
   return two;
 }
 
@@ -307,8 +299,7 @@ TEST_F(BssEvalGolden, MuseValJson) {
   };
   for (const std::string run_name : {"ibm", "irm", "wiener"}) {
     std::vector<AudioBuffer> estimates;
-    for (const auto& stem : stems)
-      estimates.push_back(testing::load_audio("metrics/museval/" + run_name + "_" + stem + ".flac"));
+    for (const auto& stem : stems) estimates.push_back(testing::load_audio("metrics/museval/" + run_name + "_" + stem + ".flac"));
     const auto four = bss_eval(views(references), views(estimates), BssEvalOptions::v4(44100), run);
     const std::vector<AudioBuffer> two_references{references[3], accompaniment(references)};
     const std::vector<AudioBuffer> two_estimates{estimates[3], accompaniment(estimates)};
@@ -327,8 +318,7 @@ TEST_F(BssEvalGolden, MuseValJson) {
       expect_scores(summary["irm_unrounded_4src_order_drums_bass_other_vocals"], four, 1e-5, "unrounded v4");
       BssEvalOptions v3 = BssEvalOptions::v4(44100);
       v3.framewise_filters = true;
-      expect_scores(summary["irm_unrounded_4src_v3"],
-                    bss_eval(views(references), views(estimates), v3, run), 1e-5, "unrounded v3");
+      expect_scores(summary["irm_unrounded_4src_v3"], bss_eval(views(references), views(estimates), v3, run), 1e-5, "unrounded v3");
     }
   }
 }

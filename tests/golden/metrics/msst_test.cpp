@@ -83,8 +83,7 @@ TEST(MsstGolden, ShorterEstimateAndTheLengthQuirk) {
   const AudioBuffer reference = load_audio(stem + "ref.flac"), estimate = load_audio(stem + "est.flac"),
                     mixture = load_audio(stem + "mix.flac");
   const auto cut = [&](std::size_t frames) {
-    return scores(reference.view().slice(0, frames), estimate.view().slice(0, frames), mixture.view().slice(0, frames),
-                  pool);
+    return scores(reference.view().slice(0, frames), estimate.view().slice(0, frames), mixture.view().slice(0, frames), pool);
   };
   compare(fixture["length_mismatch"]["results"], cut(reference.frames() - 1500), true, "length_mismatch");
   const json& quirk = fixture["log_wmse_length_quirk"];

@@ -44,15 +44,13 @@ void expect_nussl(const json& expected, const ScaleResult& got, const std::strin
     for (std::size_t c = 0; c < got.sources[j].channels.size(); ++c) {
       const ScaleScores& s = got.sources[j].channels[c];
       const ScaleScores& m = got.sources[j].mixture[c];
-      const std::map<std::string, double> values{
-          {"SI-SDR", s.si_sdr},          {"SI-SIR", s.si_sir},          {"SI-SAR", s.si_sar},
-          {"SD-SDR", s.sd_sdr},          {"SNR", s.snr},                {"SRR", s.srr},
-          {"MIX-SI-SDR", m.si_sdr},      {"MIX-SD-SDR", m.sd_sdr},      {"MIX-SNR", m.snr}};
+      const std::map<std::string, double> values{{"SI-SDR", s.si_sdr},     {"SI-SIR", s.si_sir},     {"SI-SAR", s.si_sar},
+                                                 {"SD-SDR", s.sd_sdr},     {"SNR", s.snr},           {"SRR", s.srr},
+                                                 {"MIX-SI-SDR", m.si_sdr}, {"MIX-SD-SDR", m.sd_sdr}, {"MIX-SNR", m.snr}};
       for (const auto& [name, value] : values)
         expect_score(number(source[name][c]), value, tolerance_db, what + " s" + std::to_string(j) + " " + name);
-      for (const auto& [name, value] : std::map<std::string, double>{{"SI-SDR", s.si_sdr - m.si_sdr},
-                                                                     {"SD-SDR", s.sd_sdr - m.sd_sdr},
-                                                                     {"SNR", s.snr - m.snr}}) {
+      for (const auto& [name, value] :
+           std::map<std::string, double>{{"SI-SDR", s.si_sdr - m.si_sdr}, {"SD-SDR", s.sd_sdr - m.sd_sdr}, {"SNR", s.snr - m.snr}}) {
         if (number(source["MIX-" + name][c]) < kNoiseFloorDb && number(source[name][c]) < kNoiseFloorDb)
           expect_score(number(source[name + "i"][c]), value, 2 * tolerance_db, what + " " + name + "i");
       }
@@ -72,19 +70,16 @@ TEST_F(ScaleGolden, NusslOnRealSignals) {
   for (const std::string file : {"bss_mono3", "bss_stereo2"}) {
     const json fixture = load_json("metrics/" + file + ".json");
     const auto references = load_all("metrics", fixture["ref"]), given = load_all("metrics", fixture["est"]);
-    const std::vector<std::size_t> order =
-        file == "bss_mono3" ? std::vector<std::size_t>{1, 2, 0} : std::vector<std::size_t>{1, 0};
+    const std::vector<std::size_t> order = file == "bss_mono3" ? std::vector<std::size_t>{1, 2, 0} : std::vector<std::size_t>{1, 0};
     std::vector<AudioView> in_order;
     for (const std::size_t k : order) in_order.push_back(given[k]);
     for (const auto& [name, result] : fixture["results"].items()) {
       if (name.find("nussl") != 0) continue;
-      ScaleOptions options{.interference = name.find("no sir") == std::string::npos,
-                           .permute = name.find("[perm") != std::string::npos};
+      ScaleOptions options{.interference = name.find("no sir") == std::string::npos, .permute = name.find("[perm") != std::string::npos};
       if (name.find("key=SNR") != std::string::npos) options.permutation_key = &ScaleScores::snr;
       const json& expected = result["expected"].contains("s0") ? result["expected"] : result;
       const bool ordered = result["params"].contains("order");
-      const auto scores =
-          scale_scores(views(references), ordered ? std::span<const AudioView>(in_order) : views(given), options, run);
+      const auto scores = scale_scores(views(references), ordered ? std::span<const AudioView>(in_order) : views(given), options, run);
       expect_nussl(expected, scores, file + " " + name, kToleranceDb);
       for (std::size_t j = 0; options.permute && j < order.size(); ++j) EXPECT_EQ(scores.sources[j].estimate, order[j]) << name;
       ++compared;
@@ -107,15 +102,14 @@ TEST_F(ScaleGolden, EdgeCases) {
       if (!result.contains("returns")) continue;
       const json& expected = result["returns"];
       if (function.find("nussl") == 0) {
-        const auto scores = scale_scores(views(references), views(estimates),
-                                         {.permute = function.find("[perm]") != std::string::npos}, run);
+        const auto scores =
+            scale_scores(views(references), views(estimates), {.permute = function.find("[perm]") != std::string::npos}, run);
         // SRR magnifies α's rounding where α is near 1: 1e-8 dB is not to be had from another order of summation.
         expect_nussl(expected, scores, what, 1e-7);
         ++nussl;
       } else if (function == "seed000.si_sdr per source" && mono) {
         for (std::size_t j = 0; j < references.size(); ++j)
-          expect_score(number(expected[j]), si_sdr_seed(references[j].channel(0), estimates[j].channel(0)),
-                       kToleranceDb, what);
+          expect_score(number(expected[j]), si_sdr_seed(references[j].channel(0), estimates[j].channel(0)), kToleranceDb, what);
         ++seed000;
       } else if (function.find("seed001") == 0 && mono) {
         std::vector<AudioView> cut;
@@ -142,8 +136,7 @@ TEST_F(ScaleGolden, NotebooksOnRealSignals) {
   const std::vector<AudioView> estimates{given[1], given[2], given[0]};
   const json& seed000 = mono["results"]["seed000.si_sdr"]["expected"];
   for (std::size_t j = 0; j < 3; ++j)
-    EXPECT_NEAR(si_sdr_seed(references[j].channel(0), estimates[j].channel(0)),
-                number(seed000["s" + std::to_string(j)]), kToleranceDb);
+    EXPECT_NEAR(si_sdr_seed(references[j].channel(0), estimates[j].channel(0)), number(seed000["s" + std::to_string(j)]), kToleranceDb);
   const auto scores = projection_scores(views(references), estimates);
   const json& seed001 = mono["results"]["seed001.measurer[float64]"]["expected"];
   for (std::size_t j = 0; j < 3; ++j) {

@@ -15,9 +15,7 @@
 namespace unbraid::testing {
 
 /// A FLAC or WAV file of 16 bits; every value is exact in float32.
-inline AudioBuffer load_audio(const std::filesystem::path& relative) {
-  return std::move(io::read_audio(fixtures() / relative).samples);
-}
+inline AudioBuffer load_audio(const std::filesystem::path& relative) { return std::move(io::read_audio(fixtures() / relative).samples); }
 
 inline std::vector<AudioBuffer> load_all(const std::filesystem::path& folder, const nlohmann::json& names) {
   std::vector<AudioBuffer> result;
@@ -42,8 +40,6 @@ inline std::vector<AudioBuffer> load_sources(const std::filesystem::path& relati
   return result;
 }
 
-inline std::vector<AudioView> views(const std::vector<AudioBuffer>& buffers) {
-  return {buffers.begin(), buffers.end()};
-}
+inline std::vector<AudioView> views(const std::vector<AudioBuffer>& buffers) { return {buffers.begin(), buffers.end()}; }
 
 }  // namespace unbraid::testing

@@ -27,8 +27,7 @@ TEST_P(Parity, EqualsTheReference) {
   const auto track = [](AudioView mix, Separator& separator, RunContext& with) {
     return separate(mix, separator.info().sample_rate, separator, {}, with);
   };
-  const std::vector<ParityFile> files =
-      catalog::neural_backend().parity(testing::fixtures() / folder, 2e-5, track, run);
+  const std::vector<ParityFile> files = catalog::neural_backend().parity(testing::fixtures() / folder, 2e-5, track, run);
   std::size_t outputs = 0;
   for (const auto& entry : std::filesystem::directory_iterator(testing::fixtures() / folder)) {
     const std::string name = entry.path().filename().string();
@@ -39,7 +38,9 @@ TEST_P(Parity, EqualsTheReference) {
     EXPECT_TRUE(file.pass) << file.file << ": " << file.max_abs_error << " > " << file.tolerance << " " << file.note;
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Parity, ::testing::Values("mdx23c", "mdx23c_groupnorm", "bs_roformer", "mel_band_roformer", "scnet", "htdemucs", "hdemucs", "nussl_mask_inference", "openunmix", "deepconvsep_keras"));
+INSTANTIATE_TEST_SUITE_P(Families, Parity,
+                         ::testing::Values("mdx23c", "mdx23c_groupnorm", "bs_roformer", "mel_band_roformer", "scnet", "htdemucs", "hdemucs",
+                                           "nussl_mask_inference", "openunmix", "deepconvsep_keras"));
 
 std::unique_ptr<Separator> open_separator(const ModelFiles& files) {
   const auto model = catalog::neural_backend().open(files, {.device = "cpu"});

@@ -23,8 +23,7 @@ io::Audio mixture_of(const fs::path& item) {
     const io::AudioInfo info = io::probe(entry.path());
     const auto count = std::min(info.frames, static_cast<std::uint64_t>(kSeconds * info.sample_rate));
     const io::Audio stem = io::read_audio(entry.path(), {}, (info.frames - count) / 2, count);
-    if (mixture.samples.empty())
-      mixture = {AudioBuffer(stem.samples.channels(), stem.samples.frames()), stem.sample_rate};
+    if (mixture.samples.empty()) mixture = {AudioBuffer(stem.samples.channels(), stem.samples.frames()), stem.sample_rate};
     add_scaled(stem.samples, 1.0f, mixture.samples);
   }
   return mixture;
@@ -53,9 +52,9 @@ TEST(Songs, AddUpToTheirMixtures) {
     ++songs;
     const testing::TemporaryFolder folder;
     const io::Audio mixture = mixture_of(item.path());
-    const auto writer = io::create_writer(folder / "mix.wav", {.format = io::SampleFormat::kFloat32,
-                                                               .sample_rate = mixture.sample_rate,
-                                                               .channels = mixture.samples.channels()});
+    const auto writer = io::create_writer(
+        folder / "mix.wav",
+        {.format = io::SampleFormat::kFloat32, .sample_rate = mixture.sample_rate, .channels = mixture.samples.channels()});
     writer->write(mixture.samples);
     writer->finish();
 
@@ -64,8 +63,8 @@ TEST(Songs, AddUpToTheirMixtures) {
     const Method& method = catalog::methods().front();
     const SeparationReport plain = separate_file(folder / "mix.wav", folder / "plain", method, {}, run);
     EXPECT_LT(residual_dbfs(mixture.samples, plain), -90.0);
-    const SeparationReport consistent = separate_file(folder / "mix.wav", folder / "consistent", method,
-                                                      {.separation = {.consistent = true}}, run);
+    const SeparationReport consistent =
+        separate_file(folder / "mix.wav", folder / "consistent", method, {.separation = {.consistent = true}}, run);
     EXPECT_LT(residual_dbfs(mixture.samples, consistent), -120.0);
     for (const StemReport& stem : consistent.stems) {
       const io::AudioInfo input = io::probe(folder / "mix.wav"), output = io::probe(stem.file);

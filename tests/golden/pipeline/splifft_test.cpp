@@ -21,15 +21,12 @@ using testing::Npy;
 AudioBuffer audio(const Npy& array, std::size_t index = 0) {
   const std::size_t channels = array.shape[array.shape.size() - 2], frames = array.shape.back();
   AudioBuffer buffer(channels, frames);
-  for (std::size_t i = 0; i < channels * frames; ++i)
-    buffer.samples()[i] = static_cast<float>(array.real[index * channels * frames + i]);
+  for (std::size_t i = 0; i < channels * frames; ++i) buffer.samples()[i] = static_cast<float>(array.real[index * channels * frames + i]);
   return buffer;
 }
 
 PaddingMode padding(const std::string& name) {
-  return name == "reflect"    ? PaddingMode::kReflect
-         : name == "constant" ? PaddingMode::kConstant
-                              : PaddingMode::kReplicate;
+  return name == "reflect" ? PaddingMode::kReflect : name == "constant" ? PaddingMode::kConstant : PaddingMode::kReplicate;
 }
 
 class Splifft : public ::testing::Test {
@@ -37,8 +34,7 @@ class Splifft : public ::testing::Test {
   void SetUp() override {
     UNBRAID_NEEDS_FIXTURE("models/splifft_core/cases.npz");
     arrays_ = load_npz("models/splifft_core/cases.npz");
-    for (const nlohmann::json& one : load_json("models/splifft_core/cases.json"))
-      cases_[one["kind"]].push_back(one);
+    for (const nlohmann::json& one : load_json("models/splifft_core/cases.json")) cases_[one["kind"]].push_back(one);
   }
   const Npy& array(const nlohmann::json& one, const std::string& name) const {
     return arrays_.at(one["key"].get<std::string>() + "_" + name);
@@ -54,13 +50,11 @@ TEST_F(Splifft, CutsAndStitchesAlike) {
     SCOPED_TRACE(one["key"]);
     // splifft truncates the hop; 29 instead of 30 in one case.
     const ChunkLayout layout =
-        ChunkLayout::with_hop({.length = one["chunk_size"], .padding = padding(one["padding_mode"])},
-                              one["hop_size"].get<std::size_t>());
+        ChunkLayout::with_hop({.length = one["chunk_size"], .padding = padding(one["padding_mode"])}, one["hop_size"].get<std::size_t>());
     const AudioBuffer input = audio(array(one, "input"));
     const auto chunks = generate_chunks(input, layout);
     ASSERT_EQ(chunks.size(), one["num_chunks"].get<std::size_t>());
-    for (std::size_t k = 0; k < chunks.size(); ++k)
-      EXPECT_EQ(largest_difference(chunks[k], audio(array(one, "chunks"), k)), 0.0);
+    for (std::size_t k = 0; k < chunks.size(); ++k) EXPECT_EQ(largest_difference(chunks[k], audio(array(one, "chunks"), k)), 0.0);
 
     const std::vector<double>& window = array(one, "window").real;
     const bool alone = layout.hop == layout.length;
@@ -72,8 +66,7 @@ TEST_F(Splifft, CutsAndStitchesAlike) {
         const float offset = static_cast<float>(offsets.real[k * offsets.shape[1] + stem]);
         for (float& sample : estimates[k].samples()) sample = gain * sample + offset;
       }
-      const AudioBuffer stitched =
-          stitch_chunks(estimates, layout, block_weights(window, layout), input.frames());
+      const AudioBuffer stitched = stitch_chunks(estimates, layout, block_weights(window, layout), input.frames());
       AudioBuffer expected = audio(array(one, "output"), stem);
       if (alone && window[0] == 0.0) {
         // There the first frame of every chunk is lost (0 · x / 1e-8); here it comes through.
@@ -110,13 +103,11 @@ TEST_F(Splifft, DerivesAlike) {
   const nlohmann::json one = cases_["derive"][0];
   Stems stems;
   for (const std::string name : one["stems"]) stems.add(name, audio(array(one, "in_" + name)));
-  const Stems derived =
-      derive_stems(audio(array(one, "mixture")), stems,
-                   {DerivedStem::parse("instrumental=mixture-vocals"),
-                    DerivedStem::parse("rhythm=drums+bass"), DerivedStem::parse("rest=instrumental-rhythm")});
+  const Stems derived = derive_stems(audio(array(one, "mixture")), stems,
+                                     {DerivedStem::parse("instrumental=mixture-vocals"), DerivedStem::parse("rhythm=drums+bass"),
+                                      DerivedStem::parse("rest=instrumental-rhythm")});
   EXPECT_EQ(derived.names(), one["output_order"].get<std::vector<std::string>>());
-  for (const Stem& stem : derived)
-    EXPECT_LT(largest_difference(stem.audio, audio(array(one, "out_" + stem.name))), 1e-6) << stem.name;
+  for (const Stem& stem : derived) EXPECT_LT(largest_difference(stem.audio, audio(array(one, "out_" + stem.name))), 1e-6) << stem.name;
 }
 
 }  // namespace

@@ -54,9 +54,10 @@ class DownloadTest : public ::testing::Test {
   HttpServer::Reply serve(const HttpServer::Request& request) const {
     if (!request.from) return {.body = content_};
     if (*request.from >= content_.size()) return {.status = 416};
-    return {.status = 206, .body = content_.substr(*request.from),
-            .headers = {"Content-Range: bytes " + std::to_string(*request.from) + "-" + std::to_string(content_.size() - 1) +
-                        "/" + std::to_string(content_.size())}};
+    return {.status = 206,
+            .body = content_.substr(*request.from),
+            .headers = {"Content-Range: bytes " + std::to_string(*request.from) + "-" + std::to_string(content_.size() - 1) + "/" +
+                        std::to_string(content_.size())}};
   }
   void get(const Download& what) {
     ThreadPool pool(1);
@@ -272,9 +273,8 @@ TEST_F(DownloadTest, DoesNotFollowRedirectsToFiles) {
 }
 
 TEST_F(DownloadTest, SetsWrongBytesAsideAndTriesTheMirror) {
-  HttpServer server([&](const auto& request) {
-    return request.path == "/wrong" ? HttpServer::Reply{.body = "an error page"} : serve(request);
-  });
+  HttpServer server(
+      [&](const auto& request) { return request.path == "/wrong" ? HttpServer::Reply{.body = "an error page"} : serve(request); });
   get(request({server.url("/wrong"), server.url("/model")}));
   EXPECT_EQ(read(target_), content_);
   EXPECT_EQ(read(corrupt_), "an error page");

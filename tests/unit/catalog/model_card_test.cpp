@@ -49,13 +49,20 @@ TEST(ModelCards, NamesAreOfLettersAndTheSizeIsOfTheWeights) {
 }
 
 TEST(ModelCards, AreRefusedWhenTheyAreNotOfTheSchema) {
-  const std::pair<const char*, const char*> changes[] = {
-      {"unbraid.catalogue/1", "unbraid.catalogue/9"}, {"\"a-1\"", "\"../a\""},        {"\"w.ckpt\"", "\"../w.ckpt\""},
-      {"\"w.ckpt\"", "\".hidden\""},                  {"https://h/w", "file:///w"},   {"8726e21a", "8726E21A"},
-      {"\"dataset\": \"d\"", "\"dataset\": \"\""},    {"\"role\": \"weights\"", "\"role\": \"config\""},
-      {"\"bytes\": 5", "\"bytes\": -5"},              {"\"stems\": [\"vocals\"]", "\"stems\": \"vocals\""},
-      {"\"family\": \"scnet\",", ""},                 {"{\"vocals\": 8.0, \"bass\": 9}", "{}"},
-      {"\"commercial_use\": true", "\"commercial_use\": \"yes\""}, {"\"models\": [", "\"models\": [7, "}};
+  const std::pair<const char*, const char*> changes[] = {{"unbraid.catalogue/1", "unbraid.catalogue/9"},
+                                                         {"\"a-1\"", "\"../a\""},
+                                                         {"\"w.ckpt\"", "\"../w.ckpt\""},
+                                                         {"\"w.ckpt\"", "\".hidden\""},
+                                                         {"https://h/w", "file:///w"},
+                                                         {"8726e21a", "8726E21A"},
+                                                         {"\"dataset\": \"d\"", "\"dataset\": \"\""},
+                                                         {"\"role\": \"weights\"", "\"role\": \"config\""},
+                                                         {"\"bytes\": 5", "\"bytes\": -5"},
+                                                         {"\"stems\": [\"vocals\"]", "\"stems\": \"vocals\""},
+                                                         {"\"family\": \"scnet\",", ""},
+                                                         {"{\"vocals\": 8.0, \"bass\": 9}", "{}"},
+                                                         {"\"commercial_use\": true", "\"commercial_use\": \"yes\""},
+                                                         {"\"models\": [", "\"models\": [7, "}};
   for (const auto& [from, to] : changes) EXPECT_THROW(catalog::parse_cards(document(from, to), "test"), Error) << to;
   EXPECT_THROW(catalog::parse_cards("not json", "test"), Error);
   EXPECT_THROW(catalog::parse_cards("[]", "test"), Error);

@@ -17,9 +17,7 @@ class RecipeTest : public ::testing::Test {
     return folder_.path() / name;
   }
   Method read(const std::string& text) const { return catalog::recipe_method(file(text), {.device = "cpu"}); }
-  SeparatorInfo made(const Method& method) const {
-    return method.make({.sample_rate = 44100, .channels = 2}, {}, 0)->info();
-  }
+  SeparatorInfo made(const Method& method) const { return method.make({.sample_rate = 44100, .channels = 2}, {}, 0)->info(); }
   ErrorCode refusal(const std::string& text) const {
     try {
       read(text);
@@ -67,7 +65,8 @@ TEST_F(RecipeTest, RunsOnlyTheMembersThatAreNeeded) {
 
 TEST_F(RecipeTest, SparesMembersStemsWithoutWeight) {
   file("ensemble: {members: [{model: hpss}]}", "inner.yaml");
-  const SeparatorInfo info = made(read("ensemble: {combine: blend, members: [{model: inner.yaml}, {model: inner.yaml, weights: {percussive: 0}}]}"));
+  const SeparatorInfo info =
+      made(read("ensemble: {combine: blend, members: [{model: inner.yaml}, {model: inner.yaml, weights: {percussive: 0}}]}"));
   const Ensemble& ensemble = std::get<Ensemble>(info.blocks);
   EXPECT_EQ(ensemble.members[0].separator->info().stems, info.stems);
   EXPECT_EQ(ensemble.members[1].separator->info().stems, std::vector<std::string>{"harmonic"});
@@ -105,19 +104,34 @@ TEST_F(RecipeTest, FindsOtherRecipesBesideIt) {
 }
 
 TEST_F(RecipeTest, RefusesWhatItDoesNotUnderstand) {
-  for (const char* text : {"[]", "{}", "a: [", "ensemble: {members: []}", "ensemble: {members: [{}]}", "chain: []",
-                           "ensemble: {members: [{model: hpss}], mode: average}", "ensemble: {combine: mode, members: [{model: hpss}]}",
-                           "ensemble: {members: [{model: hpss, weight: 1}]}", "ensemble: {members: [{model: hpss, weights: -1}]}",
-                           "ensemble: {members: [{model: hpss, weights: 0}]}", "ensemble: {members: [{model: hpss, weights: .inf}]}",
-                           "ensemble: {members: [{model: hpss, weights: {percussive: .nan}}]}", "chain: [{model: hpss, input: mix -}]",
-                           "chain: [{model: hpss, input: mix mix}]", "ensemble: {members: [{model: hpss, weights: loud}]}",
+  for (const char* text : {"[]",
+                           "{}",
+                           "a: [",
+                           "ensemble: {members: []}",
+                           "ensemble: {members: [{}]}",
+                           "chain: []",
+                           "ensemble: {members: [{model: hpss}], mode: average}",
+                           "ensemble: {combine: mode, members: [{model: hpss}]}",
+                           "ensemble: {members: [{model: hpss, weight: 1}]}",
+                           "ensemble: {members: [{model: hpss, weights: -1}]}",
+                           "ensemble: {members: [{model: hpss, weights: 0}]}",
+                           "ensemble: {members: [{model: hpss, weights: .inf}]}",
+                           "ensemble: {members: [{model: hpss, weights: {percussive: .nan}}]}",
+                           "chain: [{model: hpss, input: mix -}]",
+                           "chain: [{model: hpss, input: mix mix}]",
+                           "ensemble: {members: [{model: hpss, weights: loud}]}",
                            "ensemble: {combine: blend, sharpness: 0, members: [{model: hpss}]}",
                            "ensemble: {combine: blend, sharpness: 17, members: [{model: hpss}]}",
                            "ensemble: {combine: geometric, sharpness: much, members: [{model: hpss}]}",
                            "ensemble: {combine: average, sharpness: 2, members: [{model: hpss}]}",
-                           "ensemble: {solo_db: 0, members: [{model: hpss}]}", "ensemble: {solo_db: -101, members: [{model: hpss}]}",
-                           "ensemble: {solo_db: soft, members: [{model: hpss}]}", "ensemble: {solo_db: .nan, members: [{model: hpss}]}",
-                           "models: []", "models: ['29814b9b']\nsegment: .inf", "models: ['29814b9b']\nsegment: -1", "chain: [{model: hpss}]\nmore: 1"})
+                           "ensemble: {solo_db: 0, members: [{model: hpss}]}",
+                           "ensemble: {solo_db: -101, members: [{model: hpss}]}",
+                           "ensemble: {solo_db: soft, members: [{model: hpss}]}",
+                           "ensemble: {solo_db: .nan, members: [{model: hpss}]}",
+                           "models: []",
+                           "models: ['29814b9b']\nsegment: .inf",
+                           "models: ['29814b9b']\nsegment: -1",
+                           "chain: [{model: hpss}]\nmore: 1"})
     EXPECT_EQ(refusal(text), ErrorCode::kFormat) << text;
   EXPECT_EQ(refusal("chain: [{model: hpss, stems: [vocals]}]"), ErrorCode::kUsage);
   EXPECT_EQ(refusal("chain: [{model: hpss, input: mix - vocals}]"), ErrorCode::kUsage);

@@ -91,15 +91,15 @@ TEST(Safetensors, RoundTripKeepsOrderTypesAndMetadata) {
 }
 
 Value* read(const std::string& pickle, Document& document) {
-  return read_pickle(std::as_bytes(std::span(pickle.data(), pickle.size())), document,
-                     [](const List&) { return std::nullopt; }).root;
+  return read_pickle(std::as_bytes(std::span(pickle.data(), pickle.size())), document, [](const List&) { return std::nullopt; }).root;
 }
 
 TEST(Pickle, PlainData) {
   // pickle.dumps({'a': [1, -2, 300, 70000, 2.5, True, None], 'b': (b'x', 'é')}, protocol=2), written by hand.
   Document document;
-  constexpr char kPickle[] = "\x80\x02}(X\x01\0\0\0a](K\x01J\xfe\xff\xff\xffM\x2c\x01J\x70\x11\x01\0G\x40\x04\0\0\0\0\0\0\x88Ne"
-                                         "X\x01\0\0\0bC\x01xX\x02\0\0\0\xc3\xa9\x86u.";
+  constexpr char kPickle[] =
+      "\x80\x02}(X\x01\0\0\0a](K\x01J\xfe\xff\xff\xffM\x2c\x01J\x70\x11\x01\0G\x40\x04\0\0\0\0\0\0\x88Ne"
+      "X\x01\0\0\0bC\x01xX\x02\0\0\0\xc3\xa9\x86u.";
   const std::string pickle(kPickle, sizeof kPickle - 1);
   const Value* root = read(pickle, document);
   const List* list = root->find("a")->as<List>();
@@ -126,13 +126,32 @@ TEST(Pickle, CodeBecomesAnInertObject) {
 
 TEST(Pickle, CyclesAreHarmless) {
   Document document;
-  const Value* root = read("]q\x01h\x01" "a.", document);  // a list that contains itself
+  const Value* root = read(
+      "]q\x01h\x01"
+      "a.",
+      document);  // a list that contains itself
   EXPECT_EQ(root->as<List>()->items[0], root);
 }
 
 TEST(Pickle, DamageIsOneClearError) {
-  const std::string cases[] = {"", ".", "N", "(", "t.", "0.", "h\x05.", "X\xff\xff\xff\xff" "abc.", "NNs.", "Na.", "NR.",
-                               "c\n.", "Q.", "}NNNu.", "\xff.", "P123\n.", "\x8d\xff\xff\xff\xff\xff\xff\xff\xff."};
+  const std::string cases[] = {"",
+                               ".",
+                               "N",
+                               "(",
+                               "t.",
+                               "0.",
+                               "h\x05.",
+                               "X\xff\xff\xff\xff"
+                               "abc.",
+                               "NNs.",
+                               "Na.",
+                               "NR.",
+                               "c\n.",
+                               "Q.",
+                               "}NNNu.",
+                               "\xff.",
+                               "P123\n.",
+                               "\x8d\xff\xff\xff\xff\xff\xff\xff\xff."};
   for (const std::string& text : cases) {
     Document document;
     EXPECT_THROW(read(text, document), Error) << text;

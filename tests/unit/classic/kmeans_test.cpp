@@ -26,8 +26,8 @@ TEST(Kmeans, FindsSeparateGroups) {
   // The inertia is the weighted sum of squared distances to the weighted means: computed here once more.
   double inertia = 0;
   for (std::size_t i = 0; i < 300; ++i)
-    inertia += weights[i] * squared_distance(std::span(points).subspan(2 * i, 2),
-                                             std::span(clusters.centres).subspan(2 * clusters.labels[i], 2));
+    inertia +=
+        weights[i] * squared_distance(std::span(points).subspan(2 * i, 2), std::span(clusters.centres).subspan(2 * clusters.labels[i], 2));
   EXPECT_NEAR(clusters.inertia, inertia, 1e-9 * inertia);
 }
 

@@ -108,8 +108,7 @@ TEST_P(EveryMethod, StereoStemsAddUpToTheMix) { expect_stems(song(2, 3 * 44100, 
 TEST_P(EveryMethod, MonoStemsAddUpToTheMix) { expect_stems(song(1, 2 * 22050, 22050), 22050); }
 TEST_P(EveryMethod, SixChannels) { expect_stems(song(6, 48000, 48000), 48000); }
 TEST_P(EveryMethod, OddRates) {
-  for (const double rate : {8000.0, 11025.0, 37800.0, 96000.0})
-    expect_stems(song(2, static_cast<std::size_t>(rate / 2) + 1, rate), rate);
+  for (const double rate : {8000.0, 11025.0, 37800.0, 96000.0}) expect_stems(song(2, static_cast<std::size_t>(rate / 2) + 1, rate), rate);
 }
 TEST_P(EveryMethod, ShortInputs) {
   for (const std::size_t frames : {0u, 1u, 2u, 511u, 513u, 4000u}) expect_stems(song(2, frames, 44100), 44100);
@@ -176,8 +175,7 @@ std::vector<Method> self_contained() {
   return result;
 }
 
-INSTANTIATE_TEST_SUITE_P(Classic, EveryMethod, ::testing::ValuesIn(self_contained()),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Classic, EveryMethod, ::testing::ValuesIn(self_contained()), [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace unbraid::classic

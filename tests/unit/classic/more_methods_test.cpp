@@ -38,12 +38,11 @@ double snr_db(AudioView estimate, AudioView truth) {
   return 10 * std::log10(energy(truth) / energy(error));
 }
 
-Stems run_method(const Method& method, const AudioBuffer& mix, double rate,
-                 const std::map<std::string, std::string>& parameters = {}) {
+Stems run_method(const Method& method, const AudioBuffer& mix, double rate, const std::map<std::string, std::string>& parameters = {}) {
   ThreadPool pool(2);
   RunContext run{pool};
-  return method.make({.sample_rate = rate, .channels = mix.channels()},
-                     ParameterValues::resolve(method.parameters, parameters), 1)->process(mix, run);
+  return method.make({.sample_rate = rate, .channels = mix.channels()}, ParameterValues::resolve(method.parameters, parameters), 1)
+      ->process(mix, run);
 }
 
 TEST(Gmm, FindsSharesMeansAndSpreads) {

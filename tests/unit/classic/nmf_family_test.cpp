@@ -91,10 +91,8 @@ TEST(NmfConvolutive, WithASpanOfOneFrameIsNmf) {
   NmfFactors<double> plain{kFrames, kBins, kComponents, convolutive.activations, convolutive.patterns};
   nmf_convolutive<double>(v, convolutive, options, run);
   nmf<double>(v, plain, {.components = kComponents, .beta = 1, .iterations = 7}, run);
-  for (std::size_t i = 0; i < plain.activations.size(); ++i)
-    ASSERT_NEAR(convolutive.activations[i], plain.activations[i], 1e-11);
-  for (std::size_t i = 0; i < plain.dictionary.size(); ++i)
-    ASSERT_NEAR(convolutive.patterns[i], plain.dictionary[i], 1e-11);
+  for (std::size_t i = 0; i < plain.activations.size(); ++i) ASSERT_NEAR(convolutive.activations[i], plain.activations[i], 1e-11);
+  for (std::size_t i = 0; i < plain.dictionary.size(); ++i) ASSERT_NEAR(convolutive.patterns[i], plain.dictionary[i], 1e-11);
 }
 
 /// Σ d_KL(v | model).
@@ -112,8 +110,8 @@ TEST(NmfConvolutive, NeverRisesAndFindsPatternsInTime) {
   constexpr std::size_t kFrames = 200, kBins = 30, kSpan = 6;
   const ConvolutiveOptions options{.components = 2, .span_frames = kSpan, .iterations = 1};
   // Two patterns that begin at different places; nothing before a beginning.
-  ConvolutiveFactors<double> truth{kFrames, kBins, 2, kSpan, std::vector<double>(kFrames * 2, 1e-4),
-                                   random_values<double>(kSpan * 2 * kBins, 9)};
+  ConvolutiveFactors<double> truth{
+      kFrames, kBins, 2, kSpan, std::vector<double>(kFrames * 2, 1e-4), random_values<double>(kSpan * 2 * kBins, 9)};
   Rng rng(10);
   for (std::size_t m = 0; m + kSpan < kFrames; m += 5 + rng.index(6)) truth.activations[m * 2 + rng.index(2)] = 1;
   ThreadPool pool(2);
@@ -200,9 +198,8 @@ TEST(NmfScore, FollowsTheNotes) {
   EXPECT_NEAR(read.notes[1].end_s, 0.95, 1e-3);
 
   const Method method = nmf_score_method();
-  const auto separator = method.make(
-      {.sample_rate = kRate, .channels = 1},
-      ParameterValues::resolve(method.parameters, {{"score", (folder / "duo.mid").string()}}), 0);
+  const auto separator = method.make({.sample_rate = kRate, .channels = 1},
+                                     ParameterValues::resolve(method.parameters, {{"score", (folder / "duo.mid").string()}}), 0);
   ThreadPool pool(2), one(1);
   RunContext run{pool}, alone{one};
   const Stems stems = separator->process(duo.mix, run);
@@ -261,8 +258,8 @@ TEST(NmfSupervised, SeparatesWhatItHasLearnt) {
   const Method method = nmf_supervised_method();
   const StreamFormat format{.sample_rate = kRate, .channels = 1};
   const auto make = [&](const std::string& free_components) {
-    return method.make(format, ParameterValues::resolve(method.parameters, {{"dictionary", path.string()},
-                                                                            {"free_components", free_components}}), 1);
+    return method.make(
+        format, ParameterValues::resolve(method.parameters, {{"dictionary", path.string()}, {"free_components", free_components}}), 1);
   };
   const Stems stems = make("0")->process(duo.mix, run);
   EXPECT_EQ(stems.names(), learnt.stems);

@@ -15,8 +15,7 @@ namespace {
 double gain(const AudioBuffer& response, double hz, double sample_rate) {
   std::complex<double> sum = 0;
   for (std::size_t i = 0; i < response.frames(); ++i)
-    sum += std::polar(static_cast<double>(response.channel(0)[i]),
-                      -2 * std::numbers::pi * hz / sample_rate * static_cast<double>(i));
+    sum += std::polar(static_cast<double>(response.channel(0)[i]), -2 * std::numbers::pi * hz / sample_rate * static_cast<double>(i));
   return std::abs(sum);
 }
 
@@ -38,8 +37,7 @@ TEST_P(Bands, AreSixDecibelsDownAtTheirEdgesAndPassTheirMiddles) {
   EXPECT_NEAR(gain(bands[2], 3999, kRate), 1, 2e-3);
   EXPECT_LT(gain(bands[2], 50, kRate), 2e-3);  // 60 dB; 4.3 octaves at 24 dB are more
 }
-INSTANTIATE_TEST_SUITE_P(Filters, Bands,
-                         ::testing::Values(BandOptions::Filter::kFir, BandOptions::Filter::kLinkwitzRiley));
+INSTANTIATE_TEST_SUITE_P(Filters, Bands, ::testing::Values(BandOptions::Filter::kFir, BandOptions::Filter::kLinkwitzRiley));
 
 // 1 − |B|² of a Butterworth low-pass is the squared high-pass, 1/(1 + (tan ω₀/tan ω)^2n).
 TEST(BandOptions, LinkwitzRileyHighBandFallsAsItsLowBand) {

@@ -148,14 +148,19 @@ TEST_P(ThreadPoolTest, CallsEveryIndexOnce) {
   ThreadPool pool(GetParam());
   for (const std::size_t count : {0u, 1u, 2u, 7u, 1000u}) {
     std::vector<std::atomic<int>> calls(count);
-    pool.parallel_for(count, [&](std::size_t i) { ++calls[i]; }, 3);
+    pool.parallel_for(
+        count, [&](std::size_t i) { ++calls[i]; }, 3);
     for (const auto& c : calls) EXPECT_EQ(c.load(), 1);
   }
 }
 
 TEST_P(ThreadPoolTest, RethrowsAndWorksAfterwards) {
   ThreadPool pool(GetParam());
-  EXPECT_THROW(pool.parallel_for(100, [](std::size_t i) { if (i == 37) throw Error{ErrorCode::kIo, "x"}; }), Error);
+  EXPECT_THROW(pool.parallel_for(100,
+                                 [](std::size_t i) {
+                                   if (i == 37) throw Error{ErrorCode::kIo, "x"};
+                                 }),
+               Error);
   std::atomic<int> sum{0};
   pool.parallel_for(10, [&](std::size_t i) { sum += static_cast<int>(i); });
   EXPECT_EQ(sum, 45);
@@ -213,19 +218,17 @@ TEST(Progress, CountsUp) {
 }
 
 TEST(Parameters, DefaultsOverridesAndErrors) {
-  const std::vector<Parameter> declared{
-      {.name = "kernel", .help = "", .value = std::int64_t{31}, .minimum = 1, .maximum = 101},
-      {.name = "margin", .help = "", .value = 1.0, .minimum = 1, .maximum = 10},
-      {.name = "soft", .help = "", .value = true},
-      {.name = "mode", .help = "", .value = std::string("soft"), .choices = {"soft", "hard"}}};
+  const std::vector<Parameter> declared{{.name = "kernel", .help = "", .value = std::int64_t{31}, .minimum = 1, .maximum = 101},
+                                        {.name = "margin", .help = "", .value = 1.0, .minimum = 1, .maximum = 10},
+                                        {.name = "soft", .help = "", .value = true},
+                                        {.name = "mode", .help = "", .value = std::string("soft"), .choices = {"soft", "hard"}}};
   const auto values = ParameterValues::resolve(declared, {{"margin", "2.5"}, {"soft", "no"}});
   EXPECT_EQ(values.integer("kernel"), 31);
   EXPECT_EQ(values.number("margin"), 2.5);
   EXPECT_FALSE(values.flag("soft"));
   EXPECT_EQ(values.text("mode"), "soft");
-  const std::map<std::string, std::string> wrong[] = {{{"kernal", "3"}}, {{"kernel", "3.5"}}, {{"kernel", "0"}},
-                                                      {{"margin", "nan"}}, {{"mode", "x"}}, {{"soft", "maybe"}},
-                                                      {{"margin", "2x"}}, {{"kernel", ""}}};
+  const std::map<std::string, std::string> wrong[] = {{{"kernal", "3"}}, {{"kernel", "3.5"}}, {{"kernel", "0"}},  {{"margin", "nan"}},
+                                                      {{"mode", "x"}},   {{"soft", "maybe"}}, {{"margin", "2x"}}, {{"kernel", ""}}};
   for (const auto& overrides : wrong) {
     try {
       ParameterValues::resolve(declared, overrides);

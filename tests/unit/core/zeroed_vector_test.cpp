@@ -30,9 +30,7 @@ TEST(ZeroedVector, CopiesAndMovesLikeAnyVector) {
   EXPECT_EQ(assigned, copy);
 }
 
-TEST(ZeroedVector, TooLargeIsBadAlloc) {
-  EXPECT_THROW(ZeroedAllocator<double>().allocate(std::size_t{1} << 62), std::bad_alloc);
-}
+TEST(ZeroedVector, TooLargeIsBadAlloc) { EXPECT_THROW(ZeroedAllocator<double>().allocate(std::size_t{1} << 62), std::bad_alloc); }
 
 }  // namespace
 }  // namespace unbraid

@@ -22,8 +22,7 @@ AudioBuffer sine(double frequency_hz, double seconds, double amplitude = 0.5, st
   for (std::size_t c = 0; c < channels; ++c)
     for (std::size_t i = 0; i < audio.frames(); ++i)
       audio.channel(c)[i] = static_cast<float>(
-          amplitude * std::sin(2 * std::numbers::pi * frequency_hz * static_cast<double>(i) / kRate +
-                               static_cast<double>(c)));
+          amplitude * std::sin(2 * std::numbers::pi * frequency_hz * static_cast<double>(i) / kRate + static_cast<double>(c)));
   return audio;
 }
 
@@ -118,8 +117,7 @@ TEST(Effects, EqualisersHaveTheirGains) {
 TEST(Effects, RoomsDecayAsAsked) {
   AudioBuffer impulse(2, 44100);
   impulse.channel(0)[0] = impulse.channel(1)[0] = 1;
-  apply({.kind = "reverb", .values = {{"rt60_s", 0.5}, {"pre_delay_s", 0.01}, {"wet_db", -10}}, .seed = 9},
-        impulse, kRate);
+  apply({.kind = "reverb", .values = {{"rt60_s", 0.5}, {"pre_delay_s", 0.01}, {"wet_db", -10}}, .seed = 9}, impulse, kRate);
   for (std::size_t c = 0; c < 2; ++c) {
     const auto response = impulse.channel(c);
     EXPECT_NEAR(response[0], 1, 1e-5);
@@ -149,10 +147,7 @@ TEST(Effects, ImpulseResponsesComeFromFiles) {
   writer->finish();
   AudioBuffer impulse(2, 100);
   impulse.channel(1)[50] = 1;
-  apply({.kind = "reverb",
-         .values = {{"rt60_s", 1}, {"pre_delay_s", 0}, {"wet_db", 0}},
-         .file = folder / "room.wav"},
-        impulse, kRate);
+  apply({.kind = "reverb", .values = {{"rt60_s", 1}, {"pre_delay_s", 0}, {"wet_db", 0}}, .file = folder / "room.wav"}, impulse, kRate);
   EXPECT_NEAR(impulse.channel(1)[50], -1, 1e-6);  // only what comes after the peak is kept, with energy 1
   EXPECT_NEAR(impulse.channel(1)[45], 0, 1e-6);
   EXPECT_NEAR(rms(impulse), std::sqrt(1.0 / 200), 1e-6);
@@ -164,18 +159,14 @@ TEST(Effects, CompressorFollowsItsStaticCurve) {
   AudioBuffer audio(2, 44100);
   for (std::size_t c = 0; c < 2; ++c)
     for (std::size_t i = 0; i < audio.frames(); ++i) audio.channel(c)[i] = i % 100 < 50 ? 0.5f : -0.5f;
-  apply({.kind = "compress",
-         .values = {{"threshold_db", -20}, {"ratio", 4}, {"attack_ms", 5}, {"release_ms", 50}}},
-        audio, kRate);
+  apply({.kind = "compress", .values = {{"threshold_db", -20}, {"ratio", 4}, {"attack_ms", 5}, {"release_ms", 50}}}, audio, kRate);
   EXPECT_NEAR(20 * std::log10(std::abs(audio.channel(1)[44099]) / 0.5), -15, 1e-3);
   // After one attack constant, 1 − 1/e of it.
   const auto n = static_cast<std::size_t>(0.005 * kRate);
   EXPECT_NEAR(20 * std::log10(std::abs(audio.channel(0)[n]) / 0.5), -15 * (1 - std::exp(-1)), 0.1);
   AudioBuffer quiet = noise(1, 1000);
   const AudioBuffer before = quiet;
-  apply({.kind = "compress",
-         .values = {{"threshold_db", 60}, {"ratio", 4}, {"attack_ms", 5}, {"release_ms", 50}}},
-        quiet, kRate);
+  apply({.kind = "compress", .values = {{"threshold_db", 60}, {"ratio", 4}, {"attack_ms", 5}, {"release_ms", 50}}}, quiet, kRate);
   EXPECT_TRUE(std::ranges::equal(quiet.samples(), before.samples()));
 }
 
@@ -251,11 +242,9 @@ TEST(Effects, AreValidated) {
 
 TEST(ShiftAndStretch, MovesPitchAndLengthApart) {
   const AudioBuffer tone = sine(440, 3);
-  for (const auto& [semitones, stretch] :
-       {std::pair{2.0, 1.0}, {-2.0, 1.0}, {0.0, 1.2}, {0.0, 0.8}, {1.3, 0.85}}) {
+  for (const auto& [semitones, stretch] : {std::pair{2.0, 1.0}, {-2.0, 1.0}, {0.0, 1.2}, {0.0, 0.8}, {1.3, 0.85}}) {
     const AudioBuffer out = shift_and_stretch(tone, kRate, semitones, stretch);
-    EXPECT_EQ(out.frames(),
-              static_cast<std::size_t>(std::llround(static_cast<double>(tone.frames()) * stretch)));
+    EXPECT_EQ(out.frames(), static_cast<std::size_t>(std::llround(static_cast<double>(tone.frames()) * stretch)));
     const double expected = 440 * std::pow(2, semitones / 12);
     double best = 0, best_hz = 0;
     for (double f = expected - 20; f < expected + 20; f += 0.5)

@@ -24,8 +24,7 @@ TEST(Compose, EveryPieceHasABandAndItsLength) {
     EXPECT_GE(parts.size(), 4u);
     EXPECT_LE(parts.size(), 12u);
     EXPECT_EQ(std::count_if(parts.begin(), parts.end(), [](const MidiPart& p) { return p.is_drum; }), 1);
-    EXPECT_TRUE(std::any_of(parts.begin(), parts.end(),
-                            [](const MidiPart& p) { return instrument_class(p.program) == "Bass"; }));
+    EXPECT_TRUE(std::any_of(parts.begin(), parts.end(), [](const MidiPart& p) { return instrument_class(p.program) == "Bass"; }));
     const TempoMap tempo(song);
     double end = 0;
     for (const MidiPart& part : parts) {
@@ -46,8 +45,7 @@ TEST(Compose, EveryPieceHasABandAndItsLength) {
 }
 
 TEST(Compose, RefusesAbsurdLengths) {
-  for (const double length : {0.0, -1.0, 1e9, std::numeric_limits<double>::quiet_NaN()})
-    EXPECT_THROW(compose({.length_s = length}), Error);
+  for (const double length : {0.0, -1.0, 1e9, std::numeric_limits<double>::quiet_NaN()}) EXPECT_THROW(compose({.length_s = length}), Error);
 }
 
 }  // namespace

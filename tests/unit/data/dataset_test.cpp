@@ -30,13 +30,9 @@ void write_text(const fs::path& path, const std::string& text) {
 void write_audio(const fs::path& path, const AudioBuffer& audio, double rate = 8000) {
   fs::create_directories(path.parent_path());
   const io::Container container = io::container_for(path);
-  const auto format =
-      container == io::Container::kFlac ? io::SampleFormat::kPcm16 : io::SampleFormat::kFloat32;
-  auto writer = io::create_writer(path, {.container = container,
-                                         .format = format,
-                                         .sample_rate = rate,
-                                         .channels = audio.channels(),
-                                         .overwrite = true});
+  const auto format = container == io::Container::kFlac ? io::SampleFormat::kPcm16 : io::SampleFormat::kFloat32;
+  auto writer = io::create_writer(
+      path, {.container = container, .format = format, .sample_rate = rate, .channels = audio.channels(), .overwrite = true});
   writer->write(audio);
   writer->finish();
 }
@@ -52,8 +48,7 @@ struct Pair {
 
 std::vector<std::string> names(const Dataset& dataset) {
   std::vector<std::string> out;
-  for (std::size_t i = 0; i < dataset.size(); ++i)
-    out.push_back(dataset.split(i) + "/" + dataset.track_name(i));
+  for (std::size_t i = 0; i < dataset.size(); ++i) out.push_back(dataset.split(i) + "/" + dataset.track_name(i));
   return out;
 }
 
@@ -205,8 +200,8 @@ TEST(OpenDataset, TypesTwoAndThreeOfMsst) {
   EXPECT_EQ(pools->track(2).stem_names(), (std::vector<std::string>{"violin"}));
   EXPECT_EQ(testing::largest_difference(pools->track(2).mixture->read(), pair.b), 0);
 
-  write_text(folder / "files.csv", "instrum,path\nflute,labels/flute/1.wav\nviolin," +
-                                       (folder / "labels" / "violin" / "1.wav").string() + "\n");
+  write_text(folder / "files.csv",
+             "instrum,path\nflute,labels/flute/1.wav\nviolin," + (folder / "labels" / "violin" / "1.wav").string() + "\n");
   const DatasetPtr listed = open_dataset(folder / "files.csv");
   EXPECT_EQ(listed->format(), "stem_pools");
   ASSERT_EQ(listed->size(), 2u);
@@ -225,9 +220,8 @@ TEST(OpenDataset, StemFilesAreReadDirectlyAndInStep) {
       for (AudioBuffer* buffer : {&audio[0], &audio[s]}) buffer->channel(c)[8000 * s] = 0.9f;
     }
   }
-  const auto writer =
-      io::create_stem_writer(folder / "train" / "A - B.stem.mp4", streams,
-                             {.container = io::Container::kStemMp4, .sample_rate = 44100, .channels = 2});
+  const auto writer = io::create_stem_writer(folder / "train" / "A - B.stem.mp4", streams,
+                                             {.container = io::Container::kStemMp4, .sample_rate = 44100, .channels = 2});
   writer->write(std::vector<AudioView>(audio.begin(), audio.end()));
   writer->finish();
 
@@ -241,12 +235,9 @@ TEST(OpenDataset, StemFilesAreReadDirectlyAndInStep) {
     const AudioBuffer stem = track.stems[s - 1].audio->read();
     ASSERT_EQ(stem.frames(), kFrames);
     const auto samples = stem.channel(1);
-    EXPECT_EQ(std::ranges::max_element(samples) - samples.begin(), 8000 * static_cast<std::ptrdiff_t>(s))
-        << streams[s];
+    EXPECT_EQ(std::ranges::max_element(samples) - samples.begin(), 8000 * static_cast<std::ptrdiff_t>(s)) << streams[s];
     // An excerpt is the same samples as the whole.
-    EXPECT_EQ(testing::largest_difference(track.stems[s - 1].audio->read(20'000, 5000),
-                                          AudioBuffer(stem.view().slice(20'000, 5000))),
-              0);
+    EXPECT_EQ(testing::largest_difference(track.stems[s - 1].audio->read(20'000, 5000), AudioBuffer(stem.view().slice(20'000, 5000))), 0);
   }
 
   // As stempeg read it: steps of 16 bits, and the last of the packets of 1024 frames whole.
@@ -277,8 +268,7 @@ TEST(OpenDataset, Manifests) {
   write_text(folder / "pool.csv", "instrum,path\nvocals,m.wav\n");
   EXPECT_EQ(open_dataset(folder / "pool.csv")->format(), "stem_pools");
 
-  for (const char* bad :
-       {"", "a,b\n1,2\n", "track,x\nonly\n", "track,x\n\"open,1\n", "track,x\n", "track,x\n,m.wav\n"}) {
+  for (const char* bad : {"", "a,b\n1,2\n", "track,x\nonly\n", "track,x\n\"open,1\n", "track,x\n", "track,x\n,m.wav\n"}) {
     write_text(folder / "bad.csv", bad);
     EXPECT_EQ(code_of([&] { open_dataset(folder / "bad.csv"); }), ErrorCode::kFormat) << bad;
   }
@@ -328,8 +318,7 @@ TEST_F(SlakhFolder, MissingStemsAndFieldsAreSurvived) {
 }
 
 TEST_F(SlakhFolder, DamagedMetadataNamesTheLine) {
-  for (const char* bad : {"stems: [", "just text", "stems: 3", "stems:\n  S00: 5\n",
-                          "UUID: x\nstems:\n  S00:\n    program_num: many\n"}) {
+  for (const char* bad : {"stems: [", "just text", "stems: 3", "stems:\n  S00: 5\n", "UUID: x\nstems:\n  S00:\n    program_num: many\n"}) {
     write_text(folder / "T" / "metadata.yaml", bad);
     EXPECT_EQ(code_of([&] { SlakhTrack(folder / "T"); }), ErrorCode::kFormat) << bad;
   }
@@ -342,18 +331,15 @@ TEST_F(SlakhFolder, DamagedMetadataNamesTheLine) {
 }
 
 TEST_F(SlakhFolder, SplitFilesMoveAndOmit) {
-  for (const char* name : {"Track00001", "Track00002", "Track00003"})
-    write_track(std::string("train/") + name, kGood);
+  for (const char* name : {"Track00001", "Track00002", "Track00003"}) write_track(std::string("train/") + name, kGood);
   write_text(folder / "redux.json", R"({"Track00001": {"action": null}, "Track00002": {"action": "omit"},
       "Track00003": {"action": "move", "source_split": "train", "destination_split": "test"}})");
   EXPECT_EQ(names(*open_dataset(folder.path(), {.split_file = folder / "redux.json"})),
             (std::vector<std::string>{"train/Track00001", "test/Track00003"}));
   write_text(folder / "bad.json", R"({"Track00001": {"action": "move"}})");
-  EXPECT_EQ(code_of([&] { open_dataset(folder.path(), {.split_file = folder / "bad.json"}); }),
-            ErrorCode::kFormat);
+  EXPECT_EQ(code_of([&] { open_dataset(folder.path(), {.split_file = folder / "bad.json"}); }), ErrorCode::kFormat);
   write_text(folder / "worse.json", "[");
-  EXPECT_EQ(code_of([&] { open_dataset(folder.path(), {.split_file = folder / "worse.json"}); }),
-            ErrorCode::kFormat);
+  EXPECT_EQ(code_of([&] { open_dataset(folder.path(), {.split_file = folder / "worse.json"}); }), ErrorCode::kFormat);
 }
 
 TEST_F(SlakhFolder, VerifyFindsEveryKindOfDamage) {

@@ -22,8 +22,8 @@ Bytes chunk(const char* type, Bytes body) {
 }
 
 Bytes file(std::uint8_t format, std::uint16_t division, const std::vector<Bytes>& tracks) {
-  Bytes out = chunk("MThd", {0, format, 0, static_cast<std::uint8_t>(tracks.size()),
-                             static_cast<std::uint8_t>(division >> 8), static_cast<std::uint8_t>(division)});
+  Bytes out = chunk("MThd", {0, format, 0, static_cast<std::uint8_t>(tracks.size()), static_cast<std::uint8_t>(division >> 8),
+                             static_cast<std::uint8_t>(division)});
   for (const Bytes& track : tracks) {
     const Bytes body = chunk("MTrk", track);
     out.insert(out.end(), body.begin(), body.end());
@@ -44,12 +44,11 @@ void expect_format_error(const Bytes& bytes, const std::string& part_of_message)
 
 // The example file of the specification's appendix ("Standard MIDI Files 1.0", format 0): three channels, a
 // running status, time and tempo.
-const Bytes kSpecificationExample{
-    0x4D, 0x54, 0x68, 0x64, 0,    0,    0,    6,    0,    0,    0,    1,    0,    0x60, 0x4D, 0x54, 0x72,
-    0x6B, 0,    0,    0,    0x3B, 0,    0xFF, 0x58, 4,    4,    2,    0x18, 8,    0,    0xFF, 0x51, 3,
-    7,    0xA1, 0x20, 0,    0xC0, 5,    0,    0xC1, 0x2E, 0,    0xC2, 0x46, 0,    0x92, 0x30, 0x60, 0,
-    0x3C, 0x60, 0x60, 0x91, 0x43, 0x40, 0x60, 0x90, 0x4C, 0x20, 0x81, 0x40, 0x82, 0x30, 0x40, 0,    0x3C,
-    0x40, 0,    0x81, 0x43, 0x40, 0,    0x80, 0x4C, 0x40, 0,    0xFF, 0x2F, 0};
+const Bytes kSpecificationExample{0x4D, 0x54, 0x68, 0x64, 0,    0,    0,    6,    0,    0,    0,    1,    0,    0x60, 0x4D, 0x54, 0x72,
+                                  0x6B, 0,    0,    0,    0x3B, 0,    0xFF, 0x58, 4,    4,    2,    0x18, 8,    0,    0xFF, 0x51, 3,
+                                  7,    0xA1, 0x20, 0,    0xC0, 5,    0,    0xC1, 0x2E, 0,    0xC2, 0x46, 0,    0x92, 0x30, 0x60, 0,
+                                  0x3C, 0x60, 0x60, 0x91, 0x43, 0x40, 0x60, 0x90, 0x4C, 0x20, 0x81, 0x40, 0x82, 0x30, 0x40, 0,    0x3C,
+                                  0x40, 0,    0x81, 0x43, 0x40, 0,    0x80, 0x4C, 0x40, 0,    0xFF, 0x2F, 0};
 
 TEST(Midi, ReadsTheSpecificationsExample) {
   const MidiFile song = parse_midi(kSpecificationExample);
@@ -106,10 +105,10 @@ TEST(Midi, SystemExclusiveEndsRunningStatusAndMetaDoesNot) {
 
 TEST(Midi, TempoChangesAddUp) {
   // 480 ticks at 120 bpm, 480 at 60, the rest at 240; the last of two changes at one tick counts.
-  const MidiFile song = parse_midi(file(1, 480,
-                                        {{0x83, 0x60, 0xFF, 0x51, 3, 0x0F, 0x42, 0x40, 0x83, 0x60, 0xFF, 0x51,
-                                          3,    0x0F, 0x42, 0x40, 0, 0xFF, 0x51, 3,    0x03, 0xD0, 0x90},
-                                         {0, 0x90, 60, 1}}));
+  const MidiFile song = parse_midi(
+      file(1, 480,
+           {{0x83, 0x60, 0xFF, 0x51, 3, 0x0F, 0x42, 0x40, 0x83, 0x60, 0xFF, 0x51, 3, 0x0F, 0x42, 0x40, 0, 0xFF, 0x51, 3, 0x03, 0xD0, 0x90},
+            {0, 0x90, 60, 1}}));
   const TempoMap tempo(song);
   EXPECT_DOUBLE_EQ(tempo.seconds(240), 0.25);
   EXPECT_DOUBLE_EQ(tempo.seconds(480), 0.5);
@@ -190,15 +189,13 @@ TEST(Midi, UnknownChunksAndWhatFollowsTheEndAreSkipped) {
 // ----------------------------------------------------------------------------------------------
 
 MidiEvent event(std::uint64_t tick, int status, int a, int b = 0) {
-  return {.tick = tick,
-          .status = static_cast<std::uint8_t>(status),
-          .data = {static_cast<std::uint8_t>(a), static_cast<std::uint8_t>(b)}};
+  return {.tick = tick, .status = static_cast<std::uint8_t>(status), .data = {static_cast<std::uint8_t>(a), static_cast<std::uint8_t>(b)}};
 }
 
 TEST(MidiSplit, ProgramChangesMakePartsAndNotesKeepTheirs) {
   // The note that starts on program 5 ends after the change to 40.
-  const MidiFile song{.tracks = {{event(0, 0xC0, 5), event(0, 0x90, 60, 80), event(5, 0xC0, 40),
-                                  event(5, 0x90, 62, 80), event(10, 0x80, 60), event(20, 0x90, 62, 0)}}};
+  const MidiFile song{.tracks = {{event(0, 0xC0, 5), event(0, 0x90, 60, 80), event(5, 0xC0, 40), event(5, 0x90, 62, 80),
+                                  event(10, 0x80, 60), event(20, 0x90, 62, 0)}}};
   const auto parts = split_by_instrument(song);
   ASSERT_EQ(parts.size(), 2u);
   EXPECT_EQ(parts[0].program, 5);
@@ -211,12 +208,11 @@ TEST(MidiSplit, ProgramChangesMakePartsAndNotesKeepTheirs) {
 }
 
 TEST(MidiSplit, TracksOnOneChannelAreTwoPlayersAndDrumsAreOne) {
-  const MidiFile song{
-      .tracks = {{event(0, 0xB0, 7, 100)},
-                 {event(0, 0xC0, 1), event(0, 0x90, 60, 80), event(9, 0x80, 60)},
-                 {event(0, 0xC0, 1), event(0, 0x90, 64, 80), event(0, 0xB0, 10, 3), event(9, 0x80, 64)},
-                 {event(0, 0x99, 36, 80), event(3, 0x89, 36)},
-                 {event(0, 0x99, 38, 80), event(5, 0x89, 38)}}};
+  const MidiFile song{.tracks = {{event(0, 0xB0, 7, 100)},
+                                 {event(0, 0xC0, 1), event(0, 0x90, 60, 80), event(9, 0x80, 60)},
+                                 {event(0, 0xC0, 1), event(0, 0x90, 64, 80), event(0, 0xB0, 10, 3), event(9, 0x80, 64)},
+                                 {event(0, 0x99, 36, 80), event(3, 0x89, 36)},
+                                 {event(0, 0x99, 38, 80), event(5, 0x89, 38)}}};
   const auto parts = split_by_instrument(song);
   ASSERT_EQ(parts.size(), 3u);
   EXPECT_EQ(parts[0].notes, 1u);
@@ -234,8 +230,7 @@ TEST(MidiSplit, TracksOnOneChannelAreTwoPlayersAndDrumsAreOne) {
 }
 
 TEST(MidiSplit, HangingNotesEndWithTheFile) {
-  const MidiFile song{.tracks = {{event(0, 0x90, 60, 80), event(0, 0x90, 60, 80), event(4, 0x80, 60),
-                                  event(99, 0xB0, 1, 1)}}};
+  const MidiFile song{.tracks = {{event(0, 0x90, 60, 80), event(0, 0x90, 60, 80), event(4, 0x80, 60), event(99, 0xB0, 1, 1)}}};
   const auto parts = split_by_instrument(song);
   ASSERT_EQ(parts.size(), 1u);
   EXPECT_EQ(parts[0].end, 99u);

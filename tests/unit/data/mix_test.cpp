@@ -36,15 +36,11 @@ class Songs final : public Dataset {
   };
   explicit Songs(Options options) {
     for (std::size_t t = 0; t < options.songs; ++t) {
-      Track track{.name = "song " + std::to_string(t),
-                  .sample_rate = options.sample_rate,
-                  .mixture = nullptr,
-                  .stems = {}};
+      Track track{.name = "song " + std::to_string(t), .sample_rate = options.sample_rate, .mixture = nullptr, .stems = {}};
       for (std::size_t s = 0; s < options.stems.size(); ++s) {
         Rng rng(t, s);
         AudioBuffer audio(options.channels, static_cast<std::size_t>(options.seconds * options.sample_rate));
-        for (float& sample : audio.samples())
-          sample = static_cast<float>(rng.uniform(-0.1, 0.1) * (1 + double(s)));
+        for (float& sample : audio.samples()) sample = static_cast<float>(rng.uniform(-0.1, 0.1) * (1 + double(s)));
         add(track, options.stems[s], std::move(audio), options.sample_rate);
       }
       tracks_.push_back(std::move(track));
@@ -52,8 +48,7 @@ class Songs final : public Dataset {
   }
   explicit Songs(std::vector<Track> tracks) : tracks_(std::move(tracks)) {}
   static void add(Track& track, std::string name, AudioBuffer audio, double rate) {
-    track.stems.push_back(
-        {.name = std::move(name), .instrument = {}, .audio = memory_source(std::move(audio), rate)});
+    track.stems.push_back({.name = std::move(name), .instrument = {}, .audio = memory_source(std::move(audio), rate)});
   }
 
   std::size_t size() const override { return tracks_.size(); }
@@ -66,9 +61,7 @@ class Songs final : public Dataset {
   std::vector<Track> tracks_;
 };
 
-DatasetPtr songs(Songs::Options options = {}) {
-  return std::make_shared<Songs>(std::move(options));
-}
+DatasetPtr songs(Songs::Options options = {}) { return std::make_shared<Songs>(std::move(options)); }
 
 /// One track with one stem "vocals".
 DatasetPtr one_source(AudioBuffer audio, double rate = kRate) {
@@ -78,8 +71,7 @@ DatasetPtr one_source(AudioBuffer audio, double rate = kRate) {
 }
 
 MixRecipe recipe(std::vector<std::string> stems = {"vocals", "drums"}) {
-  MixRecipe result{
-      .sources = {.path = "memory"}, .stems = {}, .count = 50, .duration_s = 1, .sample_rate = kRate};
+  MixRecipe result{.sources = {.path = "memory"}, .stems = {}, .count = 50, .duration_s = 1, .sample_rate = kRate};
   for (std::string& name : stems) {
     result.stems.push_back({.name = std::move(name)});
     result.stems.back().event.source_time_s = Distribution::uniform(0, 7);
@@ -166,8 +158,7 @@ TEST(Mix, LevelsAreRefPlusSnr) {
     const Mixture mixture = mixtures.make(i);
     ASSERT_EQ(mixture.scale, 1);
     for (std::size_t s = 0; s < 2; ++s)
-      EXPECT_NEAR(dsp::block_loudness_lufs(mixture.stems[s].audio, kRate),
-                  -25 + *mixture.plan.events[s].snr_db, 1e-3);
+      EXPECT_NEAR(dsp::block_loudness_lufs(mixture.stems[s].audio, kRate), -25 + *mixture.plan.events[s].snr_db, 1e-3);
   }
 }
 
@@ -210,8 +201,7 @@ TEST(Mix, FadesAreQuarterSines) {
 TEST(Mix, EventsStandWhereTheyAreDrawn) {
   MixRecipe wanted = recipe({"vocals"});
   wanted.fade_s = 0;
-  wanted.stems[0].event = {.event_time_s = Distribution::constant(0.25),
-                           .event_duration_s = Distribution::constant(0.5)};
+  wanted.stems[0].event = {.event_time_s = Distribution::constant(0.25), .event_duration_s = Distribution::constant(0.5)};
   const DatasetPtr source = one_source(constant(0.5f, 2));
   const auto samples = [&](const MixRecipe& r) { return MixtureDataset(source, r).make(0).audio; };
   AudioBuffer audio = samples(wanted);
@@ -261,9 +251,7 @@ TEST(Mix, ShortEventsAreRepeatedToMeasureThem) {
 TEST(Mix, SilenceStaysSilentAndNaNIsAnError) {
   MixRecipe wanted = recipe({"vocals"});
   EXPECT_EQ(peak(MixtureDataset(one_source(constant(0, 3)), wanted).make(0).audio), 0);
-  EXPECT_THROW(
-      MixtureDataset(one_source(constant(std::numeric_limits<float>::quiet_NaN(), 3)), wanted).make(0),
-      Error);
+  EXPECT_THROW(MixtureDataset(one_source(constant(std::numeric_limits<float>::quiet_NaN(), 3)), wanted).make(0), Error);
   EXPECT_THROW(MixtureDataset(one_source(AudioBuffer(1, 0)), wanted).make(0), Error);
   AudioBuffer single(1, 1);
   single.channel(0)[0] = 0.5f;
@@ -273,8 +261,7 @@ TEST(Mix, SilenceStaysSilentAndNaNIsAnError) {
 TEST(Mix, ConvertsRatesAndChannels) {
   AudioBuffer source(2, 44100 * 2);
   for (std::size_t i = 0; i < source.frames(); ++i) {
-    source.channel(0)[i] =
-        0.4f * static_cast<float>(std::sin(2 * std::numbers::pi * 500 * static_cast<double>(i) / 44100));
+    source.channel(0)[i] = 0.4f * static_cast<float>(std::sin(2 * std::numbers::pi * 500 * static_cast<double>(i) / 44100));
     source.channel(1)[i] = 0.5f * source.channel(0)[i];
   }
   MixRecipe wanted = recipe({"vocals"});
@@ -282,8 +269,7 @@ TEST(Mix, ConvertsRatesAndChannels) {
   const Mixture mono = MixtureDataset(one_source(source, 44100), wanted).make(0);
   ASSERT_EQ(mono.audio.frames(), 8000u);
   for (std::size_t i = 1000; i < 7000; ++i)
-    ASSERT_NEAR(mono.audio.channel(0)[i],
-                0.3 * std::sin(2 * std::numbers::pi * 500 * static_cast<double>(i) / kRate), 1e-4);
+    ASSERT_NEAR(mono.audio.channel(0)[i], 0.3 * std::sin(2 * std::numbers::pi * 500 * static_cast<double>(i) / kRate), 1e-4);
   wanted.channels = 2;
   const Mixture stereo = MixtureDataset(one_source(constant(0.5f, 2)), wanted).make(0);
   EXPECT_EQ(stereo.audio.channels(), 2u);
@@ -316,9 +302,8 @@ TEST(Mix, SourcesCanBeChosen) {
   MixRecipe wanted = recipe();
   wanted.coherent = 0;
   wanted.stems[0].event.source = {.names = {"song 2"}};
-  wanted.stems[1].event.source = {.kind = NameChoice::Kind::kChooseWeighted,
-                                  .names = {"song 0", "song 1", "gone"},
-                                  .weights = {0.1, 0.4, 0.5}};
+  wanted.stems[1].event.source = {
+      .kind = NameChoice::Kind::kChooseWeighted, .names = {"song 0", "song 1", "gone"}, .weights = {0.1, 0.4, 0.5}};
   const MixtureDataset mixtures(songs(), wanted);
   std::size_t first = 0;
   for (std::size_t i = 0; i < 500; ++i) {
@@ -352,11 +337,8 @@ TEST(MixWrite, StoredStemsAddUpAndCanBeMadeAlone) {
     write_mixtures(mixtures, folder / (name + "-alone"), {.items = {2}, .format = format}, run);
     AudioBuffer sum(2, 8000);
     for (const char* stem : {"vocals", "drums"}) {
-      const AudioBuffer stored =
-          io::read_audio(folder / name / "000002" / (std::string(stem) + ".wav")).samples;
-      EXPECT_TRUE(
-          same(stored,
-               io::read_audio(folder / (name + "-alone") / "000002" / (std::string(stem) + ".wav")).samples));
+      const AudioBuffer stored = io::read_audio(folder / name / "000002" / (std::string(stem) + ".wav")).samples;
+      EXPECT_TRUE(same(stored, io::read_audio(folder / (name + "-alone") / "000002" / (std::string(stem) + ".wav")).samples));
       add_scaled(stored, 1, sum);
     }
     EXPECT_TRUE(same(sum, io::read_audio(folder / name / "000002/mixture.wav").samples)) << name;
@@ -389,8 +371,7 @@ TEST(MixWrite, GoesOnWhereItStoppedAndRefusesAnotherRecipe) {
   wanted.seed = 2;
   EXPECT_THROW(write_mixtures(MixtureDataset(songs(), wanted), folder / "out", {.items = {0}}, run), Error);
   EXPECT_THROW(write_mixtures(mixtures, folder / "out", {.items = {50}}, run), Error);
-  EXPECT_NO_THROW(write_mixtures(MixtureDataset(songs(), wanted), folder / "out",
-                                 {.items = {0}, .overwrite = true}, run));
+  EXPECT_NO_THROW(write_mixtures(MixtureDataset(songs(), wanted), folder / "out", {.items = {0}, .overwrite = true}, run));
 }
 
 // ---- Recipes
@@ -524,9 +505,9 @@ TEST(Mix, OneStemPlaysAloneAsOftenAsTheRecipeSays) {
     ++alone;
     first += which == 0;
   }
-  EXPECT_NEAR(alone, 250, 55);  // four standard deviations of a binomial, as below
+  EXPECT_NEAR(alone, 250, 55);                                                 // four standard deviations of a binomial, as below
   EXPECT_NEAR(first, alone / static_cast<double>(recipe().stems.size()), 35);  // four of them, at most 32 for 250 draws
-  with_solos.stems[0].event.silence = 1;  // what is silent cannot be the one that is left
+  with_solos.stems[0].event.silence = 1;                                       // what is silent cannot be the one that is left
   with_solos.solo = 1;
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(MixtureDataset(songs(), with_solos).plan(i).events[0].silent);
   with_solos.solo = 1.5;
@@ -584,8 +565,7 @@ TEST(Mix, SongsThatLackAStemAreLeftOutSilentOrFilled) {
 TEST(Mix, WhatFitsAPatternSharesItsWeight) {
   MixRecipe weighted = recipe({"vocals"});
   weighted.coherent = 0;
-  weighted.stems[0].event.source = {
-      .kind = NameChoice::Kind::kChooseWeighted, .names = {"song 0", "song *"}, .weights = {0.5, 0.5}};
+  weighted.stems[0].event.source = {.kind = NameChoice::Kind::kChooseWeighted, .names = {"song 0", "song *"}, .weights = {0.5, 0.5}};
   const MixtureDataset mixtures(songs(), weighted);
   std::map<std::string, int> count;
   for (int i = 0; i < 2000; ++i) ++count[mixtures.plan(i).events[0].source];

@@ -25,19 +25,15 @@ namespace fs = std::filesystem;
 using unbraid::testing::TemporaryFolder;
 
 MidiEvent event(std::uint64_t tick, int status, int a, int b = 0) {
-  return {.tick = tick,
-          .status = static_cast<std::uint8_t>(status),
-          .data = {static_cast<std::uint8_t>(a), static_cast<std::uint8_t>(b)}};
+  return {.tick = tick, .status = static_cast<std::uint8_t>(status), .data = {static_cast<std::uint8_t>(a), static_cast<std::uint8_t>(b)}};
 }
 
 /// Two players and, when asked for, one whose volume is 0. A second of notes at 120 bpm.
 MidiFile small_song(bool with_silent_part = false) {
-  MidiFile song{.tracks = {{event(0, 0xC0, 0), event(0, 0x90, 60, 100), event(0, 0x90, 64, 100),
-                            event(960, 0x80, 60), event(960, 0x80, 64)},
-                           {event(0, 0x99, 36, 110), event(480, 0x99, 38, 110), event(960, 0x89, 38)}}};
-  if (with_silent_part)
-    song.tracks.push_back(
-        {event(0, 0xC2, 40), event(0, 0xB2, 7, 0), event(0, 0x92, 70, 100), event(960, 0x82, 70)});
+  MidiFile song{
+      .tracks = {{event(0, 0xC0, 0), event(0, 0x90, 60, 100), event(0, 0x90, 64, 100), event(960, 0x80, 60), event(960, 0x80, 64)},
+                 {event(0, 0x99, 36, 110), event(480, 0x99, 38, 110), event(960, 0x89, 38)}}};
+  if (with_silent_part) song.tracks.push_back({event(0, 0xC2, 40), event(0, 0xB2, 7, 0), event(0, 0x92, 70, 100), event(960, 0x82, 70)});
   return song;
 }
 
@@ -53,8 +49,7 @@ TEST(Synth, StemsAreNormalisedAndAddUpExactly) {
   RunContext run{pool};
   for (const std::size_t channels : {1u, 2u})
     for (const auto format : {io::SampleFormat::kPcm16, io::SampleFormat::kPcm24}) {
-      const SynthTrack track =
-          synthesize(small_song(), {.sample_rate = 16000, .channels = channels, .format = format}, run);
+      const SynthTrack track = synthesize(small_song(), {.sample_rate = 16000, .channels = channels, .format = format}, run);
       ASSERT_EQ(track.stems.size(), 2u);
       EXPECT_EQ(track.mix.frames(), 48000u);  // 1 s of notes and 2 s of tail
       EXPECT_EQ(track.mix.channels(), channels);
@@ -68,8 +63,7 @@ TEST(Synth, StemsAreNormalisedAndAddUpExactly) {
         for (float& sample : rendered.samples()) sample = static_cast<float>(sample / gain);
         EXPECT_NEAR(dsp::block_loudness_lufs(rendered, 16000), stem.loudness_lufs, 0.01);
       }
-      for (std::size_t i = 0; i < sum.samples().size(); ++i)
-        ASSERT_EQ(sum.samples()[i], track.mix.samples()[i]) << "sample " << i;
+      for (std::size_t i = 0; i < sum.samples().size(); ++i) ASSERT_EQ(sum.samples()[i], track.mix.samples()[i]) << "sample " << i;
       const double step = std::ldexp(1.0, 1 - io::bits(format));
       EXPECT_LE(peak(track.mix), std::pow(10, -1.0 / 20) + 2 * 0.5 * step);
       ASSERT_LT(track.overall_gain, 1);
@@ -97,8 +91,7 @@ TEST(Synth, SamplesDoNotDependOnThreads) {
   }
   ASSERT_EQ(tracks[0].stems.size(), tracks[1].stems.size());
   for (std::size_t i = 0; i < tracks[0].stems.size(); ++i)
-    EXPECT_TRUE(std::ranges::equal(tracks[0].stems[i].audio.samples(), tracks[1].stems[i].audio.samples()))
-        << i;
+    EXPECT_TRUE(std::ranges::equal(tracks[0].stems[i].audio.samples(), tracks[1].stems[i].audio.samples())) << i;
   EXPECT_TRUE(std::ranges::equal(tracks[0].mix.samples(), tracks[1].mix.samples()));
 }
 
@@ -116,9 +109,7 @@ TEST(Synth, SilentPartsStayInTheMetadata) {
   EXPECT_FALSE(fs::exists(folder / "Track00001/stems/S02.wav"));
   std::ifstream stream(folder / "Track00001/metadata.yaml");
   const std::string yaml{std::istreambuf_iterator<char>(stream), {}};
-  EXPECT_NE(yaml.find("audio_rendered: false\n    inst_class: Strings\n    integrated_loudness: -.inf"),
-            std::string::npos)
-      << yaml;
+  EXPECT_NE(yaml.find("audio_rendered: false\n    inst_class: Strings\n    integrated_loudness: -.inf"), std::string::npos) << yaml;
 }
 
 TEST(Synth, WritesWhatItMade) {
@@ -146,8 +137,7 @@ TEST(Synth, WritesWhatItMade) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kIo);
   }
-  EXPECT_NO_THROW(
-      write_slakh_track(track, target, {.container = io::Container::kFlac, .overwrite = true}, run));
+  EXPECT_NO_THROW(write_slakh_track(track, target, {.container = io::Container::kFlac, .overwrite = true}, run));
 }
 
 TEST(Synth, RefusesWhatItCannotPlay) {
@@ -190,9 +180,8 @@ TEST(SynthDataset, ComposedPiecesAreAValidSlakhDataset) {
   const TemporaryFolder folder;
   ThreadPool pool(2);
   RunContext run{pool};
-  const auto report =
-      synthesize_dataset(composed_pieces(3, 1), folder / "slakh", {.sample_rate = 16000, .length_s = 4}, {},
-                         {.train = 1, .validation = 1, .test = 1}, run);
+  const auto report = synthesize_dataset(composed_pieces(3, 1), folder / "slakh", {.sample_rate = 16000, .length_s = 4}, {},
+                                         {.train = 1, .validation = 1, .test = 1}, run);
   ASSERT_EQ(report.made.size(), 3u);
   const DatasetPtr dataset = open_dataset(folder / "slakh");
   EXPECT_EQ(dataset->format(), "slakh");

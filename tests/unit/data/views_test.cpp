@@ -40,8 +40,7 @@ class Fake final : public Dataset {
     for (std::size_t i = 0; i < tracks; ++i) {
       for (std::size_t s = 0; s <= classes_.size(); ++s) {
         const std::size_t frames = 100 * (2 + i);
-        sources_.push_back(
-            std::make_shared<CountingSource>(memory_source(testing::noise(1, frames, 31 * i + s, 0.1), 100)));
+        sources_.push_back(std::make_shared<CountingSource>(memory_source(testing::noise(1, frames, 31 * i + s, 0.1), 100)));
       }
     }
   }
@@ -52,14 +51,11 @@ class Fake final : public Dataset {
   Track track(std::size_t i) const override {
     Track track{.name = track_name(i), .split = split(i), .sample_rate = 100, .mixture = source(i, 0)};
     for (std::size_t s = 0; s < classes_.size(); ++s) {
-      track.stems.push_back(
-          {fmt::format("S0{}", s), classes_[s], source(i, s + 1), {{"inst_class", classes_[s]}}});
+      track.stems.push_back({fmt::format("S0{}", s), classes_[s], source(i, s + 1), {{"inst_class", classes_[s]}}});
     }
     return track;
   }
-  std::shared_ptr<CountingSource> source(std::size_t i, std::size_t s) const {
-    return sources_[i * (classes_.size() + 1) + s];
-  }
+  std::shared_ptr<CountingSource> source(std::size_t i, std::size_t s) const { return sources_[i * (classes_.size() + 1) + s]; }
 
  private:
   std::size_t tracks_;
@@ -131,9 +127,7 @@ TEST(Views, ExcerptsCoverTheTrackInStep) {
   const DatasetPtr one = excerpts(fake, {.start_s = 0.5, .length_s = 1});
   ASSERT_EQ(one->size(), 2u);
   EXPECT_EQ(one->track(1).name, "t1");
-  EXPECT_EQ(testing::largest_difference(one->track(1).stems[0].audio->read(),
-                                        fake->track(1).stems[0].audio->read(50, 100)),
-            0);
+  EXPECT_EQ(testing::largest_difference(one->track(1).stems[0].audio->read(), fake->track(1).stems[0].audio->read(50, 100)), 0);
 
   const DatasetPtr many = excerpts(fake, {.length_s = 1.25, .hop_s = 0.75});
   EXPECT_EQ(names(*many), (std::vector<std::string>{"t0@0", "t0@0.75", "t1@0", "t1@0.75", "t1@1.5"}));
@@ -148,8 +142,7 @@ TEST(Views, ExcerptsCoverTheTrackInStep) {
 
 TEST(Views, StemsAndSubmixes) {
   const auto fake = std::make_shared<Fake>(1, std::vector<std::string>{"Guitar", "Bass", "Organ", "Guitar"});
-  EXPECT_EQ(with_stems(fake, {"S02", "S00"})->track(0).stem_names(),
-            (std::vector<std::string>{"S02", "S00"}));
+  EXPECT_EQ(with_stems(fake, {"S02", "S00"})->track(0).stem_names(), (std::vector<std::string>{"S02", "S00"}));
   EXPECT_THROW(with_stems(fake, {"S09"})->track(0), Error);
 
   const Track track = submixed(fake, SubmixRecipe::four_stems())->track(0);
@@ -158,9 +151,7 @@ TEST(Views, StemsAndSubmixes) {
   add_scaled(fake->source(0, 4)->read(0, 200), 1, guitars);
   EXPECT_EQ(testing::largest_difference(track.stem("Guitar").audio->read(), guitars), 0);
   EXPECT_EQ(testing::largest_difference(track.stem("Drums").audio->read(), AudioBuffer(1, 200)), 0);
-  EXPECT_EQ(
-      testing::largest_difference(track.stem("residuals").audio->read(), fake->source(0, 3)->read(0, 200)),
-      0);
+  EXPECT_EQ(testing::largest_difference(track.stem("residuals").audio->read(), fake->source(0, 3)->read(0, 200)), 0);
 }
 
 TEST(Views, SubmixFilesOfTheSlakhUtilities) {
@@ -169,14 +160,12 @@ TEST(Views, SubmixFilesOfTheSlakhUtilities) {
     std::ofstream(folder / "band.yaml") << text;
     return SubmixRecipe::load(folder / "band.yaml");
   };
-  const SubmixRecipe recipe =
-      load("Mixing key: \"program_num\"\nRecipes:\n  Piano: [0, 1]\n  Drums:\n    - 128\n");
+  const SubmixRecipe recipe = load("Mixing key: \"program_num\"\nRecipes:\n  Piano: [0, 1]\n  Drums:\n    - 128\n");
   EXPECT_EQ(recipe.key, "program_num");
   ASSERT_EQ(recipe.parts.size(), 2u);
   EXPECT_EQ(recipe.parts[0].values, (std::vector<std::string>{"0", "1"}));
-  for (const char* bad :
-       {"Recipes: {}", "Mixing key: a\nRecipes: 3", "Mixing key: a\nRecipes: {A: [1], B: [1]}",
-        "Mixing key: a\nRecipes: {residuals: [1]}", "Mixing key: ["}) {
+  for (const char* bad : {"Recipes: {}", "Mixing key: a\nRecipes: 3", "Mixing key: a\nRecipes: {A: [1], B: [1]}",
+                          "Mixing key: a\nRecipes: {residuals: [1]}", "Mixing key: ["}) {
     EXPECT_THROW(load(bad), Error) << bad;
   }
   EXPECT_THROW(SubmixRecipe::load(folder / "gone.yaml"), Error);
@@ -187,9 +176,7 @@ TEST(Views, CacheReadsOnceWithinItsBudget) {
   const DatasetPtr roomy = cached(fake);
   for (int n = 0; n < 3; ++n) {
     const AudioBuffer got = roomy->track(0).stems[0].audio->read(20, 50);
-    EXPECT_EQ(
-        testing::largest_difference(got, AudioBuffer(fake->source(0, 1)->read(0, 200).view().slice(20, 50))),
-        0);
+    EXPECT_EQ(testing::largest_difference(got, AudioBuffer(fake->source(0, 1)->read(0, 200).view().slice(20, 50))), 0);
   }
   EXPECT_EQ(fake->source(0, 1)->reads, 1 + 3);  // one by the cache, three by this test
 
@@ -213,8 +200,7 @@ TEST(Views, CacheReadsOnceWithinItsBudget) {
 
 TEST(Views, CacheServesManyThreads) {
   const auto fake = std::make_shared<Fake>(4, std::vector<std::string>{"Bass", "Drums"});
-  const DatasetPtr items = cached(shuffled(excerpts(fake, {.length_s = 0.5, .hop_s = 0.25}), 7),
-                                  {.budget_bytes = 900 * sizeof(float)});
+  const DatasetPtr items = cached(shuffled(excerpts(fake, {.length_s = 0.5, .hop_s = 0.25}), 7), {.budget_bytes = 900 * sizeof(float)});
   ThreadPool pool(4);
   std::vector<int> wrong(200, 0);
   pool.parallel_for(wrong.size(), [&](std::size_t n) {
@@ -235,9 +221,7 @@ TEST(Views, CacheOfSixteenBitsIsWithinHalfAStep) {
   const double half_step = peak / 32767 / 2;
   EXPECT_LE(testing::largest_difference(got, exact), half_step + peak * 6e-8);  // and a rounding of the product
   EXPECT_GT(testing::largest_difference(got, exact), 0);
-  EXPECT_EQ(testing::largest_difference(items->track(0).stems[0].audio->read(37, 90),
-                                        AudioBuffer(got.view().slice(37, 90))),
-            0);
+  EXPECT_EQ(testing::largest_difference(items->track(0).stems[0].audio->read(37, 90), AudioBuffer(got.view().slice(37, 90))), 0);
   EXPECT_EQ(items->track(0).stems[0].audio->read(200, 5).frames(), 0u);
 }
 
@@ -250,9 +234,7 @@ TEST(Views, AtRateConvertsWhatHasAnotherRate) {
   const AudioBuffer whole = track.stems[0].audio->read();
   ThreadPool pool(1);
   EXPECT_EQ(testing::largest_difference(whole, dsp::resample(fake->source(0, 1)->read(0, 200), 100, 200, pool)), 0);
-  EXPECT_EQ(testing::largest_difference(track.stems[0].audio->read(390, 50),
-                                        AudioBuffer(whole.view().slice(390, 10))),
-            0);
+  EXPECT_EQ(testing::largest_difference(track.stems[0].audio->read(390, 50), AudioBuffer(whole.view().slice(390, 10))), 0);
   const int before = fake->source(0, 1)->reads;
   EXPECT_EQ(at_rate(fake, 100)->track(0).stems[0].audio->read(3, 4).frames(), 4u);  // nothing to convert
   EXPECT_EQ(fake->source(0, 1)->reads, before + 1);

@@ -56,8 +56,7 @@ TEST(Biquad, ButterworthIsMaximallyFlat) {
       for (const double f : {10.0, 100.0, 1234.0, 3000.0, 15000.0, 21000.0}) {
         const double ratio = std::pow(warped(f) / warped(corner), 2.0 * static_cast<double>(order));
         EXPECT_NEAR(level(butterworth_low_pass({kRate, corner, order}), f), 1 / std::sqrt(1 + ratio), 1e-8);
-        EXPECT_NEAR(level(butterworth_high_pass({kRate, corner, order}), f), 1 / std::sqrt(1 + 1 / ratio),
-                    1e-8);
+        EXPECT_NEAR(level(butterworth_high_pass({kRate, corner, order}), f), 1 / std::sqrt(1 + 1 / ratio), 1e-8);
       }
 }
 
@@ -67,8 +66,7 @@ TEST(Biquad, LinkwitzRileyBandsSumToAnAllPass) {
     EXPECT_NEAR(level(low, 500), 0.5, 1e-9);
     EXPECT_NEAR(level(high, 500), 0.5, 1e-9);
     for (const double f : {5.0, 250.0, 500.0, 501.0, 1000.0, 10000.0, 22050.0})
-      EXPECT_NEAR(std::abs(frequency_response(low, f, kRate) + frequency_response(high, f, kRate)), 1, 1e-9)
-          << f;
+      EXPECT_NEAR(std::abs(frequency_response(low, f, kRate) + frequency_response(high, f, kRate)), 1, 1e-9) << f;
     // order · 6.02 dB per octave, far above the crossover and low enough for the bilinear warp to stay below
     // 3 %
     const auto deep = linkwitz_riley({kRate, 50, order}).low;
@@ -88,8 +86,7 @@ TEST(Biquad, CascadeRunsTheDifferenceEquation) {
     const auto x = expected;
     for (std::size_t n = 0; n < kFrames; ++n) {
       const auto at = [n](const auto& v, std::size_t back) { return n >= back ? v[n - back] : 0.0L; };
-      expected[n] =
-          s.b0 * x[n] + s.b1 * at(x, 1) + s.b2 * at(x, 2) - s.a1 * at(expected, 1) - s.a2 * at(expected, 2);
+      expected[n] = s.b0 * x[n] + s.b1 * at(x, 1) + s.b2 * at(x, 2) - s.a1 * at(expected, 1) - s.a2 * at(expected, 2);
     }
   }
   BiquadCascade cascade(sections, 2);
@@ -104,8 +101,7 @@ TEST(Biquad, CascadeRunsTheDifferenceEquation) {
     cascade.process(pieces.view().slice(first, count));
     first += count;
   }
-  EXPECT_EQ(std::vector(pieces.samples().begin(), pieces.samples().end()),
-            std::vector(whole.samples().begin(), whole.samples().end()));
+  EXPECT_EQ(std::vector(pieces.samples().begin(), pieces.samples().end()), std::vector(whole.samples().begin(), whole.samples().end()));
 }
 
 TEST(Biquad, SilenceAfterSoundEndsInZeros) {

@@ -21,8 +21,7 @@ std::vector<double> noise(std::size_t size, std::uint64_t seed) {
 
 AudioBuffer song(std::size_t channels, std::size_t frames) {
   AudioBuffer out(channels, frames);
-  std::ranges::transform(noise(channels * frames, 8), out.samples().begin(),
-                         [](double v) { return static_cast<float>(v); });
+  std::ranges::transform(noise(channels * frames, 8), out.samples().begin(), [](double v) { return static_cast<float>(v); });
   return out;
 }
 
@@ -36,17 +35,14 @@ std::vector<double> by_definition(std::span<const double> x, std::span<const dou
 // Lengths around one block (2048 − taps + 1 outputs) and several.
 TEST(Convolution, EqualsTheDefinition) {
   for (const std::size_t taps : {1, 2, 63, 300})
-    for (const std::size_t length :
-         {std::size_t{1}, std::size_t{2}, 2048 - taps, 2049 - taps, 2050 - taps, std::size_t{5000}}) {
+    for (const std::size_t length : {std::size_t{1}, std::size_t{2}, 2048 - taps, 2049 - taps, 2050 - taps, std::size_t{5000}}) {
       const auto x = noise(length, 1), h = noise(taps, 2);
       const auto expected = by_definition(x, h), y = convolve<double>(x, h);
       ASSERT_EQ(y.size(), expected.size());
-      for (std::size_t n = 0; n < y.size(); ++n)
-        ASSERT_NEAR(y[n], expected[n], 1e-13) << taps << ' ' << length;
+      for (std::size_t n = 0; n < y.size(); ++n) ASSERT_NEAR(y[n], expected[n], 1e-13) << taps << ' ' << length;
       const std::vector<float> single(x.begin(), x.end());
       const auto y_single = convolve<float>(single, h);
-      for (std::size_t n = 0; n < y.size(); ++n)
-        ASSERT_NEAR(y_single[n], expected[n], 2e-5) << taps << ' ' << length;
+      for (std::size_t n = 0; n < y.size(); ++n) ASSERT_NEAR(y_single[n], expected[n], 2e-5) << taps << ' ' << length;
     }
   EXPECT_TRUE(convolve<double>({}, noise(3, 1)).empty());
   EXPECT_TRUE(convolve<double>(noise(3, 1), {}).empty());
@@ -80,8 +76,7 @@ TEST(Convolution, StreamGivesTheSameBitsAsTheWhole) {
     FftFilter filter(taps, 2);
     std::vector<float> pieces[2];
     const auto append = [&](const AudioBuffer& piece) {
-      for (std::size_t c = 0; c < 2; ++c)
-        pieces[c].insert(pieces[c].end(), piece.channel(c).begin(), piece.channel(c).end());
+      for (std::size_t c = 0; c < 2; ++c) pieces[c].insert(pieces[c].end(), piece.channel(c).begin(), piece.channel(c).end());
     };
     Rng rng(frames);
     for (std::size_t first = 0; first < frames;) {
@@ -90,8 +85,7 @@ TEST(Convolution, StreamGivesTheSameBitsAsTheWhole) {
       first += count;
     }
     append(filter.finish());
-    for (std::size_t c = 0; c < 2; ++c)
-      EXPECT_TRUE(std::ranges::equal(pieces[c], whole.channel(c))) << frames;
+    for (std::size_t c = 0; c < 2; ++c) EXPECT_TRUE(std::ranges::equal(pieces[c], whole.channel(c))) << frames;
     EXPECT_EQ(filter.finish().frames(), 0u);
   }
 }

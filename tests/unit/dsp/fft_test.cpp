@@ -29,10 +29,8 @@ std::vector<Complex> noise(std::size_t size, std::uint64_t seed) {
 Complex transform(const std::vector<Complex>& values, std::size_t bin) {
   std::complex<long double> sum = 0;
   for (std::size_t n = 0; n < values.size(); ++n) {
-    const long double turn =
-        static_cast<long double>(bin * n % values.size()) / static_cast<long double>(values.size());
-    sum +=
-        std::complex<long double>(values[n]) * std::polar(1.0L, -2 * std::numbers::pi_v<long double> * turn);
+    const long double turn = static_cast<long double>(bin * n % values.size()) / static_cast<long double>(values.size());
+    sum += std::complex<long double>(values[n]) * std::polar(1.0L, -2 * std::numbers::pi_v<long double> * turn);
   }
   return Complex(sum);
 }
@@ -41,9 +39,7 @@ template <class T>
 class Fft : public ::testing::Test {
  public:
   /// Rounding of an N-point FFT grows as √N·ε on noise of unit size; 10 is room for odd factors.
-  static double tolerance(std::size_t size) {
-    return 10 * std::numeric_limits<T>::epsilon() * std::sqrt(static_cast<double>(size));
-  }
+  static double tolerance(std::size_t size) { return 10 * std::numeric_limits<T>::epsilon() * std::sqrt(static_cast<double>(size)); }
 };
 using Precisions = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(Fft, Precisions);
@@ -81,8 +77,7 @@ TYPED_TEST(Fft, ComplexEqualsTheSum) {
     for (std::size_t k = 0; k < size; ++k)
       EXPECT_NEAR(std::abs(Complex(values[k]) - transform(exact, k)), 0, this->tolerance(size)) << size;
     fft.inverse(values);
-    for (std::size_t n = 0; n < size; ++n)
-      EXPECT_NEAR(std::abs(Complex(values[n] - before[n])), 0, this->tolerance(size)) << size;
+    for (std::size_t n = 0; n < size; ++n) EXPECT_NEAR(std::abs(Complex(values[n] - before[n])), 0, this->tolerance(size)) << size;
   }
 }
 
@@ -95,8 +90,7 @@ TYPED_TEST(Fft, ResultDoesNotDependOnTheAddress) {
   std::vector<TypeParam> time_at[2] = {std::vector<TypeParam>(kSize), std::vector<TypeParam>(kSize + 1)};
   std::vector<std::complex<TypeParam>> bins_at[2], both_at[2];
   for (const std::size_t offset : {0u, 1u}) {
-    for (std::size_t n = 0; n < kSize; ++n)
-      time_at[offset][n + offset] = static_cast<TypeParam>(values[n].real());
+    for (std::size_t n = 0; n < kSize; ++n) time_at[offset][n + offset] = static_cast<TypeParam>(values[n].real());
     bins_at[offset].resize(real.bins() + offset);
     both_at[offset].resize(kSize + offset);
     const auto time = std::span(time_at[offset]).subspan(offset);

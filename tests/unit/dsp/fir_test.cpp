@@ -18,8 +18,8 @@ constexpr double kRate = 16000;
 double response(const std::vector<double>& taps, double frequency_hz) {
   double sum = 0;
   for (std::size_t n = 0; n < taps.size(); ++n)
-    sum += taps[n] * std::cos(2 * std::numbers::pi * frequency_hz / kRate *
-                              (static_cast<double>(n) - static_cast<double>(taps.size() / 2)));
+    sum +=
+        taps[n] * std::cos(2 * std::numbers::pi * frequency_hz / kRate * (static_cast<double>(n) - static_cast<double>(taps.size() / 2)));
   return sum;
 }
 
@@ -30,12 +30,8 @@ void expect_symmetric(const std::vector<double>& taps) {
 TEST(Fir, KaiserDesignKeepsItsPromise) {
   for (const double attenuation : {40.0, 60.0, 100.0}) {
     const KaiserDesign size = kaiser_design(attenuation, 400, kRate);
-    const FirDesign design{.sample_rate = kRate,
-                           .low_hz = 1500,
-                           .high_hz = 3500,
-                           .taps = size.taps,
-                           .window = WindowKind::kKaiser,
-                           .kaiser_beta = size.beta};
+    const FirDesign design{
+        .sample_rate = kRate, .low_hz = 1500, .high_hz = 3500, .taps = size.taps, .window = WindowKind::kKaiser, .kaiser_beta = size.beta};
     const auto low = fir_low_pass(design), high = fir_high_pass(design), band = fir_band_pass(design);
     expect_symmetric(low);
     expect_symmetric(high);

@@ -26,11 +26,9 @@ AudioBuffer tones(const std::vector<Part>& parts) {
   AudioBuffer out(2, static_cast<std::size_t>(seconds * kRate + 0.5));
   std::size_t n = 0;
   for (const Part& part : parts)
-    for (const auto end = n + static_cast<std::size_t>(part.seconds * kRate + 0.5);
-         n < std::min(end, out.frames()); ++n) {
+    for (const auto end = n + static_cast<std::size_t>(part.seconds * kRate + 0.5); n < std::min(end, out.frames()); ++n) {
       const double phase = 2 * std::numbers::pi * 1000 * static_cast<double>(n) / kRate;
-      out.channel(0)[n] = out.channel(1)[n] =
-          static_cast<float>(std::pow(10, part.level_db / 20) * std::sin(phase));
+      out.channel(0)[n] = out.channel(1)[n] = static_cast<float>(std::pow(10, part.level_db / 20) * std::sin(phase));
     }
   return out;
 }
@@ -55,8 +53,7 @@ TEST(Loudness, ChannelWeights) {
   for (const std::size_t channel : {0u, 1u, 2u, 3u, 4u}) {
     AudioBuffer five(5, 5 * kRate);
     for (std::size_t n = 0; n < five.frames(); ++n)
-      five.channel(channel)[n] =
-          static_cast<float>(std::sin(2 * std::numbers::pi * 997 * static_cast<double>(n) / kRate));
+      five.channel(channel)[n] = static_cast<float>(std::sin(2 * std::numbers::pi * 997 * static_cast<double>(n) / kRate));
     const double expected = -3.01 + (channel >= 3 ? 10 * std::log10(1.41) : 0);
     EXPECT_NEAR(integrated(five), expected, 0.01) << channel;
     EXPECT_NEAR(block_loudness_lufs(five, kRate), expected, 0.1) << channel;
@@ -67,8 +64,7 @@ TEST(Loudness, ChannelWeights) {
 TEST(Loudness, TruePeakSeesBetweenTheSamples) {
   AudioBuffer sine(2, kRate);
   for (std::size_t n = 0; n < sine.frames(); ++n)
-    sine.channel(1)[n] =
-        static_cast<float>(0.5 * std::sin(std::numbers::pi * (static_cast<double>(n) / 2 + 0.25)));
+    sine.channel(1)[n] = static_cast<float>(0.5 * std::sin(std::numbers::pi * (static_cast<double>(n) / 2 + 0.25)));
   LoudnessMeter meter({.sample_rate = kRate, .channels = 2});
   meter.add(sine);
   EXPECT_NEAR(meter.sample_peak_db(), 20 * std::log10(0.5 * std::numbers::sqrt2 / 2), 1e-5);

@@ -23,16 +23,10 @@ TEST(Mel, ScalesAtTheirLandmarks) {
 }
 
 TEST(Mel, TrianglesWithoutNormSumToOneBetweenTheOutermostCentres) {
-  const MelFilterBank bank({.sample_rate = 16000,
-                            .n_fft = 2048,
-                            .bands = 30,
-                            .low_hz = 100,
-                            .high_hz = 7000,
-                            .norm = MelNorm::kNone});
+  const MelFilterBank bank({.sample_rate = 16000, .n_fft = 2048, .bands = 30, .low_hz = 100, .high_hz = 7000, .norm = MelNorm::kNone});
   std::vector<double> sums(bank.bins());
   for (std::size_t b = 0; b < bank.bands(); ++b)
-    for (std::size_t i = 0; i < bank.band(b).weights.size(); ++i)
-      sums[bank.band(b).first + i] += bank.band(b).weights[i];
+    for (std::size_t i = 0; i < bank.band(b).weights.size(); ++i) sums[bank.band(b).first + i] += bank.band(b).weights[i];
   for (std::size_t k = 0; k < sums.size(); ++k) {
     const double hz = static_cast<double>(k) * 16000 / 2048;
     if (hz > 200 && hz < 6300) {

@@ -13,14 +13,11 @@
 namespace unbraid::dsp {
 namespace {
 
-double sine(double frequency_hz, double seconds) {
-  return std::sin(2 * std::numbers::pi * frequency_hz * seconds);
-}
+double sine(double frequency_hz, double seconds) { return std::sin(2 * std::numbers::pi * frequency_hz * seconds); }
 
 AudioBuffer tone(double frequency_hz, std::uint32_t rate, std::size_t frames) {
   AudioBuffer out(1, frames);
-  for (std::size_t n = 0; n < frames; ++n)
-    out.channel(0)[n] = static_cast<float>(sine(frequency_hz, static_cast<double>(n) / rate));
+  for (std::size_t n = 0; n < frames; ++n) out.channel(0)[n] = static_cast<float>(sine(frequency_hz, static_cast<double>(n) / rate));
   return out;
 }
 
@@ -47,8 +44,7 @@ TEST(Resample, LengthIsTheRoundedRatio) {
   for (const auto [in, out] : kRates)
     for (const std::size_t frames : {0u, 1u, 2u, 3u, 100u, 4410u, 10'007u}) {
       const double exact = static_cast<double>(frames) * out / in;
-      EXPECT_EQ(resample(noise(2, frames), in, out, pool).frames(),
-                static_cast<std::size_t>(std::floor(exact + 0.5)))
+      EXPECT_EQ(resample(noise(2, frames), in, out, pool).frames(), static_cast<std::size_t>(std::floor(exact + 0.5)))
           << in << " → " << out << ", " << frames;
     }
 }
@@ -84,8 +80,7 @@ TEST(Resample, RoundTripKeepsThePassband) {
     for (int k = 1; k <= 60; ++k) {
       const double phase = rng.uniform();
       for (std::size_t n = 0; n < song.frames(); ++n)
-        song.channel(c)[n] +=
-            static_cast<float>(0.01 * sine(330.0 * k, static_cast<double>(n) / 44100 + phase));
+        song.channel(c)[n] += static_cast<float>(0.01 * sine(330.0 * k, static_cast<double>(n) / 44100 + phase));
     }
   for (std::size_t c = 0; c < 2; ++c)
     for (std::size_t n = 0; n < song.frames(); ++n)
@@ -93,8 +88,7 @@ TEST(Resample, RoundTripKeepsThePassband) {
   const AudioBuffer back = resample(resample(song, 44100, 48000, pool), 48000, 44100, pool);
   ASSERT_EQ(back.frames(), song.frames());
   for (std::size_t c = 0; c < 2; ++c)
-    for (std::size_t n = 0; n < song.frames(); ++n)
-      ASSERT_NEAR(back.channel(c)[n], song.channel(c)[n], 1e-7) << n;
+    for (std::size_t n = 0; n < song.frames(); ++n) ASSERT_NEAR(back.channel(c)[n], song.channel(c)[n], 1e-7) << n;
 }
 
 TEST(Resample, BlocksGiveTheSameBitsAsTheWhole) {
@@ -106,8 +100,7 @@ TEST(Resample, BlocksGiveTheSameBitsAsTheWhole) {
     std::vector<float> pieces[3];
     const auto append = [&](const AudioBuffer& piece) {
       ASSERT_EQ(piece.channels(), 3u);
-      for (std::size_t c = 0; c < 3; ++c)
-        pieces[c].insert(pieces[c].end(), piece.channel(c).begin(), piece.channel(c).end());
+      for (std::size_t c = 0; c < 3; ++c) pieces[c].insert(pieces[c].end(), piece.channel(c).begin(), piece.channel(c).end());
     };
     Rng rng(1);
     for (std::size_t first = 0; first < song.frames();) {

@@ -39,10 +39,8 @@ double sample_at(std::span<const double> x, std::ptrdiff_t index, StftPadding pa
   const auto length = static_cast<std::ptrdiff_t>(x.size());
   while (index < 0 || index >= length) {  // bounce until inside
     if (padding == StftPadding::kZeros) return 0;
-    if (padding == StftPadding::kReplicate || length == 1)
-      index = index < 0 ? 0 : length - 1;
-    else
-      index = index < 0 ? -index : 2 * (length - 1) - index;
+    if (padding == StftPadding::kReplicate || length == 1) index = index < 0 ? 0 : length - 1;
+    else index = index < 0 ? -index : 2 * (length - 1) - index;
   }
   return x[static_cast<std::size_t>(index)];
 }
@@ -73,8 +71,7 @@ TEST(Stft, EqualsItsDefinitionInEveryMode) {
     for (const bool centered : {true, false})
       for (const bool pad_end : {true, false})
         for (const auto padding : {StftPadding::kZeros, StftPadding::kReflect, StftPadding::kReplicate})
-          for (const auto scaling :
-               {StftScaling::kNone, StftScaling::kScipySpectrum, StftScaling::kTorchNormalized})
+          for (const auto scaling : {StftScaling::kNone, StftScaling::kScipySpectrum, StftScaling::kTorchNormalized})
             for (const std::size_t length : {1u, 2u, 4u, 5u, 6u, 15u, 16u, 17u, 64u}) {
               const StftOptions options{.window = {.kind = WindowKind::kHamming, .length = 16},
                                         .hop = 5,
@@ -91,8 +88,8 @@ TEST(Stft, EqualsItsDefinitionInEveryMode) {
               ASSERT_EQ(spectrogram.bins(), n_fft / 2 + 1);
               for (std::size_t m = 0; m < spectrogram.frames(); ++m)
                 for (std::size_t k = 0; k < spectrogram.bins(); ++k)
-                  ASSERT_NEAR(std::abs(spectrogram.at(1, m, k) - defined(options, x.view().channel(1), m, k)),
-                              0, 1e-14 * static_cast<double>(n_fft))
+                  ASSERT_NEAR(std::abs(spectrogram.at(1, m, k) - defined(options, x.view().channel(1), m, k)), 0,
+                              1e-14 * static_cast<double>(n_fft))
                       << "n_fft " << n_fft << " length " << length << " frame " << m << " bin " << k;
             }
 }
@@ -130,8 +127,8 @@ double round_trip_error(const StftOptions& options, std::size_t length, ThreadPo
 
 TEST(Stft, RoundTripIsExactForEveryLengthHopAndWindow) {
   ThreadPool pool(2);
-  for (const WindowKind kind : {WindowKind::kHann, WindowKind::kSqrtHann, WindowKind::kHamming,
-                                WindowKind::kBlackmanHarris, WindowKind::kKaiser, WindowKind::kBoxcar})
+  for (const WindowKind kind : {WindowKind::kHann, WindowKind::kSqrtHann, WindowKind::kHamming, WindowKind::kBlackmanHarris,
+                                WindowKind::kKaiser, WindowKind::kBoxcar})
     for (const std::size_t window : {31u, 32u})
       for (const std::size_t hop : {1u, 7u, 8u, 16u})
         for (const std::size_t n_fft : {32u, 45u})
@@ -143,10 +140,8 @@ TEST(Stft, RoundTripIsExactForEveryLengthHopAndWindow) {
                                       .scaling = StftScaling::kScipySpectrum};
             // A weight of order 1 and a few roundings each; Blackman-Harris at half overlap weighs some
             // samples with w² = 0.047 only, which magnifies them 1/0.047·w ≈ 5 times.
-            EXPECT_LT(round_trip_error<double>(options, length, pool), 1e-14)
-                << to_string(kind) << hop << ' ' << length;
-            EXPECT_LT(round_trip_error<float>(options, length, pool), 5e-6)
-                << to_string(kind) << hop << ' ' << length;
+            EXPECT_LT(round_trip_error<double>(options, length, pool), 1e-14) << to_string(kind) << hop << ' ' << length;
+            EXPECT_LT(round_trip_error<float>(options, length, pool), 5e-6) << to_string(kind) << hop << ' ' << length;
           }
 }
 
@@ -173,11 +168,8 @@ TEST(Stft, UncenteredRoundTripNeedsWindowWeightAtTheEdges) {
 
 TEST(Stft, PeriodicNormalizationFadesTheEdges) {
   ThreadPool pool(1);
-  const Stft<double> stft({.window = {.length = 32},
-                           .hop = 8,
-                           .centered = false,
-                           .pad_end = false,
-                           .normalization = StftNormalization::kPeriodic});
+  const Stft<double> stft(
+      {.window = {.length = 32}, .hop = 8, .centered = false, .pad_end = false, .normalization = StftNormalization::kPeriodic});
   Signal<double> ones{1, 96}, y{1, 96};
   std::fill(ones.samples.begin(), ones.samples.end(), 1.0);
   stft.inverse(stft.forward(ones.view(), pool), y.view(), pool);

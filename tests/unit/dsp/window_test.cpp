@@ -12,9 +12,8 @@
 namespace unbraid::dsp {
 namespace {
 
-constexpr WindowKind kAll[] = {WindowKind::kHann,          WindowKind::kSqrtHann, WindowKind::kHamming,
-                               WindowKind::kBlackman,      WindowKind::kKaiser,   WindowKind::kBoxcar,
-                               WindowKind::kBlackmanHarris};
+constexpr WindowKind kAll[] = {WindowKind::kHann,   WindowKind::kSqrtHann, WindowKind::kHamming,       WindowKind::kBlackman,
+                               WindowKind::kKaiser, WindowKind::kBoxcar,   WindowKind::kBlackmanHarris};
 
 TEST(Window, CosineSumsByTheirDefinition) {
   const auto cosine_sum = [](double phase, double a0, double a1, double a2, double a3) {
@@ -35,8 +34,7 @@ TEST(Window, CosineSumsByTheirDefinition) {
 
 TEST(Window, KaiserByTheLibraryBesselFunction) {
   for (const double beta : {0.0, 3.5, 14.0, 100.0}) {
-    const auto window =
-        make_window({.kind = WindowKind::kKaiser, .length = 101, .periodic = false, .kaiser_beta = beta});
+    const auto window = make_window({.kind = WindowKind::kKaiser, .length = 101, .periodic = false, .kaiser_beta = beta});
     for (std::size_t n = 0; n < 101; ++n) {
       const double x = static_cast<double>(n) / 50 - 1;
       const double arch = std::sqrt(std::max(0.0, 1 - x * x));

@@ -32,8 +32,7 @@ data::Track track_of(const std::string& name, const std::vector<std::pair<std::s
   std::vector<data::SourcePtr> sources;
   for (std::size_t i = 0; i < stems.size(); ++i) {
     sources.push_back(data::memory_source(stems[i].second, kRate));
-    track.stems.push_back(
-        {.name = stems[i].first, .instrument = instruments.empty() ? "" : instruments[i], .audio = sources.back()});
+    track.stems.push_back({.name = stems[i].first, .instrument = instruments.empty() ? "" : instruments[i], .audio = sources.back()});
   }
   track.mixture = data::sum_source(sources);
   return track;
@@ -56,8 +55,8 @@ class Songs : public data::Dataset {
 Songs three_songs() {
   std::vector<data::Track> tracks;
   for (std::uint64_t i = 0; i < 3; ++i)
-    tracks.push_back(track_of("song" + std::to_string(i), {{"vocals", testing::noise(1, kFrames, 10 + i, 0.4)},
-                                                          {"drums", testing::noise(1, kFrames, 20 + i, 0.2)}}));
+    tracks.push_back(track_of("song" + std::to_string(i),
+                              {{"vocals", testing::noise(1, kFrames, 10 + i, 0.4)}, {"drums", testing::noise(1, kFrames, 20 + i, 0.2)}}));
   return Songs(std::move(tracks));
 }
 
@@ -68,8 +67,7 @@ Method scaling(std::string name, std::vector<std::pair<std::string, float>> stem
   method.make = [=](const StreamFormat& format, const ParameterValues&, std::uint64_t) {
     if (made) ++*made;
     return std::make_unique<testing::FunctionSeparator>(
-        SeparatorInfo{.stems = method.stems, .sample_rate = format.sample_rate, .channels = format.channels},
-        [stems](AudioView block) {
+        SeparatorInfo{.stems = method.stems, .sample_rate = format.sample_rate, .channels = format.channels}, [stems](AudioView block) {
           std::vector<AudioBuffer> signals;
           for (const auto& [stem, gain] : stems) {
             signals.emplace_back(block.channels(), block.frames());
@@ -110,9 +108,8 @@ TEST_F(BenchmarkTest, TheMixtureScoresWhatTheEnergiesSay) {
 
 TEST_F(BenchmarkTest, OraclesBeatTheMixtureAndMethodsAreTimed) {
   const Songs songs = three_songs();
-  const BenchmarkRun result = benchmark(
-      songs, {Contender::mixture(), Contender::oracle("psm"), Contender::of(scaling("half", {{"vocals", 0.5f}}))}, quick,
-      run);
+  const BenchmarkRun result =
+      benchmark(songs, {Contender::mixture(), Contender::oracle("psm"), Contender::of(scaling("half", {{"vocals", 0.5f}}))}, quick, run);
   ASSERT_TRUE(result.failures.empty());
   for (std::size_t t = 0; t < 3; ++t)
     for (const char* target : {"vocals", "drums", "accompaniment"})
@@ -128,8 +125,7 @@ TEST_F(BenchmarkTest, DoesNotDependOnThreads) {
   RunContext alone{one}, together{four};
   const BenchmarkRun a = benchmark(songs, who, quick, alone), b = benchmark(songs, who, quick, together);
   for (std::size_t t = 0; t < 3; ++t)
-    for (std::size_t c = 0; c < who.size(); ++c)
-      EXPECT_EQ(a.score(t, c, "vocals", "si_sdr"), b.score(t, c, "vocals", "si_sdr"));
+    for (std::size_t c = 0; c < who.size(); ++c) EXPECT_EQ(a.score(t, c, "vocals", "si_sdr"), b.score(t, c, "vocals", "si_sdr"));
 }
 
 TEST_F(BenchmarkTest, ResumesWhatIsThereAndRepeatsWhatIsNot) {
@@ -151,8 +147,7 @@ TEST_F(BenchmarkTest, ResumesWhatIsThereAndRepeatsWhatIsNot) {
   const BenchmarkRun second = benchmark(songs, who, options, alone);
   EXPECT_EQ(second.resumed, 4u);
   EXPECT_EQ(made, 5);
-  for (std::size_t t = 0; t < 3; ++t)
-    EXPECT_EQ(first.score(t, 1, "vocals", "sdr"), second.score(t, 1, "vocals", "sdr"));
+  for (std::size_t t = 0; t < 3; ++t) EXPECT_EQ(first.score(t, 1, "vocals", "sdr"), second.score(t, 1, "vocals", "sdr"));
 
   BenchmarkOptions other = options;  // other conditions: nothing can be taken over
   other.seed = 1;
@@ -187,8 +182,7 @@ TEST_F(BenchmarkTest, AFailureIsListedAndStopsNobody) {
     throw Error{ErrorCode::kUnsupported, "needs two channels", "broken"};
   };
   const BenchmarkRun result = benchmark(
-      three_songs(), {Contender::of(broken), Contender::of(scaling("piano", {{"piano", 1.0f}})), Contender::mixture()}, quick,
-      run);
+      three_songs(), {Contender::of(broken), Contender::of(scaling("piano", {{"piano", 1.0f}})), Contender::mixture()}, quick, run);
   ASSERT_EQ(result.failures.size(), 6u);
   EXPECT_NE(result.failures[0].reason.find("needs two channels"), std::string::npos);
   EXPECT_EQ(result.failures[0].code, ErrorCode::kUnsupported);
@@ -198,9 +192,7 @@ TEST_F(BenchmarkTest, AFailureIsListedAndStopsNobody) {
 
 TEST_F(BenchmarkTest, NoMemoryForOneMethodStopsNobody) {
   Method greedy = scaling("greedy", {{"vocals", 1.0f}});
-  greedy.make = [](const StreamFormat&, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
-    throw std::bad_alloc();
-  };
+  greedy.make = [](const StreamFormat&, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> { throw std::bad_alloc(); };
   const BenchmarkRun result = benchmark(three_songs(), {Contender::of(greedy), Contender::mixture()}, quick, run);
   ASSERT_EQ(result.failures.size(), 3u);
   EXPECT_EQ(result.failures[0].code, ErrorCode::kResource);
@@ -257,8 +249,7 @@ TEST(BenchmarkTargets, OtherIsAllThatTheMethodHasNoNameFor) {
 }
 
 TEST(BenchmarkTargets, KnownNamesStandForInstruments) {
-  const data::Track parts =
-      track_of("t", {{"vocals", testing::noise(1, 100, 1)}, {"drums", testing::noise(1, 100, 2)}});
+  const data::Track parts = track_of("t", {{"vocals", testing::noise(1, 100, 1)}, {"drums", testing::noise(1, 100, 2)}});
   Stems stems;
   stems.add("background", testing::noise(1, 100, 4));
   stems.add("foreground", testing::noise(1, 100, 5));
@@ -289,8 +280,7 @@ TEST(BenchmarkTargets, NumberedStemsGoWhereTheyFit) {
 /// A run whose contenders have these scores of one target, a vector per contender.
 BenchmarkRun run_with(const std::vector<std::vector<double>>& scores) {
   BenchmarkRun result;
-  for (std::size_t c = 0; c < scores.size(); ++c)
-    result.contenders.push_back({.name = std::string(1, static_cast<char>('a' + c))});
+  for (std::size_t c = 0; c < scores.size(); ++c) result.contenders.push_back({.name = std::string(1, static_cast<char>('a' + c))});
   for (std::size_t t = 0; t < scores[0].size(); ++t) {
     result.tracks.push_back("t" + std::to_string(t));
     for (std::size_t c = 0; c < scores.size(); ++c) {

@@ -51,9 +51,8 @@ class EvaluateTrack : public ::testing::Test {
 };
 
 TEST_F(EvaluateTrack, ScoresEveryTargetByName) {
-  const auto result =
-      evaluate_track(track({{"bass", bass}, {"drums", drums}, {"piano", vocals}}),
-                     track({{"Drums", with_noise(drums, 5)}, {"bass", with_noise(bass, 4)}, {"fx", vocals}}), quick, run);
+  const auto result = evaluate_track(track({{"bass", bass}, {"drums", drums}, {"piano", vocals}}),
+                                     track({{"Drums", with_noise(drums, 5)}, {"bass", with_noise(bass, 4)}, {"fx", vocals}}), quick, run);
   ASSERT_EQ(result.targets.size(), 2u);
   EXPECT_EQ(result.targets[1].name, "drums");
   EXPECT_EQ(result.missing, std::vector<std::string>{"piano"});
@@ -71,12 +70,10 @@ TEST_F(EvaluateTrack, AccompanimentIsTheSumOfTheRest) {
   AudioBuffer rest(bass);
   add_scaled(drums, 1, rest);
   const auto truth = track({{"bass", bass}, {"drums", drums}, {"vocals", vocals}});
-  const auto given = evaluate_track(
-      truth, track({{"vocals", with_noise(vocals, 6)}, {"accompaniment", with_noise(rest, 7)}}), quick, run);
+  const auto given = evaluate_track(truth, track({{"vocals", with_noise(vocals, 6)}, {"accompaniment", with_noise(rest, 7)}}), quick, run);
   ASSERT_EQ(given.targets.size(), 2u);
   EXPECT_EQ(given.targets[1].name, "accompaniment");
-  const auto residual = evaluate_track(
-      truth, track({{"vocals", with_noise(vocals, 6)}, {"bass+drums", with_noise(rest, 7)}}), quick, run);
+  const auto residual = evaluate_track(truth, track({{"vocals", with_noise(vocals, 6)}, {"bass+drums", with_noise(rest, 7)}}), quick, run);
   EXPECT_EQ(residual.targets[1].metrics, given.targets[1].metrics);
   EXPECT_NEAR(given.targets[1].metrics.at("sdr"), 23, 0.3);
   EvaluateOptions made = quick;
@@ -179,8 +176,7 @@ TEST_F(EvaluateTrack, StreamingGivesTheWholeTracksScores) {
   options.hop_s = 0.5;
   const auto result = evaluate_track(track({{"a", a}, {"b", b}}, 1000), track({{"a", x}, {"b", y}}, 1000), options, run);
   const std::vector<AudioView> references{a, b}, estimates{x, y};
-  const auto whole = metrics::bss_eval(references, estimates,
-                                       {.window_frames = 1000, .hop_frames = 500, .filter_length = 16}, run);
+  const auto whole = metrics::bss_eval(references, estimates, {.window_frames = 1000, .hop_frames = 500, .filter_length = 16}, run);
   ASSERT_EQ(whole.sources[0].sir.size(), 139u);
   EXPECT_EQ(result.targets[0].windows.sir, whole.sources[0].sir);
   EXPECT_EQ(result.targets[1].windows.sar, whole.sources[1].sar);

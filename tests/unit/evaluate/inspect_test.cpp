@@ -21,23 +21,19 @@ AudioBuffer tone(double hz, std::uint64_t seed, std::size_t frames = 300'000) {
   Rng rng(seed);
   for (std::size_t n = 0; n < frames; ++n)
     for (std::size_t c = 0; c < 2; ++c)
-      audio.channel(c)[n] = static_cast<float>(0.3 * std::sin(2 * std::numbers::pi * hz / kRate * static_cast<double>(n)) +
-                                               rng.uniform(-0.001, 0.001));
+      audio.channel(c)[n] =
+          static_cast<float>(0.3 * std::sin(2 * std::numbers::pi * hz / kRate * static_cast<double>(n)) + rng.uniform(-0.001, 0.001));
   return audio;
 }
 
-const Check& check(const std::vector<Check>& checks, const std::string& name) {
-  return *std::ranges::find(checks, name, &Check::name);
-}
+const Check& check(const std::vector<Check>& checks, const std::string& name) { return *std::ranges::find(checks, name, &Check::name); }
 
 class Inspect : public ::testing::Test {
  protected:
   ThreadPool pool{2};
   RunContext run{pool};
 
-  StemInspection alone(const AudioBuffer& audio) {
-    return inspect({{"stem", data::memory_source(audio, kRate)}}, nullptr, run).stems[0];
-  }
+  StemInspection alone(const AudioBuffer& audio) { return inspect({{"stem", data::memory_source(audio, kRate)}}, nullptr, run).stems[0]; }
 };
 
 TEST_F(Inspect, AGoodStemHasNoFault) {
@@ -94,12 +90,12 @@ TEST_F(Inspect, ComparesStemsWithTheMixtureAndEachOther) {
   AudioBuffer sum(a), leaked(b);
   add_scaled(b, 1, sum);
   add_scaled(a, 0.5f, leaked);
-  const auto good = inspect({{"a", data::memory_source(a, kRate)}, {"b", data::memory_source(b, kRate)}},
-                            data::memory_source(sum, kRate), run);
+  const auto good =
+      inspect({{"a", data::memory_source(a, kRate)}, {"b", data::memory_source(b, kRate)}}, data::memory_source(sum, kRate), run);
   EXPECT_EQ(check(good.together, "residual").verdict, Verdict::kOk);
   EXPECT_EQ(check(good.together, "similarity").verdict, Verdict::kOk);
-  const auto bad = inspect({{"a", data::memory_source(a, kRate)}, {"b", data::memory_source(leaked, kRate)}},
-                           data::memory_source(sum, kRate), run);
+  const auto bad =
+      inspect({{"a", data::memory_source(a, kRate)}, {"b", data::memory_source(leaked, kRate)}}, data::memory_source(sum, kRate), run);
   // a/2 of a + b, both equally loud: a quarter of half the power.
   EXPECT_NEAR(check(bad.together, "residual").value, 10 * std::log10(0.25 / 2), 0.05);
   EXPECT_EQ(check(bad.together, "residual").verdict, Verdict::kBad);

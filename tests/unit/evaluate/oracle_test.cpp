@@ -40,29 +40,24 @@ data::Track make_track(std::size_t channels, std::size_t frames, std::size_t ste
       }
     }
     add_scaled(audio, 1, mix);
-    track.stems.push_back({.name = std::string(1, static_cast<char>('a' + s)),
-                           .instrument = {},
-                           .audio = data::memory_source(audio, rate)});
+    track.stems.push_back(
+        {.name = std::string(1, static_cast<char>('a' + s)), .instrument = {}, .audio = data::memory_source(audio, rate)});
   }
   track.mixture = data::memory_source(mix, rate);
   return track;
 }
 
 /// The same by whole spectrograms and the metrics library. Scores of channel 0 of a mono track, [mask][stem].
-std::map<std::string, std::vector<double>> by_whole_spectrograms(const data::Track& track,
-                                                                 const OracleOptions& options,
-                                                                 std::size_t window, ThreadPool& pool) {
-  const dsp::Stft<double> stft(
-      {.window = {.length = window},
-       .hop = window / 4,
-       .scaling = options.seed_arithmetic ? dsp::StftScaling::kScipySpectrum : dsp::StftScaling::kNone});
+std::map<std::string, std::vector<double>> by_whole_spectrograms(const data::Track& track, const OracleOptions& options, std::size_t window,
+                                                                 ThreadPool& pool) {
+  const dsp::Stft<double> stft({.window = {.length = window},
+                                .hop = window / 4,
+                                .scaling = options.seed_arithmetic ? dsp::StftScaling::kScipySpectrum : dsp::StftScaling::kNone});
   const auto load = [](const data::AudioSource& source) {
     const AudioBuffer audio = source.read();
     return std::vector<double>(audio.samples().begin(), audio.samples().end());
   };
-  const auto forward = [&](const std::vector<double>& x) {
-    return stft.forward({x.data(), 1, x.size(), x.size()}, pool);
-  };
+  const auto forward = [&](const std::vector<double>& x) { return stft.forward({x.data(), 1, x.size(), x.size()}, pool); };
   const dsp::Spectrogram<double> mixture = forward(load(*track.mixture));
   std::vector<std::vector<double>> references;
   std::vector<dsp::Spectrogram<double>> sources;
@@ -77,10 +72,8 @@ std::map<std::string, std::vector<double>> by_whole_spectrograms(const data::Tra
     const auto masks = mask::ideal_masks<double>(ideal, sources, mixture, pool);
     for (std::size_t s = 0; s < masks.size(); ++s) {
       std::vector<double> estimate(references[s].size());
-      stft.inverse(mask::apply(masks[s], mixture, pool),
-                   {estimate.data(), 1, estimate.size(), estimate.size()}, pool);
-      scores[name].push_back(
-          metrics::si_sdr_seed(references[s], estimate, options.seed_arithmetic ? 1e-10 : 0));
+      stft.inverse(mask::apply(masks[s], mixture, pool), {estimate.data(), 1, estimate.size(), estimate.size()}, pool);
+      scores[name].push_back(metrics::si_sdr_seed(references[s], estimate, options.seed_arithmetic ? 1e-10 : 0));
     }
   }
   return scores;
@@ -90,13 +83,12 @@ std::map<std::string, std::vector<double>> by_whole_spectrograms(const data::Tra
 TEST(Oracle, StreamingEqualsWholeSpectrogramsAtEveryLength) {
   ThreadPool pool(2);
   RunContext run{pool};
-  for (const std::size_t frames : {1u, 2u, 127u, 128u, 129u, 255u, 256u, 511u, 512u, 513u, 8191u, 8192u,
-                                   8193u, 8448u, 262143u, 262144u, 262145u, 262400u, 300001u}) {
+  for (const std::size_t frames :
+       {1u, 2u, 127u, 128u, 129u, 255u, 256u, 511u, 512u, 513u, 8191u, 8192u, 8193u, 8448u, 262143u, 262144u, 262145u, 262400u, 300001u}) {
     for (const bool seed : {false, true}) {
       SCOPED_TRACE(std::to_string(frames) + (seed ? " seed" : " exact"));
       const data::Track track = make_track(1, frames, 3);
-      OracleOptions options{
-          .masks = {"ibm", "irm", "wiener2", "psm"}, .window = 512, .hop = 128, .seed_arithmetic = seed};
+      OracleOptions options{.masks = {"ibm", "irm", "wiener2", "psm"}, .window = 512, .hop = 128, .seed_arithmetic = seed};
       if (frames > 20'000) options.masks = {"wiener2"};
       const OracleResult result = oracle(track, options, run);
       const auto expected = by_whole_spectrograms(track, options, 512, pool);
@@ -105,12 +97,9 @@ TEST(Oracle, StreamingEqualsWholeSpectrogramsAtEveryLength) {
         for (std::size_t s = 0; s < 3; ++s) {
           const double want = expected.at(mask.name)[s];
           // One or two samples can be matched exactly; there both are beyond the 150 dB that mean anything.
-          if (std::isnan(want))
-            EXPECT_TRUE(std::isnan(mask.si_sdr_db[s])) << mask.name;  // the mask left nothing of it
-          else if (want > 120)
-            EXPECT_GT(mask.si_sdr_db[s], 120);
-          else
-            EXPECT_NEAR(mask.si_sdr_db[s], want, 1e-7) << mask.name;
+          if (std::isnan(want)) EXPECT_TRUE(std::isnan(mask.si_sdr_db[s])) << mask.name;  // the mask left nothing of it
+          else if (want > 120) EXPECT_GT(mask.si_sdr_db[s], 120);
+          else EXPECT_NEAR(mask.si_sdr_db[s], want, 1e-7) << mask.name;
         }
       }
     }
@@ -234,15 +223,11 @@ TEST(Oracle, SilentMissingAndUnfitStemsAreSkippedWithAReason) {
   data::Track track = make_track(1, 5000, 2);
   track.stems[0].instrument = "Bass";
   track.missing["S10"] = "no stems/S10.wav";
-  track.stems.push_back(
-      {.name = "silent", .instrument = {}, .audio = data::memory_source(AudioBuffer(1, 5000), 8000)});
-  track.stems.push_back(
-      {.name = "fast", .instrument = {}, .audio = data::memory_source(AudioBuffer(1, 5000), 16000)});
-  track.stems.push_back(
-      {.name = "empty", .instrument = {}, .audio = data::memory_source(AudioBuffer(1, 0), 8000)});
+  track.stems.push_back({.name = "silent", .instrument = {}, .audio = data::memory_source(AudioBuffer(1, 5000), 8000)});
+  track.stems.push_back({.name = "fast", .instrument = {}, .audio = data::memory_source(AudioBuffer(1, 5000), 16000)});
+  track.stems.push_back({.name = "empty", .instrument = {}, .audio = data::memory_source(AudioBuffer(1, 0), 8000)});
   track.stems.push_back({.name = "gone", .instrument = {}, .audio = data::file_source("/nonexistent.wav")});
-  track.stems.push_back(
-      {.name = "short", .instrument = {}, .audio = data::memory_source(testing::noise(1, 100, 5), 8000)});
+  track.stems.push_back({.name = "short", .instrument = {}, .audio = data::memory_source(testing::noise(1, 100, 5), 8000)});
   const OracleResult result = oracle(track, {.masks = {"irm"}}, run);
   EXPECT_EQ(result.stems, (Names{"a_Bass", "b", "silent", "short"}));
   Names skipped;
@@ -257,10 +242,8 @@ TEST(Oracle, SilentMissingAndUnfitStemsAreSkippedWithAReason) {
 
   const OracleResult seed = oracle(track, {.masks = {"irm"}, .seed_arithmetic = true}, run);
   EXPECT_EQ(seed.masks[0].si_sdr_db[2], 0.0);
-  EXPECT_NEAR(
-      seed.masks[0].mean_db,
-      (seed.masks[0].si_sdr_db[0] + seed.masks[0].si_sdr_db[1] + 0.0 + seed.masks[0].si_sdr_db[3]) / 4,
-      1e-12);
+  EXPECT_NEAR(seed.masks[0].mean_db, (seed.masks[0].si_sdr_db[0] + seed.masks[0].si_sdr_db[1] + 0.0 + seed.masks[0].si_sdr_db[3]) / 4,
+              1e-12);
 
   AudioBuffer broken = testing::noise(1, 5000, 1);
   broken.channel(0)[7] = NAN;
@@ -320,9 +303,7 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
   class Two final : public data::Dataset {
    public:
     std::size_t size() const override { return 4; }
-    std::string track_name(std::size_t i) const override {
-      return "t" + std::string(1, static_cast<char>('0' + i));
-    }
+    std::string track_name(std::size_t i) const override { return "t" + std::string(1, static_cast<char>('0' + i)); }
     std::string split(std::size_t) const override { return "test"; }
     std::string format() const override { return "fake"; }
     data::Track track(std::size_t i) const override {
@@ -347,10 +328,7 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
   ASSERT_EQ(estimate.frames(), reference.frames());
   const AudioView references[] = {reference.view()}, estimates[] = {estimate.view()};
   const double score =
-      metrics::scale_scores(references, estimates, {.remove_mean = false, .interference = false}, run)
-          .sources[0]
-          .channels[0]
-          .si_sdr;
+      metrics::scale_scores(references, estimates, {.remove_mean = false, .interference = false}, run).sources[0].channels[0].si_sdr;
   EXPECT_NEAR(first.results[1].masks[1].si_sdr_db[1], score, 1e-4);  // the file is float32
 
   const OracleRun again = oracle_run(dataset, options, {.folder = folder.path(), .resume = true}, run);
@@ -369,15 +347,13 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
   std::filesystem::remove(folder / "test/t1/ibm/a.wav");
   EXPECT_EQ(oracle_run(dataset, options, saving, run).resumed, 1u);
   EXPECT_TRUE(std::filesystem::exists(folder / "test/t1/ibm/a.wav"));
-  EXPECT_EQ(oracle_run(dataset, {.masks = {"ibm"}}, {.folder = folder.path(), .resume = true}, run).resumed,
-            0u);
+  EXPECT_EQ(oracle_run(dataset, {.masks = {"ibm"}}, {.folder = folder.path(), .resume = true}, run).resumed, 0u);
   EXPECT_THROW(oracle_run(dataset, options, {.resume = true}, run), Error);
 
   const auto all = aggregate(first);
   EXPECT_EQ(all[0].tracks, 2u);
   EXPECT_EQ(all[0].stems, 4u);
-  EXPECT_NEAR(all[0].mean_db, (first.results[0].masks[0].mean_db + first.results[1].masks[0].mean_db) / 2,
-              1e-12);
+  EXPECT_NEAR(all[0].mean_db, (first.results[0].masks[0].mean_db + first.results[1].masks[0].mean_db) / 2, 1e-12);
   EXPECT_EQ(to_json(first)["schema"], "unbraid.oracle/1");
 }
 
@@ -392,8 +368,7 @@ TEST(OraclePictures, OnePerSpectrogramAndMask) {
   ThreadPool pool(1);
   RunContext run{pool};
   std::map<std::string, OraclePicture> drawn;
-  oracle_pictures(make_track(1, 20'000, 2), {.masks = {"irm"}}, 1.0, run,
-                  [&](const OraclePicture& p) { drawn[p.name] = p; });
+  oracle_pictures(make_track(1, 20'000, 2), {.masks = {"irm"}}, 1.0, run, [&](const OraclePicture& p) { drawn[p.name] = p; });
   ASSERT_EQ(drawn.size(), 5u);
   const OraclePicture& mix = drawn.at("mix");
   EXPECT_EQ(mix.values.size(), mix.frames * mix.bins);

@@ -59,8 +59,7 @@ TEST(BadInput, TextUnderEveryName) {
 TEST(BadInput, CutShort) {
   const TemporaryFolder folder;
   const AudioBuffer audio = noise(2, 100000, 0.3f);
-  for (const Container container :
-       {Container::kWav, Container::kAiff, Container::kFlac, Container::kMp3, Container::kM4a}) {
+  for (const Container container : {Container::kWav, Container::kAiff, Container::kFlac, Container::kMp3, Container::kM4a}) {
     SCOPED_TRACE(to_string(container));
     const auto path = folder / ("x" + extension(container));
     write_audio(path, audio, {.container = container, .format = SampleFormat::kPcm16});
@@ -140,7 +139,9 @@ TEST(BadInput, GaplessTagThatOverflows) {
   tags.fields["comment"] = std::string(tag.size() - 24, 'x');  // takes as much, and gives way
   write_audio(path, noise(2, 30000, 0.3f), {.container = Container::kM4a, .tags = tags});
   std::string bytes = file_bytes(path);
-  const std::size_t comment = bytes.find("\xa9" "cmt");
+  const std::size_t comment = bytes.find(
+      "\xa9"
+      "cmt");
   ASSERT_NE(comment, std::string::npos);
   ASSERT_EQ(static_cast<unsigned char>(bytes[comment - 1]), tag.size());
   put_bytes(path, bytes.replace(comment - 4, tag.size(), tag));
@@ -168,8 +169,7 @@ TEST(BadInput, StreamedHeadersAreFine) {
   put_bytes(flac, bytes);
   EXPECT_EQ(probe(flac).frames, 5000u);
   EXPECT_EQ(max_difference(read_audio(flac).samples, known.samples), 0.0f);
-  EXPECT_EQ(max_difference(read_audio(flac, {}, 1234, 100).samples, known.samples.view().slice(1234, 100)),
-            0.0f);
+  EXPECT_EQ(max_difference(read_audio(flac, {}, 1234, 100).samples, known.samples.view().slice(1234, 100)), 0.0f);
 }
 
 // Playlists name other files and addresses. Nobody asked for those.
@@ -179,8 +179,7 @@ TEST(BadInput, PlaylistsAreNotFollowed) {
   const std::string secret = (folder / "secret.mp3").string();
   put_bytes(folder / "list.mp3", "ffconcat version 1.0\nfile '" + secret + "'\n");
   expect_error(folder / "list.mp3", ErrorCode::kFormat, "");
-  put_bytes(folder / "list.m3u8",
-            "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n" + secret + "\n#EXT-X-ENDLIST\n");
+  put_bytes(folder / "list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n" + secret + "\n#EXT-X-ENDLIST\n");
   expect_error(folder / "list.m3u8", ErrorCode::kFormat, "");
 }
 

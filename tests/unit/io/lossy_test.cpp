@@ -69,8 +69,8 @@ struct Lossy {
 };
 
 std::string label(const ::testing::TestParamInfo<Lossy>& info) {
-  return std::string(to_string(info.param.container)) + "_" +
-         std::to_string(static_cast<int>(info.param.sample_rate)) + "_" + std::to_string(info.param.channels);
+  return std::string(to_string(info.param.container)) + "_" + std::to_string(static_cast<int>(info.param.sample_rate)) + "_" +
+         std::to_string(info.param.channels);
 }
 
 class LossyRoundTrip : public ::testing::TestWithParam<Lossy> {};
@@ -79,8 +79,7 @@ TEST_P(LossyRoundTrip, IsAlignedAndAsLong) {
   const auto [container, sample_rate, channels] = GetParam();
   const TemporaryFolder folder;
   const auto path = folder / ("x" + extension(container));
-  const WriterOptions options{
-      .container = container, .sample_rate = sample_rate, .channels = channels, .overwrite = true};
+  const WriterOptions options{.container = container, .sample_rate = sample_rate, .channels = channels, .overwrite = true};
   for (const std::size_t frames : {20000, 20479, 20480, 20481}) {
     const AudioBuffer audio = glides(channels, frames);
     EXPECT_EQ(write_audio(path, audio, options).frames, frames);
@@ -108,9 +107,8 @@ TEST_P(LossyRoundTrip, HoldsAnyLength) {
   const TemporaryFolder folder;
   const auto path = folder / ("x" + extension(container));
   for (const std::size_t frames : {1, 2, 100, 1023, 1024, 1025, 1151, 1152, 1153, 2880, 5000}) {
-    write_audio(
-        path, glides(channels, frames),
-        {.container = container, .sample_rate = sample_rate, .channels = channels, .overwrite = true});
+    write_audio(path, glides(channels, frames),
+                {.container = container, .sample_rate = sample_rate, .channels = channels, .overwrite = true});
     EXPECT_EQ(probe(path).frames, frames);
     EXPECT_EQ(read_audio(path).samples.frames(), frames);
   }
@@ -121,14 +119,12 @@ TEST_P(LossyRoundTrip, SeeksToTheSample) {
   const TemporaryFolder folder;
   const auto path = folder / ("x" + extension(container));
   const std::size_t frames = 200000;
-  write_audio(path, glides(channels, frames),
-              {.container = container, .sample_rate = sample_rate, .channels = channels});
+  write_audio(path, glides(channels, frames), {.container = container, .sample_rate = sample_rate, .channels = channels});
   const Audio whole = read_audio(path);
   ASSERT_EQ(whole.samples.frames(), frames);
   const auto reader = open_reader(path);
   AudioBuffer block(channels, 700);
-  for (const std::uint64_t frame :
-       {199500ull, 0ull, 1ull, 99999ull, 1105ull, 150000ull, 200000ull, 65536ull}) {
+  for (const std::uint64_t frame : {199500ull, 0ull, 1ull, 99999ull, 1105ull, 150000ull, 200000ull, 65536ull}) {
     reader->seek(frame);
     const std::size_t got = reader->read(block);
     ASSERT_EQ(got, std::min<std::size_t>(700, frames - frame));
@@ -149,10 +145,8 @@ INSTANTIATE_TEST_SUITE_P(Formats, LossyRoundTrip,
                                            Lossy{Container::kM4a, 96000, 2}, Lossy{Container::kM4a, 22050, 1},
                                            Lossy{Container::kM4a, 48000, 6}, Lossy{Container::kOgg, 44100, 2},
                                            Lossy{Container::kOgg, 48000, 1}, Lossy{Container::kOgg, 96000, 2},
-                                           Lossy{Container::kOpus, 48000, 2},
-                                           Lossy{Container::kOpus, 48000, 1},
-                                           Lossy{Container::kOpus, 24000, 2},
-                                           Lossy{Container::kOpus, 16000, 1}),
+                                           Lossy{Container::kOpus, 48000, 2}, Lossy{Container::kOpus, 48000, 1},
+                                           Lossy{Container::kOpus, 24000, 2}, Lossy{Container::kOpus, 16000, 1}),
                          label);
 
 }  // namespace

@@ -44,11 +44,9 @@ TEST_P(ExactRoundTrip, KeepsEveryBit) {
   if (is_integer(format))
     for (float& x : audio.samples()) x = std::nearbyint(x * scale) / scale;
   for (std::size_t c = 0; c < channels; ++c) audio.channel(c)[0] = -1.0f;  // the extremes
-  for (std::size_t c = 0; c < channels; ++c)
-    audio.channel(c)[1] = is_integer(format) ? (scale - 1) / scale : 1.0f;
+  for (std::size_t c = 0; c < channels; ++c) audio.channel(c)[1] = is_integer(format) ? (scale - 1) / scale : 1.0f;
 
-  const WriterOptions options{
-      .container = container, .format = format, .sample_rate = 44100, .channels = channels};
+  const WriterOptions options{.container = container, .format = format, .sample_rate = 44100, .channels = channels};
   EXPECT_EQ(write_audio(path, audio, options).clipped_samples, 0u);
   const auto reader = open_reader(path);
   EXPECT_EQ(reader->info().container, container);
@@ -66,17 +64,16 @@ TEST_P(ExactRoundTrip, KeepsEveryBit) {
 
 INSTANTIATE_TEST_SUITE_P(
     Formats, ExactRoundTrip,
-    ::testing::Values(
-        Exact{Container::kWav, SampleFormat::kPcm8, 1}, Exact{Container::kWav, SampleFormat::kPcm16, 1},
-        Exact{Container::kWav, SampleFormat::kPcm16, 2}, Exact{Container::kWav, SampleFormat::kPcm24, 2},
-        Exact{Container::kWav, SampleFormat::kPcm32, 2}, Exact{Container::kWav, SampleFormat::kFloat32, 2},
-        Exact{Container::kWav, SampleFormat::kFloat64, 1}, Exact{Container::kWav, SampleFormat::kPcm24, 6},
-        Exact{Container::kWav, SampleFormat::kFloat32, 17}, Exact{Container::kAiff, SampleFormat::kPcm8, 2},
-        Exact{Container::kAiff, SampleFormat::kPcm16, 2}, Exact{Container::kAiff, SampleFormat::kPcm24, 1},
-        Exact{Container::kAiff, SampleFormat::kPcm32, 2}, Exact{Container::kAiff, SampleFormat::kFloat32, 2},
-        Exact{Container::kAiff, SampleFormat::kFloat64, 2}, Exact{Container::kFlac, SampleFormat::kPcm8, 2},
-        Exact{Container::kFlac, SampleFormat::kPcm16, 2}, Exact{Container::kFlac, SampleFormat::kPcm24, 2},
-        Exact{Container::kFlac, SampleFormat::kPcm16, 1}, Exact{Container::kFlac, SampleFormat::kPcm24, 8}),
+    ::testing::Values(Exact{Container::kWav, SampleFormat::kPcm8, 1}, Exact{Container::kWav, SampleFormat::kPcm16, 1},
+                      Exact{Container::kWav, SampleFormat::kPcm16, 2}, Exact{Container::kWav, SampleFormat::kPcm24, 2},
+                      Exact{Container::kWav, SampleFormat::kPcm32, 2}, Exact{Container::kWav, SampleFormat::kFloat32, 2},
+                      Exact{Container::kWav, SampleFormat::kFloat64, 1}, Exact{Container::kWav, SampleFormat::kPcm24, 6},
+                      Exact{Container::kWav, SampleFormat::kFloat32, 17}, Exact{Container::kAiff, SampleFormat::kPcm8, 2},
+                      Exact{Container::kAiff, SampleFormat::kPcm16, 2}, Exact{Container::kAiff, SampleFormat::kPcm24, 1},
+                      Exact{Container::kAiff, SampleFormat::kPcm32, 2}, Exact{Container::kAiff, SampleFormat::kFloat32, 2},
+                      Exact{Container::kAiff, SampleFormat::kFloat64, 2}, Exact{Container::kFlac, SampleFormat::kPcm8, 2},
+                      Exact{Container::kFlac, SampleFormat::kPcm16, 2}, Exact{Container::kFlac, SampleFormat::kPcm24, 2},
+                      Exact{Container::kFlac, SampleFormat::kPcm16, 1}, Exact{Container::kFlac, SampleFormat::kPcm24, 8}),
     label);
 
 // Every 16-bit value there is, through float and back.
@@ -84,8 +81,7 @@ TEST(RoundTrip, All16BitValues) {
   const TemporaryFolder folder;
   AudioBuffer audio(1, 65536);
   for (int i = 0; i < 65536; ++i) audio.channel(0)[i] = static_cast<float>(i - 32768) / 32768.0f;
-  const auto summary =
-      write_audio(folder / "all.wav", audio, {.format = SampleFormat::kPcm16, .channels = 1});
+  const auto summary = write_audio(folder / "all.wav", audio, {.format = SampleFormat::kPcm16, .channels = 1});
   EXPECT_EQ(summary.clipped_samples, 0u);
   EXPECT_EQ(max_difference(read_audio(folder / "all.wav").samples, audio), 0.0f);
 }
@@ -97,8 +93,7 @@ TEST(RoundTrip, ShortLengths) {
       const auto path = folder / ("x" + extension(container));
       const AudioBuffer audio = noise(2, frames, 0.5f);
       const SampleFormat format = closest_format(container, SampleFormat::kPcm24);
-      const auto summary =
-          write_audio(path, audio, {.container = container, .format = format, .overwrite = true});
+      const auto summary = write_audio(path, audio, {.container = container, .format = format, .overwrite = true});
       EXPECT_EQ(summary.frames, frames);
       const Audio back = read_audio(path);
       ASSERT_EQ(back.samples.frames(), frames) << to_string(container);
@@ -121,8 +116,7 @@ TEST(RoundTrip, FloatKeepsNanInfinityAndOverloads) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const float values[] = {std::nanf(""), kInfinity, -kInfinity, 3.5f, 1e-42f};
   std::copy(std::begin(values), std::end(values), audio.samples().begin());
-  const auto summary =
-      write_audio(folder / "wild.wav", audio, {.format = SampleFormat::kFloat32, .channels = 1});
+  const auto summary = write_audio(folder / "wild.wav", audio, {.format = SampleFormat::kFloat32, .channels = 1});
   EXPECT_EQ(summary.clipped_samples, 0u);
   const Audio back = read_audio(folder / "wild.wav");
   ASSERT_EQ(back.samples.frames(), 5u);
@@ -139,8 +133,7 @@ TEST(RoundTrip, IntegersClipAndCount) {
   std::copy(std::begin(values), std::end(values), audio.samples().begin());
   for (const Container container : {Container::kWav, Container::kFlac}) {
     const auto path = folder / ("clip" + extension(container));
-    const auto summary =
-        write_audio(path, audio, {.container = container, .format = SampleFormat::kPcm16, .channels = 1});
+    const auto summary = write_audio(path, audio, {.container = container, .format = SampleFormat::kPcm16, .channels = 1});
     EXPECT_EQ(summary.clipped_samples, 6u);  // all but −1 and 0.5
     const Audio back = read_audio(path);
     for (int i = 0; i < 8; ++i) EXPECT_EQ(back.samples.channel(0)[i] * 32768.0f, expected[i]) << i;

@@ -27,14 +27,12 @@ inline float max_difference(AudioView a, AudioView b) {
   if (a.channels() != b.channels() || a.frames() != b.frames()) return std::numeric_limits<float>::infinity();
   float largest = 0;
   for (std::size_t c = 0; c < a.channels(); ++c)
-    for (std::size_t f = 0; f < a.frames(); ++f)
-      largest = std::max(largest, std::fabs(a.channel(c)[f] - b.channel(c)[f]));
+    for (std::size_t f = 0; f < a.frames(); ++f) largest = std::max(largest, std::fabs(a.channel(c)[f] - b.channel(c)[f]));
   return largest;
 }
 
 /// In blocks of an odd size, as a pipeline would.
-inline WriteSummary write_audio(const std::filesystem::path& path, AudioView audio,
-                                const WriterOptions& options) {
+inline WriteSummary write_audio(const std::filesystem::path& path, AudioView audio, const WriterOptions& options) {
   const auto writer = create_writer(path, options);
   for (std::size_t first = 0; first < audio.frames(); first += 3001)
     writer->write(audio.slice(first, std::min<std::size_t>(3001, audio.frames() - first)));
@@ -46,8 +44,6 @@ inline std::string file_bytes(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-inline void put_bytes(const std::filesystem::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
+inline void put_bytes(const std::filesystem::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
 }  // namespace unbraid::io

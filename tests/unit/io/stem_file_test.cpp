@@ -24,14 +24,11 @@ AudioBuffer tone(int stream, std::size_t frames) {
   AudioBuffer audio(2, frames);
   for (std::size_t f = 0; f < frames; ++f)
     for (std::size_t c = 0; c < 2; ++c)
-      audio.channel(c)[f] =
-          static_cast<float>(0.5 * std::sin(2 * std::numbers::pi * 100.0 * (stream + 1) * f / 44100.0));
+      audio.channel(c)[f] = static_cast<float>(0.5 * std::sin(2 * std::numbers::pi * 100.0 * (stream + 1) * f / 44100.0));
   return audio;
 }
 
-WriterOptions stem_options() {
-  return {.container = Container::kStemMp4, .sample_rate = 44100, .channels = 2};
-}
+WriterOptions stem_options() { return {.container = Container::kStemMp4, .sample_rate = 44100, .channels = 2}; }
 
 TEST(StemFile, KeepsStreamsNamesAndLength) {
   const TemporaryFolder folder;
@@ -45,8 +42,7 @@ TEST(StemFile, KeepsStreamsNamesAndLength) {
   const auto writer = create_stem_writer(path, kNames, options);
   for (std::size_t first = 0; first < frames; first += 7000) {
     std::vector<AudioView> blocks;
-    for (const AudioBuffer& stream : streams)
-      blocks.push_back(stream.view().slice(first, std::min<std::size_t>(7000, frames - first)));
+    for (const AudioBuffer& stream : streams) blocks.push_back(stream.view().slice(first, std::min<std::size_t>(7000, frames - first)));
     writer->write(blocks);
   }
   EXPECT_EQ(writer->finish().frames, frames);
@@ -65,9 +61,7 @@ TEST(StemFile, KeepsStreamsNamesAndLength) {
     ASSERT_EQ(back.samples.frames(), frames);
     // AAC at 256 kbit/s keeps a tone to well within 1 %; another stream's tone would differ by its whole
     // amplitude.
-    EXPECT_LT(max_difference(back.samples.view().slice(2000, 40000), streams[s].view().slice(2000, 40000)),
-              0.02f)
-        << s;
+    EXPECT_LT(max_difference(back.samples.view().slice(2000, 40000), streams[s].view().slice(2000, 40000)), 0.02f) << s;
   }
   EXPECT_THROW(open_reader(path, {.stream = 5}), Error);
 }

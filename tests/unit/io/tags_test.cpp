@@ -13,11 +13,7 @@ using testing::TemporaryFolder;
 
 Tags rich_tags() {
   Tags tags;
-  tags.fields = {{"title", "Tîtle 日本 🎵"},
-                 {"artist", "Artist"},
-                 {"album", "Album = 2"},
-                 {"date", "1999"},
-                 {"track", "3"}};
+  tags.fields = {{"title", "Tîtle 日本 🎵"}, {"artist", "Artist"}, {"album", "Album = 2"}, {"date", "1999"}, {"track", "3"}};
   tags.fields["genre"] = "Rock";
   tags.fields["comment"] = "first line";
   tags.fields["albumartist"] = "Various";
@@ -59,11 +55,9 @@ TEST(Tags, MainFieldsInWavAndOgg) {
   for (const Container container : {Container::kWav, Container::kOgg, Container::kOpus}) {
     SCOPED_TRACE(to_string(container));
     const auto path = folder / ("x" + extension(container));
-    write_audio(path, noise(2, 3000, 0.3f),
-                {.container = container, .format = SampleFormat::kPcm16, .sample_rate = 48000, .tags = tags});
+    write_audio(path, noise(2, 3000, 0.3f), {.container = container, .format = SampleFormat::kPcm16, .sample_rate = 48000, .tags = tags});
     const Tags found = probe(path).tags;
-    for (const char* key : {"title", "artist", "album", "date", "track", "genre", "comment"})
-      expect_field(found, key, tags.fields.at(key));
+    for (const char* key : {"title", "artist", "album", "date", "track", "genre", "comment"}) expect_field(found, key, tags.fields.at(key));
   }
 }
 
@@ -74,11 +68,8 @@ TEST(Tags, FlacAudioStaysWholeBehindBigPictures) {
   Tags tags;
   for (int i = 0; i < 3; ++i) tags.pictures.push_back({"image/png", std::vector<std::uint8_t>(1500000, 7)});
   write_audio(folder / "plain.flac", audio, {.container = Container::kFlac, .format = SampleFormat::kPcm24});
-  write_audio(folder / "rich.flac", audio,
-              {.container = Container::kFlac, .format = SampleFormat::kPcm24, .tags = tags});
-  EXPECT_EQ(
-      max_difference(read_audio(folder / "rich.flac").samples, read_audio(folder / "plain.flac").samples),
-      0.0f);
+  write_audio(folder / "rich.flac", audio, {.container = Container::kFlac, .format = SampleFormat::kPcm24, .tags = tags});
+  EXPECT_EQ(max_difference(read_audio(folder / "rich.flac").samples, read_audio(folder / "plain.flac").samples), 0.0f);
   EXPECT_EQ(probe(folder / "rich.flac").tags.pictures.size(), 3u);
 }
 

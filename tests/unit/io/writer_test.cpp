@@ -23,9 +23,7 @@
 #include "unbraid/io/reader.hpp"
 
 /// libsndfile forgets its Vorbis encoder when the disk is full. Only the sanitizers know this function.
-extern "C" const char* __lsan_default_suppressions() {
-  return "leak:libvorbis\nleak:libogg\n";
-}
+extern "C" const char* __lsan_default_suppressions() { return "leak:libvorbis\nleak:libogg\n"; }
 
 namespace unbraid::io {
 namespace {
@@ -47,9 +45,7 @@ constexpr Container kAll[] = {Container::kWav,  Container::kAiff, Container::kFl
                               Container::kOpus, Container::kMp3,  Container::kM4a};
 
 WriterOptions options_for(Container container) {
-  return {.container = container,
-          .format = closest_format(container, SampleFormat::kPcm16),
-          .sample_rate = 48000};
+  return {.container = container, .format = closest_format(container, SampleFormat::kPcm16), .sample_rate = 48000};
 }
 
 TEST(Writer, AppearsOnlyAtFinish) {
@@ -79,9 +75,8 @@ TEST(Writer, NamesOfAllKinds) {
   const TemporaryFolder folder;
   const AudioBuffer audio = noise(2, 5000, 0.5f);
   const std::string longest(251, 'x');
-  for (const std::string& stem :
-       {std::string("with spaces"), std::string("日本語の歌"), std::string("🎸🥁"),
-        std::string("http:example"), std::string("%d"), std::string("-dash"), longest})
+  for (const std::string& stem : {std::string("with spaces"), std::string("日本語の歌"), std::string("🎸🥁"),
+                                  std::string("http:example"), std::string("%d"), std::string("-dash"), longest})
     for (const Container container : {Container::kWav, Container::kMp3}) {
       const auto path = folder / stem / (stem + extension(container));
       write_audio(path, audio, options_for(container));
@@ -124,8 +119,7 @@ TEST(Writer, RefusesWhatTheContainerCannotHold) {
     EXPECT_EQ(code_of([&] { create_writer(folder / "x", options); }), expected);
   };
   refuse({.container = Container::kFlac, .format = SampleFormat::kFloat32}, ErrorCode::kUnsupported);
-  refuse({.container = Container::kFlac, .format = SampleFormat::kPcm16, .channels = 9},
-         ErrorCode::kUnsupported);
+  refuse({.container = Container::kFlac, .format = SampleFormat::kPcm16, .channels = 9}, ErrorCode::kUnsupported);
   refuse({.container = Container::kWav, .format = SampleFormat::kLossy}, ErrorCode::kUnsupported);
   refuse({.container = Container::kMp3, .channels = 3}, ErrorCode::kUnsupported);
   refuse({.container = Container::kMp3, .sample_rate = 96000}, ErrorCode::kUnsupported);
@@ -174,8 +168,7 @@ TEST(Writer, NamesTellContainers) {
 TEST(Writer, LossyFilesNeedAFrame) {
   const TemporaryFolder folder;
   for (const Container container : {Container::kOgg, Container::kOpus, Container::kMp3, Container::kM4a})
-    EXPECT_EQ(code_of([&] { write_audio(folder / "x", AudioBuffer(2, 0), options_for(container)); }),
-              ErrorCode::kUnsupported);
+    EXPECT_EQ(code_of([&] { write_audio(folder / "x", AudioBuffer(2, 0), options_for(container)); }), ErrorCode::kUnsupported);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
@@ -208,8 +201,7 @@ TEST(Writer, SameInputSameBytes) {
   const AudioBuffer audio = noise(2, 20000, 0.5f);
   std::vector<std::pair<Container, SampleFormat>> kinds{{Container::kWav, SampleFormat::kFloat32},
                                                         {Container::kAiff, SampleFormat::kFloat32}};
-  for (const Container container :
-       {Container::kWav, Container::kAiff, Container::kFlac, Container::kMp3, Container::kM4a})
+  for (const Container container : {Container::kWav, Container::kAiff, Container::kFlac, Container::kMp3, Container::kM4a})
     kinds.emplace_back(container, SampleFormat::kPcm16);
   std::vector<std::string> first;
   for (const auto& [container, format] : kinds) {
@@ -252,8 +244,7 @@ TEST(Dither, IsSeededAndIndependentOfBlocks) {
     std::vector<std::int32_t> integers(20000);
     Quantiser quantiser(16, 2, {.dither = true, .dither_seed = seed});
     for (std::size_t first = 0; first < 10000; first += block)
-      quantiser.interleave(audio.view().slice(first, std::min<std::size_t>(block, 10000 - first)),
-                           integers.data() + 2 * first);
+      quantiser.interleave(audio.view().slice(first, std::min<std::size_t>(block, 10000 - first)), integers.data() + 2 * first);
     return integers;
   };
   EXPECT_EQ(quantise(1, 10000), quantise(1, 777));
@@ -275,9 +266,7 @@ TEST(Quantise, RoundsToNearest) {
 /// Puts something in the place of a standard stream until the end of the scope.
 class Redirected {
  public:
-  Redirected(int standard, int replacement) : standard_(standard), saved_(dup(standard)) {
-    dup2(replacement, standard);
-  }
+  Redirected(int standard, int replacement) : standard_(standard), saved_(dup(standard)) { dup2(replacement, standard); }
   ~Redirected() {
     dup2(saved_, standard_);
     close(saved_);
@@ -320,8 +309,8 @@ TEST(StandardStreams, ReadAndWrite) {
     ASSERT_EQ(pipe(pipe_ends), 0);
     std::thread feeder([&] {
       for (std::size_t done = 0; done < bytes.size();)
-        done += static_cast<std::size_t>(std::max<ssize_t>(
-            0, write(pipe_ends[1], bytes.data() + done, std::min<std::size_t>(5000, bytes.size() - done))));
+        done += static_cast<std::size_t>(
+            std::max<ssize_t>(0, write(pipe_ends[1], bytes.data() + done, std::min<std::size_t>(5000, bytes.size() - done))));
       close(pipe_ends[1]);
     });
     {
@@ -341,7 +330,8 @@ TEST(StandardStreams, ReadAndWrite) {
 TEST(StandardStreams, ASignalEndsTheWaitingWhenCancelled) {
   int pipe_ends[2];
   ASSERT_EQ(pipe(pipe_ends), 0);  // nothing ever comes
-  struct sigaction action {}, before {};
+  struct sigaction action {
+  }, before{};
   action.sa_handler = [](int) {};
   ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
   CancelSource stop;

@@ -53,8 +53,7 @@ bool silent(const Scene& scene, std::size_t k) {
 TEST(IdealMask, LieInTheUnitIntervalAndSumAsDocumented) {
   ThreadPool pool(1);
   const Scene scene(4);
-  for (const char* name :
-       {"ibm", "ibm_threshold", "irm", "irm_root", "wiener2", "wiener0.7", "wiener3", "psm", "psa"}) {
+  for (const char* name : {"ibm", "ibm_threshold", "irm", "irm_root", "wiener2", "wiener0.7", "wiener3", "psm", "psa"}) {
     SCOPED_TRACE(name);
     const auto masks = ideal_masks<double>(ideal_mask(name), scene.sources, scene.mixture, pool);
     for (const auto& mask : masks) {
@@ -104,8 +103,7 @@ TEST(IdealMask, ThresholdIsSisecsRule) {
   x.at(0, 0, 3) = 0;  // silence belongs to nobody
   const std::vector<Spectrogram> sources{a};
   const auto masks = ideal_masks<double>(ideal_mask("ibm_threshold"), sources, x, pool);
-  EXPECT_EQ(std::vector(masks[0].values().begin(), masks[0].values().end()),
-            (std::vector<double>{0, 1, 1, 0}));
+  EXPECT_EQ(std::vector(masks[0].values().begin(), masks[0].values().end()), (std::vector<double>{0, 1, 1, 0}));
 }
 
 TEST(IdealMask, PowersApproachTheBinaryMask) {
@@ -115,8 +113,7 @@ TEST(IdealMask, PowersApproachTheBinaryMask) {
   const auto steep = ideal_masks<double>(ideal_mask("wiener200"), scene.sources, scene.mixture, pool);
   for (std::size_t i = 0; i < binary.size(); ++i) {
     for (std::size_t k = 0; k < binary[i].size(); ++k) {
-      if (silent(scene, k) || (steep[i].values()[k] > 0.001 && steep[i].values()[k] < 0.999))
-        continue;  // near ties
+      if (silent(scene, k) || (steep[i].values()[k] > 0.001 && steep[i].values()[k] < 0.999)) continue;  // near ties
       EXPECT_EQ(std::round(steep[i].values()[k]), binary[i].values()[k]);
     }
   }
@@ -128,8 +125,7 @@ TEST(IdealMask, FloatFollowsDoubleAndThreadsDoNotMatter) {
   std::vector<dsp::Spectrogram<float>> narrow(3, dsp::Spectrogram<float>(2, 9, 131));
   dsp::Spectrogram<float> mixture(2, 9, 131);
   for (std::size_t k = 0; k < mixture.size(); ++k) {
-    for (std::size_t i = 0; i < 3; ++i)
-      narrow[i].values()[k] = std::complex<float>(scene.sources[i].values()[k]);
+    for (std::size_t i = 0; i < 3; ++i) narrow[i].values()[k] = std::complex<float>(scene.sources[i].values()[k]);
     mixture.values()[k] = std::complex<float>(scene.mixture.values()[k]);
   }
   for (const char* name : {"irm", "wiener2", "wiener1.5", "psm"}) {
@@ -139,8 +135,7 @@ TEST(IdealMask, FloatFollowsDoubleAndThreadsDoNotMatter) {
     for (std::size_t i = 0; i < 3; ++i) {
       for (std::size_t k = 0; k < mixture.size(); ++k) {
         ASSERT_EQ(wide[i].values()[k], same[i].values()[k]);
-        ASSERT_NEAR(wide[i].values()[k], static_cast<double>(single[i].values()[k]), 1e-4)
-            << name;  // |X| near 0 amplifies rounding
+        ASSERT_NEAR(wide[i].values()[k], static_cast<double>(single[i].values()[k]), 1e-4) << name;  // |X| near 0 amplifies rounding
       }
     }
   }
@@ -152,8 +147,7 @@ TEST(IdealMask, RefusesWhatItCannotDo) {
   EXPECT_THROW(ideal_masks<double>({}, none, Spectrogram(1, 2, 3), pool), Error);
   EXPECT_THROW(ideal_masks<double>({}, other, Spectrogram(1, 2, 4), pool), Error);
   EXPECT_THROW(ideal_masks<double>({.power = 0}, other, other[0], pool), Error);
-  for (const char* name : {"", "wiener", "wiener-1", "wienerx", "wiener2x", "IBM"})
-    EXPECT_THROW(ideal_mask(name), Error) << name;
+  for (const char* name : {"", "wiener", "wiener-1", "wienerx", "wiener2x", "IBM"}) EXPECT_THROW(ideal_mask(name), Error) << name;
 }
 
 TEST(ComplexRatioMask, GivesTheSourcesBackUnlessLimited) {
@@ -206,8 +200,7 @@ TEST(WienerEm, SilenceAndThreadsAndChannels) {
     for (auto& magnitudes : v) {
       for (double& m : magnitudes.values()) m = rng.uniform();
     }
-    const auto a = wiener_em<double>(v, mix, {.iterations = 2}, one),
-               b = wiener_em<double>(v, mix, {.iterations = 2}, two);
+    const auto a = wiener_em<double>(v, mix, {.iterations = 2}, one), b = wiener_em<double>(v, mix, {.iterations = 2}, two);
     for (std::size_t k = 0; k < mix.size(); ++k) {
       Complex sum = 0;
       for (std::size_t j = 0; j < a.size(); ++j) {
@@ -261,8 +254,7 @@ TEST_F(GriffinLim, ClassicNeverGetsWorse) {
 
 TEST_F(GriffinLim, MomentumIsFasterAndTheTruePhaseIsAFixedPoint) {
   const dsp::Spectrogram<double> zero(1, truth.frames(), truth.bins());
-  EXPECT_LT(convergence_db({.iterations = 32}, zero),
-            convergence_db({.iterations = 32, .momentum = 0}, zero) - 1);
+  EXPECT_LT(convergence_db({.iterations = 32}, zero), convergence_db({.iterations = 32, .momentum = 0}, zero) - 1);
   EXPECT_LT(convergence_db({.iterations = 4}, truth), -200);
 }
 

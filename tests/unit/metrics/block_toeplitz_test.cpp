@@ -26,8 +26,8 @@ std::vector<std::vector<float>> noise(std::size_t signals, std::size_t frames, s
   return result;
 }
 
-Correlations correlate(const std::vector<std::vector<float>>& signals, std::size_t delayed, std::size_t lags,
-                       std::size_t cut, std::size_t threads) {
+Correlations correlate(const std::vector<std::vector<float>>& signals, std::size_t delayed, std::size_t lags, std::size_t cut,
+                       std::size_t threads) {
   ThreadPool pool(threads);
   LagCorrelator correlator(signals.size(), delayed, lags);
   const std::size_t frames = signals[0].size();
@@ -48,8 +48,7 @@ TEST(LagCorrelator, EqualsTheDefinition) {
         for (std::size_t y = 0; y < 2; ++y)
           for (std::size_t t = 0; t < lags; ++t) {
             double sum = 0;
-            for (std::size_t n = t; n < frames; ++n)
-              sum += static_cast<double>(signals[x][n]) * static_cast<double>(signals[y][n - t]);
+            for (std::size_t n = t; n < frames; ++n) sum += static_cast<double>(signals[x][n]) * static_cast<double>(signals[y][n - t]);
             ASSERT_NEAR(r.at(x, y)[t], sum, 1e-12 * static_cast<double>(frames + 1)) << frames << " " << lags;
           }
     }

@@ -38,8 +38,7 @@ class BssEval : public ::testing::Test {
   ThreadPool pool{2};
   RunContext run{pool};
 
-  BssEvalResult evaluate(const std::vector<AudioBuffer>& references, const std::vector<AudioBuffer>& estimates,
-                         BssEvalOptions options) {
+  BssEvalResult evaluate(const std::vector<AudioBuffer>& references, const std::vector<AudioBuffer>& estimates, BssEvalOptions options) {
     return bss_eval(views(references), views(estimates), options, run);
   }
 };
@@ -87,11 +86,8 @@ TEST_F(BssEval, LeakageIsInterferenceAndFilteringIsSpatial) {
 TEST_F(BssEval, EmptyBandsDoNotDecide) {
   constexpr std::size_t kFrames = 40'000;
   const dsp::KaiserDesign kaiser = dsp::kaiser_design(150, 3000, 44100);
-  const std::vector<double> taps = dsp::fir_low_pass({.sample_rate = 44100,
-                                                      .high_hz = 17'640,
-                                                      .taps = kaiser.taps,
-                                                      .window = dsp::WindowKind::kKaiser,
-                                                      .kaiser_beta = kaiser.beta});
+  const std::vector<double> taps = dsp::fir_low_pass(
+      {.sample_rate = 44100, .high_hz = 17'640, .taps = kaiser.taps, .window = dsp::WindowKind::kKaiser, .kaiser_beta = kaiser.beta});
   Rng rng(1);
   const auto decoded = [&](double gain) {
     std::vector<double> red(kFrames + taps.size()), out(kFrames);

@@ -17,8 +17,7 @@ TEST(Conformance, NoScoreHasMoved) {
   for (std::size_t i = 0; i < scores.size(); ++i) {
     EXPECT_EQ(scores[i].name, expected[i].name);
     // A hundredth of what anybody prints, and far above what another processor's rounding can do.
-    EXPECT_NEAR(scores[i].value, expected[i].value, 1e-6)
-        << scores[i].name << " moved: raise kConformance and say why in conformance.hpp";
+    EXPECT_NEAR(scores[i].value, expected[i].value, 1e-6) << scores[i].name << " moved: raise kConformance and say why in conformance.hpp";
   }
 }
 
@@ -27,8 +26,7 @@ TEST(Conformance, TheSignalIsWhatTheHeaderSays) {
   ASSERT_EQ(signal.references.size(), 2u);
   EXPECT_EQ(signal.mixture.frames(), 66150u);
   for (std::size_t n = 0; n < signal.mixture.frames(); n += 1000)
-    EXPECT_FLOAT_EQ(signal.mixture.channel(1)[n],
-                    signal.references[0].channel(1)[n] + signal.references[1].channel(1)[n]);
+    EXPECT_FLOAT_EQ(signal.mixture.channel(1)[n], signal.references[0].channel(1)[n] + signal.references[1].channel(1)[n]);
 }
 
 }  // namespace

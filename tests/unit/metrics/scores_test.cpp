@@ -31,8 +31,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 AudioBuffer sine(std::size_t periods, std::size_t frames = 4000, double amplitude = 0.5) {
   AudioBuffer audio(1, frames);
   for (std::size_t n = 0; n < frames; ++n)
-    audio.channel(0)[n] = static_cast<float>(
-        amplitude * std::sin(2 * std::numbers::pi * static_cast<double>(periods * n) / static_cast<double>(frames)));
+    audio.channel(0)[n] =
+        static_cast<float>(amplitude * std::sin(2 * std::numbers::pi * static_cast<double>(periods * n) / static_cast<double>(frames)));
   return audio;
 }
 

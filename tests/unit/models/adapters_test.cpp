@@ -90,7 +90,8 @@ TEST_P(Adapters, LearnAloneAndAreMerged) {
   EXPECT_THROW(open_model({.weights = folder / "base.safetensors", .adapters = folder / "theirs.safetensors"}), Error);
   std::ofstream(folder / "config.yaml") << GetParam().yaml << "lora: {r: 4, lora_alpha: 8}\n";
   checkpoint::save_safetensors(folder / "published.safetensors", save_state(*base, checkpoint::Dtype::kF32));
-  const auto theirs = open_model({.weights = folder / "published.safetensors", .config = folder / "config.yaml", .adapters = folder / "theirs.safetensors"});
+  const auto theirs = open_model(
+      {.weights = folder / "published.safetensors", .config = folder / "config.yaml", .adapters = folder / "theirs.safetensors"});
   EXPECT_LT(distance(separate(*theirs, mix), after), 1e-6);
 }
 
@@ -106,8 +107,9 @@ TEST_P(Adapters, OnlyInTheLayersThatAreNamed) {
   EXPECT_EQ(found, 4u);  // A and B, along time and along bands
 }
 
-INSTANTIATE_TEST_SUITE_P(Roformers, Adapters, ::testing::Values(Case{"bs_roformer", std::string(kBase) + kBands},
-                                                               Case{"mel_band_roformer", std::string(kBase) + kMelBands}));
+INSTANTIATE_TEST_SUITE_P(Roformers, Adapters,
+                         ::testing::Values(Case{"bs_roformer", std::string(kBase) + kBands},
+                                           Case{"mel_band_roformer", std::string(kBase) + kMelBands}));
 
 TEST(AdapterErrors, AreNamed) {
   const std::string yaml = std::string(kBase) + kBands;

@@ -11,7 +11,8 @@ namespace {
 using torch::Tensor;
 
 std::string small(const std::string& model) {
-  return "audio: {n_fft: 64, hop_length: 16}\nmodel: {bands: [[1, 2], [2, 2], [4, 1]], cells: 3, features: 6, hidden: 5, layers: 2, decoder: 7, " +
+  return "audio: {n_fft: 64, hop_length: 16}\nmodel: {bands: [[1, 2], [2, 2], [4, 1]], cells: 3, features: 6, hidden: 5, layers: 2, "
+         "decoder: 7, " +
          model + "}\ntraining: {instruments: [vocals, drums, bass]}";
 }
 

@@ -14,14 +14,17 @@ struct Network {
 };
 
 constexpr Network kBsrnn{"bsrnn", "features: 6, hidden: 5, layers: 2, decoder: 7"};
-constexpr Network kUnet{"mask_unet", "num_scales: 1, scale: [2, 3], num_blocks_per_scale: 1, num_channels: 4, growth: 2, bottleneck_factor: 2, "
-                                     "norm: InstanceNorm, act: relu"};
-constexpr Network kShiftableUnet{"mask_unet", "num_scales: 1, scale: [1, 3], num_blocks_per_scale: 1, num_channels: 4, growth: 2, bottleneck_factor: 2, "
-                                              "norm: none, act: gelu"};
+constexpr Network kUnet{"mask_unet",
+                        "num_scales: 1, scale: [2, 3], num_blocks_per_scale: 1, num_channels: 4, growth: 2, bottleneck_factor: 2, "
+                        "norm: InstanceNorm, act: relu"};
+constexpr Network kShiftableUnet{"mask_unet",
+                                 "num_scales: 1, scale: [1, 3], num_blocks_per_scale: 1, num_channels: 4, growth: 2, bottleneck_factor: 2, "
+                                 "norm: none, act: gelu"};
 
 std::string small(const Network& network, const std::string& mask = "softmax", int channels = 2) {
-  return "audio: {n_fft: 64, hop_length: 16, num_channels: " + std::to_string(channels) + "}\nmodel: {bands: [[1, 2], [2, 2], [4, 1]], cells: 3, mask: " +
-         mask + ", " + network.model + "}\ntraining: {instruments: [vocals, drums, bass]}";
+  return "audio: {n_fft: 64, hop_length: 16, num_channels: " + std::to_string(channels) +
+         "}\nmodel: {bands: [[1, 2], [2, 2], [4, 1]], cells: 3, mask: " + mask + ", " + network.model +
+         "}\ntraining: {instruments: [vocals, drums, bass]}";
 }
 
 class CellMasks : public ::testing::TestWithParam<Network> {

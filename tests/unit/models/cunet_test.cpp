@@ -11,7 +11,8 @@ using torch::Tensor;
 const std::vector<std::string> kStems{"vocals", "drums", "bass"};
 
 std::string small(const std::string& model = "") {
-  return "audio: {n_fft: 64, hop_length: 16, padding: zeros}\nmodel: {depth: 3, filters: 4, kernel: 3, " + model + "}\ntraining: {instruments: [vocals, drums, bass]}";
+  return "audio: {n_fft: 64, hop_length: 16, padding: zeros}\nmodel: {depth: 3, filters: 4, kernel: 3, " + model +
+         "}\ntraining: {instruments: [vocals, drums, bass]}";
 }
 
 TEST(Cunet, ConditionsNameStemsWithWeights) {
@@ -29,7 +30,8 @@ TEST(Cunet, AllStemsAreTheConditionsOneByOne) {
     const Tensor all = separate(*model, mix);
     ASSERT_EQ(all.sizes(), (std::vector<std::int64_t>{2, 3, 2, 700}));
     for (std::size_t i = 0; i < kStems.size(); ++i)
-      EXPECT_LT(distance(all.select(1, static_cast<std::int64_t>(i)), separate(*model, mix, {{"condition", kStems[i]}}).select(1, 0)), 1e-6) << film;
+      EXPECT_LT(distance(all.select(1, static_cast<std::int64_t>(i)), separate(*model, mix, {{"condition", kStems[i]}}).select(1, 0)), 1e-6)
+          << film;
     EXPECT_GT(distance(all.select(1, 0), all.select(1, 1)), 1e-6) << film;
   }
 }
@@ -51,7 +53,8 @@ TEST(Cunet, OutputsAreWhatTheyAreCalled) {
       const torch::NoGradGuard no_gradient;
       auto state = model->named_parameters();
       state["output.weight"].zero_();
-      state["output.bias"].copy_(torch::tensor(output == "complex_mask" ? std::vector<float>{0.4F, 0, 0.4F, 0} : std::vector<float>(4, 0.4F)));
+      state["output.bias"].copy_(
+          torch::tensor(output == "complex_mask" ? std::vector<float>{0.4F, 0, 0.4F, 0} : std::vector<float>(4, 0.4F)));
     }
     const Tensor stem = separate(*model, mix).select(1, 0);
     if (output == "mapping") EXPECT_GT(distance(stem, mix * gain), 0.1);

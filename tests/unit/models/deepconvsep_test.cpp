@@ -7,11 +7,13 @@ namespace {
 using torch::Tensor;
 
 std::string seed(int channels) {
-  return "audio: {num_channels: " + std::to_string(channels) + ", n_fft: 1024, hop_length: 256}\nmodel: {}\ntraining: {instruments: [bass, drums, other, vocals]}";
+  return "audio: {num_channels: " + std::to_string(channels) +
+         ", n_fft: 1024, hop_length: 256}\nmodel: {}\ntraining: {instruments: [bass, drums, other, vocals]}";
 }
 std::string small(const std::string& model = "") {
-  return "audio: {num_channels: 2, n_fft: 64, hop_length: 16}\nmodel: {frames: 9, filters: 5, time_filters: 4, time_kernel: 3, hidden: 8, " + model +
-         "}\ntraining: {instruments: [bass, drums, other, vocals]}";
+  return "audio: {num_channels: 2, n_fft: 64, hop_length: 16}\nmodel: {frames: 9, filters: 5, time_filters: 4, time_kernel: 3, hidden: "
+         "8, " +
+         model + "}\ntraining: {instruments: [bass, drums, other, vocals]}";
 }
 constexpr std::int64_t kSegment = 16 * 8 + 64;
 
@@ -38,8 +40,7 @@ TEST(DeepConvSep, SegmentsFadeAtBothEnds) {
   const Tensor w2 = torch::hann_window(64).square();
   Tensor weight = torch::zeros({kSegment});
   for (int t = 0; t < 9; ++t) weight.narrow(0, 16 * t, 64) += w2 / 1.5;
-  for (const std::int64_t segment : {0, 1})
-    EXPECT_LT(distance(sum[0][0].narrow(0, segment * kSegment, kSegment), weight), 1e-5);
+  for (const std::int64_t segment : {0, 1}) EXPECT_LT(distance(sum[0][0].narrow(0, segment * kSegment, kSegment), weight), 1e-5);
   EXPECT_LT(weight[0].item<double>(), 1e-6);
 }
 

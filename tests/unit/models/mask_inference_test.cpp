@@ -14,8 +14,8 @@ training: {instruments: [vocals]}
 )";
 
 std::string small(const std::string& model, const std::string& stems = "[vocals, rest]", int channels = 2) {
-  return "audio: {num_channels: " + std::to_string(channels) + ", n_fft: 64, hop_length: 16}\nmodel: {hidden_size: 6, num_layers: 2, " + model +
-         "}\ntraining: {instruments: " + stems + "}\n";
+  return "audio: {num_channels: " + std::to_string(channels) + ", n_fft: 64, hop_length: 16}\nmodel: {hidden_size: 6, num_layers: 2, " +
+         model + "}\ntraining: {instruments: " + stems + "}\n";
 }
 
 TEST(MaskInference, HasTheSeedsNumberOfParameters) { EXPECT_EQ(count_parameters(*build("mask_inference", kSeed)), 210871); }
@@ -27,14 +27,16 @@ TEST(MaskInference, SeesWhatScipySees) {
   AudioBuffer buffer(1, 1000);
   std::copy_n(signal.data_ptr<float>(), 1000, buffer.channel(0).begin());
   ThreadPool pool;
-  const dsp::Stft<float> stft({.window = {.kind = dsp::WindowKind::kSqrtHann, .length = 512}, .hop = 128, .scaling = dsp::StftScaling::kScipySpectrum});
+  const dsp::Stft<float> stft(
+      {.window = {.kind = dsp::WindowKind::kSqrtHann, .length = 512}, .hop = 128, .scaling = dsp::StftScaling::kScipySpectrum});
   const dsp::Spectrogram<float> expected = stft.forward(buffer, pool);
   const Tensor magnitudes = model->magnitudes(signal);
   ASSERT_EQ(magnitudes.size(1), static_cast<std::int64_t>(expected.bins()));
   ASSERT_EQ(magnitudes.size(2), static_cast<std::int64_t>(expected.frames()));
   for (std::size_t t = 0; t < expected.frames(); ++t)
     for (std::size_t k = 0; k < expected.bins(); ++k)
-      ASSERT_NEAR(magnitudes[0][static_cast<std::int64_t>(k)][static_cast<std::int64_t>(t)].item<float>(), std::abs(expected.at(0, t, k)), 1e-6);
+      ASSERT_NEAR(magnitudes[0][static_cast<std::int64_t>(k)][static_cast<std::int64_t>(t)].item<float>(), std::abs(expected.at(0, t, k)),
+                  1e-6);
 }
 
 TEST(MaskInference, SoftmaxSourcesAddUpToTheMixture) {
@@ -47,8 +49,7 @@ TEST(MaskInference, SeparatesChannelsOneByOne) {
   const auto model = build("mask_inference", small(""));
   const Tensor mix = noise({1, 2, 500});
   const Tensor both = separate(*model, mix);
-  for (const std::int64_t c : {0, 1})
-    EXPECT_LT(distance(both.narrow(2, c, 1), separate(*model, mix.narrow(1, c, 1))), 1e-6);
+  for (const std::int64_t c : {0, 1}) EXPECT_LT(distance(both.narrow(2, c, 1), separate(*model, mix.narrow(1, c, 1))), 1e-6);
 }
 
 TEST(MaskInference, SeesChannelsTogetherWhenAsked) {

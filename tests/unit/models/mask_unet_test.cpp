@@ -16,7 +16,8 @@ namespace {
 using torch::Tensor;
 
 std::string small(const std::string& scales) {
-  return "audio: {n_fft: 64, hop_length: 16}\nmodel: {bands: [[1, 2], [2, 2], [4, 1]], cells: 3, num_blocks_per_scale: 1, num_channels: 4, growth: 2, "
+  return "audio: {n_fft: 64, hop_length: 16}\nmodel: {bands: [[1, 2], [2, 2], [4, 1]], cells: 3, num_blocks_per_scale: 1, num_channels: 4, "
+         "growth: 2, "
          "bottleneck_factor: 2, norm: InstanceNorm, act: relu, " +
          scales + "}\ntraining: {instruments: [vocals, drums]}";
 }
@@ -58,12 +59,13 @@ TEST(MaskUnet, RecurrentPathsRunAlongTimeAndFrequency) {
   const torch::NoGradGuard no_gradient;
   auto parameters = model->named_parameters();
   for (auto& parameter : parameters)
-    if (parameter.key().find("linear") != std::string::npos) parameter.value().copy_(noise({parameter.value().numel()}).view_as(parameter.value()));
+    if (parameter.key().find("linear") != std::string::npos)
+      parameter.value().copy_(noise({parameter.value().numel()}).view_as(parameter.value()));
   std::map<std::string, Tensor> taps;
   model->record(&taps);
   separate(*model, noise({2, 2, 700}));
   Tensor x = taps.at("bottleneck");
-  ASSERT_EQ(x.sizes(), (std::vector<std::int64_t>{2, 6, 23, 5}));  // 45 columns and 15 cells, by 2 and 3
+  ASSERT_EQ(x.sizes(), (std::vector<std::int64_t>{2, 6, 23, 5}));            // 45 columns and 15 cells, by 2 and 3
   const auto along = [&](const std::string& name, const Tensor& sequence) {  // [steps, width]
     torch::nn::LSTM lstm(torch::nn::LSTMOptions(6, 5).bidirectional(true));
     for (auto& parameter : lstm->named_parameters()) parameter.value().copy_(parameters[name + ".rnn." + parameter.key()]);
@@ -74,7 +76,8 @@ TEST(MaskUnet, RecurrentPathsRunAlongTimeAndFrequency) {
   for (const std::string layer : {"0", "1"}) {
     Tensor y = torch::empty_like(x);
     for (std::int64_t item = 0; item < 2; ++item) {
-      for (std::int64_t place = 0; place < 5; ++place) y[item].select(2, place).copy_(along("time_" + layer, x[item].select(2, place).t()).t());
+      for (std::int64_t place = 0; place < 5; ++place)
+        y[item].select(2, place).copy_(along("time_" + layer, x[item].select(2, place).t()).t());
       for (std::int64_t column = 0; column < 23; ++column)
         y[item].select(1, column).copy_(along("band_" + layer, y[item].select(1, column).t()).t());
     }
@@ -86,8 +89,9 @@ TEST(MaskUnet, RecurrentPathsRunAlongTimeAndFrequency) {
 
 TEST(MaskUnet, RefusesWhatItCannotBe) {
   EXPECT_NO_THROW(build("mask_unet", small("num_scales: 1, scale: [2, 3]")));
-  for (const char* wrong : {"num_scales: 1, scale: [2, 2]", "num_scales: 2, scale: [2, 3]", "num_scales: 1, scale: [2]", "num_scales: 1, scale: [2, 3], colour: 3",
-                            "num_scales: 1, scale: [2, 3], layers: -1", "num_scales: 1, scale: [2, 3], hidden: 0", "num_scales: 1, scale: [2, 3], dropout: 1"})
+  for (const char* wrong : {"num_scales: 1, scale: [2, 2]", "num_scales: 2, scale: [2, 3]", "num_scales: 1, scale: [2]",
+                            "num_scales: 1, scale: [2, 3], colour: 3", "num_scales: 1, scale: [2, 3], layers: -1",
+                            "num_scales: 1, scale: [2, 3], hidden: 0", "num_scales: 1, scale: [2, 3], dropout: 1"})
     EXPECT_THROW(build("mask_unet", small(wrong)), Error) << wrong;
 }
 

@@ -34,7 +34,11 @@ TEST(Mdx23c, TakesBlocksWhoseColumnsEveryScaleDivides) {
   for (const std::int64_t columns : {4, 8, 16})
     EXPECT_EQ(separate(*model, noise({1, 2, 16 * (columns - 1)})).sizes(), (std::vector<std::int64_t>{1, 2, 2, 16 * (columns - 1)}));
   for (const std::int64_t columns : {5, 6, 7, 18})
-    EXPECT_EQ(message_of([&] { separate(*model, noise({1, 2, 16 * (columns - 1)})); }, ErrorCode::kUsage),
+    EXPECT_EQ(message_of(
+                  [&] {
+                    separate(*model, noise({1, 2, 16 * (columns - 1)}));
+                  },
+                  ErrorCode::kUsage),
               "blocks of " + std::to_string(16 * (columns - 1)) + " samples have " + std::to_string(columns) +
                   " columns, and this network takes multiples of 4 only");
 }

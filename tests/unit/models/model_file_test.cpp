@@ -27,14 +27,16 @@ inference: {chunk_size: 5000, normalize: true}
 const std::map<std::string, std::string> kFamilies{
     {"mask_inference", kYaml},
     {"open_unmix", "audio: {n_fft: 64, hop_length: 16}\nmodel: {hidden_size: 8}\ntraining: {instruments: [vocals, drums]}"},
-    {"deepconvsep", "audio: {num_channels: 1, n_fft: 64, hop_length: 16}\nmodel: {frames: 9, time_kernel: 3}\ntraining: {instruments: [a, b]}"},
+    {"deepconvsep",
+     "audio: {num_channels: 1, n_fft: 64, hop_length: 16}\nmodel: {frames: 9, time_kernel: 3}\ntraining: {instruments: [a, b]}"},
     {"cunet", "audio: {n_fft: 64, hop_length: 16}\nmodel: {depth: 3, filters: 4}\ntraining: {instruments: [a, b]}"}};
 
 TEST(ModelFile, RebuildsTheModelFromItselfAlone) {
   const TemporaryFolder folder;
   for (const auto& [family, yaml] : kFamilies) {
     const auto model = build(family, yaml);
-    save_model(folder / (family + ".safetensors"), *model, {.name = "x", .licence = "MIT", .training = "{\"steps\": 3}", .more = {{"note", "naïve"}}});
+    save_model(folder / (family + ".safetensors"), *model,
+               {.name = "x", .licence = "MIT", .training = "{\"steps\": 3}", .more = {{"note", "naïve"}}});
     const LoadedModel back = load_model(folder / (family + ".safetensors"));
     const Tensor mix = noise({1, model->traits().channels, 900});
     EXPECT_TRUE(torch::equal(separate(*model, mix), separate(*back.model, mix))) << family;
@@ -67,7 +69,8 @@ TEST(ModelFile, KeepsHalfPrecision) {
   save_model(folder / "m.safetensors", *model, {}, checkpoint::Dtype::kF16);
   const LoadedModel back = load_model(folder / "m.safetensors");
   for (const auto& item : model->named_parameters())
-    EXPECT_TRUE(torch::equal(back.model->named_parameters()[item.key()], item.value().to(torch::kFloat16).to(torch::kFloat32))) << item.key();
+    EXPECT_TRUE(torch::equal(back.model->named_parameters()[item.key()], item.value().to(torch::kFloat16).to(torch::kFloat32)))
+        << item.key();
 }
 
 TEST(ModelFile, RefusesWhatContradictsItself) {
@@ -210,8 +213,9 @@ TEST_P(Import, LosesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Published, Import,
                          ::testing::Values(std::pair{"bs_roformer", "model.ckpt"}, std::pair{"mel_band_roformer", "model.safetensors"},
-                                           std::pair{"htdemucs", "model.ckpt"}, std::pair{"hdemucs", "model.ckpt"}, std::pair{"mdx23c", "model.ckpt"},
-                                           std::pair{"scnet", "model.ckpt"}, std::pair{"openunmix", ""}, std::pair{"nussl_mask_inference", "best.model.pth"},
+                                           std::pair{"htdemucs", "model.ckpt"}, std::pair{"hdemucs", "model.ckpt"},
+                                           std::pair{"mdx23c", "model.ckpt"}, std::pair{"scnet", "model.ckpt"}, std::pair{"openunmix", ""},
+                                           std::pair{"nussl_mask_inference", "best.model.pth"},
                                            std::pair{"deepconvsep_keras", "pretrained_weights_experiment1.h5"}));
 
 }  // namespace

@@ -17,7 +17,8 @@ TEST(OpenUnmix, CountsItsParameters) {
   // three layers of two LSTMs with 12 units, and the scalings.
   constexpr std::int64_t kDense = 93 * 2 * 24 + 48 * 24 + 24 * 129 * 2, kNorms = 2 * (24 + 24 + 258);
   constexpr std::int64_t kLstm = 3 * 2 * (48 * 24 + 48 * 12 + 2 * 48), kScales = 2 * 93 + 2 * 129;
-  const auto model = build("open_unmix", "audio: {n_fft: 256, hop_length: 64}\nmodel: {hidden_size: 24, max_bin: 93}\ntraining: {instruments: [a, b]}");
+  const auto model =
+      build("open_unmix", "audio: {n_fft: 256, hop_length: 64}\nmodel: {hidden_size: 24, max_bin: 93}\ntraining: {instruments: [a, b]}");
   EXPECT_EQ(count_parameters(*model), 2 * (kDense + kNorms + kLstm + kScales));
 }
 
@@ -73,14 +74,16 @@ TEST(OpenUnmix, FitsItsInputToTheData) {
   const std::vector<Tensor> data{noise({2, 800}, 1), noise({2, 400}, 2)};
   model->fit_input(data);
   // The same by one pass over all columns in double precision.
-  const Tensor x = torch::cat({model->magnitudes(data[0]).mean(0), model->magnitudes(data[1]).mean(0)}, 1).narrow(0, 0, 20).to(torch::kFloat64);
+  const Tensor x =
+      torch::cat({model->magnitudes(data[0]).mean(0), model->magnitudes(data[1]).mean(0)}, 1).narrow(0, 0, 20).to(torch::kFloat64);
   const auto state = model->named_parameters();
   EXPECT_LT(distance(state["target_models.vocals.input_mean"], -x.mean(1)), 1e-5);
   EXPECT_LT(distance(state["target_models.drums.input_scale"] * x.std(1, /*unbiased=*/false), torch::ones({20})), 1e-5);
 }
 
 TEST(OpenUnmix, TakesAnyLength) {
-  const auto model = build("open_unmix", "audio: {n_fft: 64, hop_length: 16, padding: zeros}\nmodel: {hidden_size: 8}\ntraining: {instruments: [a, b]}");
+  const auto model =
+      build("open_unmix", "audio: {n_fft: 64, hop_length: 16, padding: zeros}\nmodel: {hidden_size: 8}\ntraining: {instruments: [a, b]}");
   expect_any_length(*model, 16);
 }
 

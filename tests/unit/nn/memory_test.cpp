@@ -51,9 +51,7 @@ TEST(Memory, StaysNearTheMostThatWasHeld) {
 }
 #endif
 
-TEST(Memory, MoreThanThereIsIsAnError) {
-  EXPECT_THROW(torch::empty({std::int64_t{1} << 44}), c10::Error);
-}
+TEST(Memory, MoreThanThereIsIsAnError) { EXPECT_THROW(torch::empty({std::int64_t{1} << 44}), c10::Error); }
 
 }  // namespace
 }  // namespace unbraid::nn

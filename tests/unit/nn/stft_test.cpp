@@ -40,7 +40,8 @@ TEST(TorchStft, InverseAndItsGradientAreTorchs) {
 
 TEST(TorchStft, WhatLiesBeyondTheLastColumnIsSilent) {
   const TorchStft stft{.n_fft = 64, .hop = 16};
-  const Tensor there = stft.inverse(torch::ones({1, 33, 4}, torch::kComplexFloat), 80), more = stft.inverse(torch::ones({1, 33, 4}, torch::kComplexFloat), 200);
+  const Tensor there = stft.inverse(torch::ones({1, 33, 4}, torch::kComplexFloat), 80),
+               more = stft.inverse(torch::ones({1, 33, 4}, torch::kComplexFloat), 200);
   EXPECT_TRUE(torch::equal(more.narrow(1, 0, 80), there));
   EXPECT_EQ(more.narrow(1, 80, 120).abs().max().item<float>(), 0);
 }

@@ -18,9 +18,7 @@ TEST(AudioQueue, GivesBackWhatWentInByNumber) {
     pushed += count;
     ASSERT_EQ(queue.end(), pushed);
     const std::size_t held = queue.size();
-    ASSERT_EQ(testing::largest_difference(std::as_const(queue).view(queue.first(), held),
-                                          signal.view().slice(queue.first(), held)),
-              0.0);
+    ASSERT_EQ(testing::largest_difference(std::as_const(queue).view(queue.first(), held), signal.view().slice(queue.first(), held)), 0.0);
     queue.drop_before(queue.first() + rng.index(held + 1));
   }
 }

@@ -100,8 +100,11 @@ TEST(MsstPolicy, IsDemix) {
   for (const std::size_t overlap : {1u, 2u, 4u, 7u})
     for (const std::size_t batch : {1u, 2u, 3u, 8u, 64u})
       for (const std::size_t frames : {1u, 2u, 29u, 30u, 31u, 59u, 60u, 61u, 90u, 91u, 119u, 120u, 121u, 177u, 240u, 1001u}) {
-        const Chunked blocks{.length = kChunk, .overlap = 1.0 - 1.0 / static_cast<double>(overlap),
-                             .window = BlockWindow::kLinearFade, .fade = 0.1, .policy = BlockPolicy::kMsst,
+        const Chunked blocks{.length = kChunk,
+                             .overlap = 1.0 - 1.0 / static_cast<double>(overlap),
+                             .window = BlockWindow::kLinearFade,
+                             .fade = 0.1,
+                             .policy = BlockPolicy::kMsst,
                              .reference_batch = batch};
         const Signal x = signal(frames);
         EXPECT_LT(largest_difference(separated(x, blocks), audio(demix(x, kChunk, overlap, batch))), kTolerance)
@@ -137,7 +140,9 @@ TEST(MsstDemucsPolicy, IsThePlainMeanOfBlocksThatZerosComplete) {
         for (std::size_t t = 0; t < held; ++t) sum[start + t] += y[t], counter[start + t] += 1;
       }
       for (std::size_t t = 0; t < frames; ++t) sum[t] /= counter[t];
-      const Chunked blocks{.length = kChunk, .overlap = 1.0 - 1.0 / static_cast<double>(overlap), .window = BlockWindow::kBox,
+      const Chunked blocks{.length = kChunk,
+                           .overlap = 1.0 - 1.0 / static_cast<double>(overlap),
+                           .window = BlockWindow::kBox,
                            .policy = BlockPolicy::kMsstDemucs};
       EXPECT_LT(largest_difference(separated(x, blocks), audio(sum)), kTolerance) << overlap << ", " << frames << " frames";
     }
@@ -156,8 +161,7 @@ Signal apply_model(const Signal& x, std::size_t segment, double overlap, double 
     const std::size_t held = std::min(segment, track.size() - offset);
     const std::size_t length = whole ? segment : held, left = (length - held) / 2;
     Signal part(length);
-    for (std::size_t t = 0; t < length; ++t)
-      part[t] = at(static_cast<std::int64_t>(offset + t) - static_cast<std::int64_t>(left));
+    for (std::size_t t = 0; t < length; ++t) part[t] = at(static_cast<std::int64_t>(offset + t) - static_cast<std::int64_t>(left));
     const Signal y = model(part);
     for (std::size_t t = 0; t < held; ++t) {
       const std::size_t half = segment / 2, peak = segment - half;
@@ -177,8 +181,12 @@ TEST(DemucsPolicy, IsApplyModel) {
       for (const double power : {1.0, 3.0})
         for (const bool whole : {true, false})
           for (const std::size_t frames : {1u, 2u, 29u, 30u, 31u, 39u, 40u, 41u, 70u, 999u}) {
-            const Chunked blocks{.length = segment, .overlap = overlap, .window = BlockWindow::kTriangular,
-                                 .policy = BlockPolicy::kDemucs, .transition_power = power, .shorten_last = !whole};
+            const Chunked blocks{.length = segment,
+                                 .overlap = overlap,
+                                 .window = BlockWindow::kTriangular,
+                                 .policy = BlockPolicy::kDemucs,
+                                 .transition_power = power,
+                                 .shorten_last = !whole};
             const Signal x = signal(frames);
             EXPECT_LT(largest_difference(separated(x, blocks), audio(apply_model(x, segment, overlap, power, whole, 0))), kTolerance)
                 << segment << ", overlap " << overlap << ", power " << power << ", " << frames << " frames";

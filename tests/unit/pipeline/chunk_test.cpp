@@ -16,9 +16,7 @@ namespace {
 using testing::largest_difference;
 using testing::noise;
 
-std::vector<float> first_channel(const AudioBuffer& block) {
-  return {block.channel(0).begin(), block.channel(0).end()};
-}
+std::vector<float> first_channel(const AudioBuffer& block) { return {block.channel(0).begin(), block.channel(0).end()}; }
 
 AudioBuffer ramp(std::size_t frames) {
   AudioBuffer signal(1, frames);
@@ -53,8 +51,7 @@ TEST(Chunker, MirrorsAtTheBorderSamples) {
   EXPECT_EQ(first_channel(blocks[0]), (std::vector<float>{3, 2, 1, 2}));
   EXPECT_EQ(first_channel(blocks[1]), (std::vector<float>{1, 2, 3, 4}));
   EXPECT_EQ(first_channel(blocks[2]), (std::vector<float>{3, 4, 5, 4}));
-  EXPECT_EQ(first_channel(blocks[3]),
-            (std::vector<float>{5, 4, 3, 0}));  // two frames of padding, then silence
+  EXPECT_EQ(first_channel(blocks[3]), (std::vector<float>{5, 4, 3, 0}));  // two frames of padding, then silence
 }
 
 TEST(Chunker, MirrorsBackAndForthWhenTheSignalIsShorterThanItsPadding) {
@@ -64,13 +61,10 @@ TEST(Chunker, MirrorsBackAndForthWhenTheSignalIsShorterThanItsPadding) {
 
 TEST(Chunker, RepeatsOrSilencesWhenAskedTo) {
   const Chunked replicate{.length = 4, .overlap = 0.5, .padding = PaddingMode::kReplicate};
-  EXPECT_EQ(first_channel(generate_chunks(ramp(3), ChunkLayout::of(replicate))[0]),
-            (std::vector<float>{1, 1, 1, 2}));
+  EXPECT_EQ(first_channel(generate_chunks(ramp(3), ChunkLayout::of(replicate))[0]), (std::vector<float>{1, 1, 1, 2}));
   const Chunked constant{.length = 4, .overlap = 0.5, .padding = PaddingMode::kConstant};
-  EXPECT_EQ(first_channel(generate_chunks(ramp(3), ChunkLayout::of(constant))[0]),
-            (std::vector<float>{0, 0, 1, 2}));
-  EXPECT_EQ(first_channel(generate_chunks(ramp(3), ChunkLayout::of(constant))[2]),
-            (std::vector<float>{3, 0, 0, 0}));
+  EXPECT_EQ(first_channel(generate_chunks(ramp(3), ChunkLayout::of(constant))[0]), (std::vector<float>{0, 0, 1, 2}));
+  EXPECT_EQ(first_channel(generate_chunks(ramp(3), ChunkLayout::of(constant))[2]), (std::vector<float>{3, 0, 0, 0}));
 }
 
 TEST(Chunker, OneSampleFillsEveryReflectedFrame) {
@@ -80,9 +74,8 @@ TEST(Chunker, OneSampleFillsEveryReflectedFrame) {
 
 TEST(Chunker, GivesTheSameBlocksHoweverTheSignalArrives) {
   const AudioBuffer signal = noise(2, 1000, 1);
-  for (const Chunked& blocks :
-       {Chunked{.length = 64, .overlap = 0.75}, Chunked{.length = 300, .overlap = 0.9},
-        Chunked{.length = 90, .overlap = 0.5, .context = 20}}) {
+  for (const Chunked& blocks : {Chunked{.length = 64, .overlap = 0.75}, Chunked{.length = 300, .overlap = 0.9},
+                                Chunked{.length = 90, .overlap = 0.5, .context = 20}}) {
     const ChunkLayout layout = ChunkLayout::of(blocks, 17);
     const auto expected = generate_chunks(signal, layout);
     for (const std::size_t step : {1u, 7u, 64u, 999u}) {
@@ -108,8 +101,7 @@ TEST(Chunker, GivesTheSameBlocksHoweverTheSignalArrives) {
 }
 
 TEST(BlockWeights, AddUpToOne) {
-  for (const BlockWindow shape :
-       {BlockWindow::kHann, BlockWindow::kTriangular, BlockWindow::kLinearFade, BlockWindow::kBox})
+  for (const BlockWindow shape : {BlockWindow::kHann, BlockWindow::kTriangular, BlockWindow::kLinearFade, BlockWindow::kBox})
     for (const std::size_t hop : {1u, 7u, 50u, 99u, 100u}) {
       const ChunkLayout layout = ChunkLayout::with_hop({.length = 100}, hop);
       const std::vector<float> weights = block_weights(shape, layout);
@@ -124,18 +116,13 @@ TEST(BlockWeights, AddUpToOne) {
 TEST(BlockWeights, HaveTheirShape) {
   const ChunkLayout layout = ChunkLayout::with_hop({.length = 8}, 8);  // each weight alone: all 1
   for (const float weight : block_weights(BlockWindow::kHann, layout)) EXPECT_EQ(weight, 1.0f);
-  const std::vector<float> halves =
-      block_weights(BlockWindow::kHann, ChunkLayout::with_hop({.length = 8}, 4));
-  for (std::size_t i = 0; i < 8; ++i)
-    EXPECT_NEAR(halves[i], 0.5 - 0.5 * std::cos(std::acos(-1.0) * i / 4.0), 1e-6);
-  const std::vector<float> triangle =
-      block_weights(BlockWindow::kTriangular, ChunkLayout::with_hop({.length = 6}, 3));
+  const std::vector<float> halves = block_weights(BlockWindow::kHann, ChunkLayout::with_hop({.length = 8}, 4));
+  for (std::size_t i = 0; i < 8; ++i) EXPECT_NEAR(halves[i], 0.5 - 0.5 * std::cos(std::acos(-1.0) * i / 4.0), 1e-6);
+  const std::vector<float> triangle = block_weights(BlockWindow::kTriangular, ChunkLayout::with_hop({.length = 6}, 3));
   EXPECT_NEAR(triangle[0], 1.0 / 4.0, 1e-6);  // 1 2 3 3 2 1: 1 / (1 + 3)
   EXPECT_NEAR(triangle[1], 2.0 / 4.0, 1e-6);
-  const std::vector<float> fade =
-      block_weights(BlockWindow::kLinearFade, ChunkLayout::with_hop({.length = 10}, 5), 0.3);
-  const double expected[] = {0.0, 0.5 / 1.5, 0.5, 1.0 / 1.5, 1.0,
-                             1.0, 1.0 / 1.5, 0.5, 0.5 / 1.5, 0.0};  // 0 ½ 1 1 1 1 1 1 ½ 0
+  const std::vector<float> fade = block_weights(BlockWindow::kLinearFade, ChunkLayout::with_hop({.length = 10}, 5), 0.3);
+  const double expected[] = {0.0, 0.5 / 1.5, 0.5, 1.0 / 1.5, 1.0, 1.0, 1.0 / 1.5, 0.5, 0.5 / 1.5, 0.0};  // 0 ½ 1 1 1 1 1 1 ½ 0
   for (std::size_t i = 0; i < 10; ++i) EXPECT_NEAR(fade[i], expected[i], 1e-6) << i;
 }
 
@@ -154,11 +141,9 @@ TEST_P(CutAndStitch, IsTheIdentity) {
   const auto [overlap, window, padding] = GetParam();
   constexpr std::size_t kLength = 100;
   for (const std::size_t context : {0u, 13u}) {
-    const Chunked blocks{
-        .length = kLength, .overlap = overlap, .window = window, .context = context, .padding = padding};
+    const Chunked blocks{.length = kLength, .overlap = overlap, .window = window, .context = context, .padding = padding};
     const ChunkLayout layout = ChunkLayout::of(blocks);
-    std::set<std::size_t> lengths{
-        0, 1, 2, kLength - 1, kLength, kLength + 1, layout.hop + 1, 10 * kLength + 3};
+    std::set<std::size_t> lengths{0, 1, 2, kLength - 1, kLength, kLength + 1, layout.hop + 1, 10 * kLength + 3};
     lengths.insert({layout.hop - 1, layout.hop, layout.core() - 1, layout.core(), layout.core() + 1});
     for (const std::size_t frames : lengths)
       for (const std::size_t offset : {0u, 1u, 250u}) {
@@ -175,10 +160,9 @@ TEST_P(CutAndStitch, IsTheIdentity) {
 
 INSTANTIATE_TEST_SUITE_P(Every, CutAndStitch,
                          ::testing::Combine(::testing::Values(0.0, 0.1, 0.25, 0.5, 0.66, 0.75, 0.9, 0.95),
-                                            ::testing::Values(BlockWindow::kHann, BlockWindow::kTriangular,
-                                                              BlockWindow::kLinearFade, BlockWindow::kBox),
-                                            ::testing::Values(PaddingMode::kReflect, PaddingMode::kConstant,
-                                                              PaddingMode::kReplicate)));
+                                            ::testing::Values(BlockWindow::kHann, BlockWindow::kTriangular, BlockWindow::kLinearFade,
+                                                              BlockWindow::kBox),
+                                            ::testing::Values(PaddingMode::kReflect, PaddingMode::kConstant, PaddingMode::kReplicate)));
 
 TEST(Stitcher, MeansOverTheBlocksThatCoverAFrame) {
   // Blocks of constants 0, 1, 2, … with a box window and half overlap: the mean of two neighbours, no damage
@@ -195,14 +179,12 @@ TEST(Stitcher, MeansOverTheBlocksThatCoverAFrame) {
 }
 
 TEST(Stitcher, ThrowsTheContextAway) {
-  const ChunkLayout layout =
-      ChunkLayout::of({.length = 6, .overlap = 0.0, .window = BlockWindow::kBox, .context = 2});
+  const ChunkLayout layout = ChunkLayout::of({.length = 6, .overlap = 0.0, .window = BlockWindow::kBox, .context = 2});
   auto blocks = generate_chunks(ramp(4), layout);
   ASSERT_EQ(blocks.size(), 2u);
   for (AudioBuffer& block : blocks)
     for (const std::size_t i : {0u, 1u, 4u, 5u}) block.channel(0)[i] = std::nanf("");
-  EXPECT_EQ(first_channel(stitch_chunks(blocks, layout, block_weights(BlockWindow::kBox, layout), 4)),
-            (std::vector<float>{1, 2, 3, 4}));
+  EXPECT_EQ(first_channel(stitch_chunks(blocks, layout, block_weights(BlockWindow::kBox, layout), 4)), (std::vector<float>{1, 2, 3, 4}));
 }
 
 }  // namespace

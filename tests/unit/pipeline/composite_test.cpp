@@ -39,7 +39,9 @@ std::shared_ptr<Separator> scales(std::vector<std::string> stems, std::vector<fl
 
 FunctionSeparator composite(std::vector<std::string> stems, std::variant<WholeTrack, Chunked, Ensemble, Chain> blocks) {
   return {{.stems = std::move(stems), .sample_rate = kRate, .channels = 2, .blocks = std::move(blocks)},
-          [](AudioView) -> std::vector<AudioBuffer> { throw Error{ErrorCode::kInternal, "a composite was asked itself"}; }};
+          [](AudioView) -> std::vector<AudioBuffer> {
+            throw Error{ErrorCode::kInternal, "a composite was asked itself"};
+          }};
 }
 
 Stems run_separator(AudioView mix, Separator& separator, const SeparationOptions& options = {}) {
@@ -56,8 +58,8 @@ AudioBuffer times(AudioView x, float gain) {
 
 TEST(EnsembleOf, MeansWithWeightsOverTheMembersThatGiveAStem) {
   for (const std::size_t frames : kLengths) {
-    FunctionSeparator both = composite(
-        {"a", "b"}, Ensemble{.members = {{scales({"a"}, {0.5f}, 64), {3, 0}}, {scales({"b", "a"}, {0.2f, 0.1f}, 4096), {1, 1}}}});
+    FunctionSeparator both =
+        composite({"a", "b"}, Ensemble{.members = {{scales({"a"}, {0.5f}, 64), {3, 0}}, {scales({"b", "a"}, {0.2f, 0.1f}, 4096), {1, 1}}}});
     const AudioBuffer mix = noise(2, frames, frames);
     const Stems stems = run_separator(mix, both);
     EXPECT_LT(largest_difference(stems.at("a"), times(mix, 0.4f)), 1e-6) << frames;  // (3 · 0.5 + 0.1) / 4
@@ -79,11 +81,12 @@ TEST(EnsembleOf, RefusesToGiveWhatIsNoNumber) {
 TEST(EnsembleOf, TakesTheMedian) {
   for (const std::size_t frames : kLengths) {
     const AudioBuffer mix = noise(2, frames, frames);
-    FunctionSeparator three = composite({"a"}, Ensemble{.members = {{scales({"a"}, {1.0f}), {1}}, {scales({"a"}, {0.3f}, 77), {1}}, {scales({"a"}, {-5.0f}), {1}}},
-                                                        .combine = Ensemble::Combine::kMedian});
+    FunctionSeparator three = composite(
+        {"a"}, Ensemble{.members = {{scales({"a"}, {1.0f}), {1}}, {scales({"a"}, {0.3f}, 77), {1}}, {scales({"a"}, {-5.0f}), {1}}},
+                        .combine = Ensemble::Combine::kMedian});
     EXPECT_LT(largest_difference(run_separator(mix, three).at("a"), times(mix, 0.3f)), 1e-6);
-    FunctionSeparator two = composite({"a"}, Ensemble{.members = {{scales({"a"}, {1.0f}), {1}}, {scales({"a"}, {0.5f}), {1}}},
-                                                      .combine = Ensemble::Combine::kMedian});
+    FunctionSeparator two = composite(
+        {"a"}, Ensemble{.members = {{scales({"a"}, {1.0f}), {1}}, {scales({"a"}, {0.5f}), {1}}}, .combine = Ensemble::Combine::kMedian});
     EXPECT_LT(largest_difference(run_separator(mix, two).at("a"), times(mix, 0.75f)), 1e-6);
   }
 }
@@ -98,9 +101,8 @@ TEST(EnsembleOf, ChoosesBinByBinAsOnTheWholeTrack) {
       Ensemble ensemble{.members = {}, .combine = combine};
       for (std::size_t v = 0; v < 3; ++v) {
         voices.push_back(noise(2, frames, 100 + v));
-        ensemble.members.push_back({std::make_shared<FunctionSeparator>(
-                                        SeparatorInfo{.stems = {"a"}, .sample_rate = kRate, .channels = 2},
-                                        [voice = voices.back()](AudioView) { return std::vector{voice}; }),
+        ensemble.members.push_back({std::make_shared<FunctionSeparator>(SeparatorInfo{.stems = {"a"}, .sample_rate = kRate, .channels = 2},
+                                                                        [voice = voices.back()](AudioView) { return std::vector{voice}; }),
                                     {1}});
       }
       FunctionSeparator all = composite({"a"}, std::move(ensemble));
@@ -128,37 +130,37 @@ TEST(EnsembleOf, ChoosesBinByBinAsOnTheWholeTrack) {
 TEST(EnsembleOf, SharesTheMixtureByGeometricMeans) {
   for (const std::size_t frames : {0u, 1u, 1000u, 200000u}) {
     const AudioBuffer mix = noise(2, frames, 3);
-    FunctionSeparator both = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}, 64), {1, 1}},
-                                                                        {scales({"a", "b"}, {0.2f, -0.8f}, 4096), {1, 1}}},
-                                                            .combine = Ensemble::Combine::kGeometric});
+    FunctionSeparator both = composite(
+        {"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}, 64), {1, 1}}, {scales({"a", "b"}, {0.2f, -0.8f}, 4096), {1, 1}}},
+                             .combine = Ensemble::Combine::kGeometric});
     const Stems stems = run_separator(mix, both);  // √(0.5 · 0.2) : √(0.5 · 0.8) = 1 : 2
     EXPECT_LT(largest_difference(stems.at("a"), times(mix, 1.0f / 3)), 2e-6) << frames;
     EXPECT_LT(largest_difference(stems.at("b"), times(mix, 2.0f / 3)), 2e-6) << frames;
 
-    FunctionSeparator sharp = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}, 64), {1, 1}},
-                                                                         {scales({"a", "b"}, {0.2f, -0.8f}, 4096), {1, 1}}},
-                                                             .combine = Ensemble::Combine::kGeometric, .sharpness = 2});
+    FunctionSeparator sharp = composite(
+        {"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}, 64), {1, 1}}, {scales({"a", "b"}, {0.2f, -0.8f}, 4096), {1, 1}}},
+                             .combine = Ensemble::Combine::kGeometric,
+                             .sharpness = 2});
     EXPECT_LT(largest_difference(run_separator(mix, sharp).at("a"), times(mix, 1.0f / 5)), 2e-6) << frames;  // 1² : 2²
 
-    FunctionSeparator blend = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}, 64), {1, 1}},
-                                                                         {scales({"a", "b"}, {0.2f, 0.8f}, 4096), {1, 1}}},
-                                                             .combine = Ensemble::Combine::kBlend});
+    FunctionSeparator blend = composite(
+        {"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}, 64), {1, 1}}, {scales({"a", "b"}, {0.2f, 0.8f}, 4096), {1, 1}}},
+                             .combine = Ensemble::Combine::kBlend});
     EXPECT_LT(largest_difference(run_separator(mix, blend).at("a"), times(mix, (1.0f / 3 + 0.35f) / 2)), 2e-6) << frames;
 
-
     // The second member gives b alone, and the stems add up all the same: half of (0.25, 0.6), and the rest as 0.25 : √(0.75 · 0.45).
-    FunctionSeparator uneven = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.25f, 0.75f}, 64), {1, 1}},
-                                                                          {scales({"b"}, {0.45f}, 4096), {0, 1}}},
-                                                              .combine = Ensemble::Combine::kBlend});
+    FunctionSeparator uneven = composite(
+        {"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.25f, 0.75f}, 64), {1, 1}}, {scales({"b"}, {0.45f}, 4096), {0, 1}}},
+                             .combine = Ensemble::Combine::kBlend});
     const Stems parts = run_separator(mix, uneven);
     const double geometric = std::sqrt(0.75 * 0.45), of_a = 0.125 + 0.575 * 0.25 / (0.25 + geometric);
     EXPECT_LT(largest_difference(parts.at("a"), times(mix, static_cast<float>(of_a))), 2e-6) << frames;
     EXPECT_LT(largest_difference(parts.at("b"), times(mix, static_cast<float>(1 - of_a))), 2e-6) << frames;
 
     // Weights of 3 and 1; what a member rules out counts as −80 dB: 0.5^¾ · 0.5^¼ : 0.5^¾ · (10⁻⁴)^¼.
-    FunctionSeparator one = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}), {3, 3}},
-                                                                       {scales({"a", "b"}, {0.5f, 0.0f}), {1, 1}}},
-                                                           .combine = Ensemble::Combine::kGeometric});
+    FunctionSeparator one =
+        composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.5f, 0.5f}), {3, 3}}, {scales({"a", "b"}, {0.5f, 0.0f}), {1, 1}}},
+                                       .combine = Ensemble::Combine::kGeometric});
     const double b = std::pow(0.5, 0.75) * 0.1, share = b / (0.5 + b);
     EXPECT_LT(largest_difference(run_separator(mix, one).at("b"), times(mix, static_cast<float>(share))), 2e-6) << frames;
   }
@@ -168,7 +170,8 @@ TEST(EnsembleOf, SharesSilenceAndFaintSoundAtTheGreatestSharpness) {
   AudioBuffer mix = noise(1, 30000, 4);
   for (std::size_t i = 0; i < 20000; ++i) mix.channel(0)[i] *= i < 10000 ? 0.0f : 1e-18f;  // bins whose power is no float
   FunctionSeparator all = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.75f, 0.25f}), {1, 1}}},
-                                                         .combine = Ensemble::Combine::kGeometric, .sharpness = kMostSharpness});
+                                                         .combine = Ensemble::Combine::kGeometric,
+                                                         .sharpness = kMostSharpness});
   const Stems stems = run_separator(mix, all);
   const double b = 1 / (1 + std::pow(3.0, kMostSharpness));
   AudioBuffer sum = stems.at("a");
@@ -188,8 +191,9 @@ TEST(EnsembleOf, ASoloTakesWhatLeadsNowhere) {
   for (const auto combine : {Ensemble::Combine::kMean, Ensemble::Combine::kGeometric})
     for (const auto& [soft, threshold] : {std::pair{0.1f, -10.0}, {0.2f, -10.0}, {0.25f, -10.0}, {0.4f, -10.0}, {0.45f, -3.0}})
       for (const std::size_t frames : kLengths) {
-        FunctionSeparator gated = composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {1 - soft, soft}, 64), {1, 1}}},
-                                                                 .combine = combine, .solo_db = threshold});
+        FunctionSeparator gated =
+            composite({"a", "b"},
+                      Ensemble{.members = {{scales({"a", "b"}, {1 - soft, soft}, 64), {1, 1}}}, .combine = combine, .solo_db = threshold});
         const AudioBuffer mix = noise(2, frames, frames);
         const Stems stems = run_separator(mix, gated);
         const double share = std::pow(soft, 2) / (std::pow(soft, 2) + std::pow(1 - soft, 2));
@@ -197,7 +201,7 @@ TEST(EnsembleOf, ASoloTakesWhatLeadsNowhere) {
         EXPECT_LT(largest_difference(stems.at("b"), times(mix, static_cast<float>(left))), 2e-6) << frames;
         EXPECT_LT(largest_difference(stems.at("a"), times(mix, static_cast<float>(1 - left))), 2e-6) << frames;
       }
-  EXPECT_NEAR(kept_of(0.1, 0.1, -10), 0.5, 1e-6);             // the stem of 0.25: at the threshold
+  EXPECT_NEAR(kept_of(0.1, 0.1, -10), 0.5, 1e-6);                // the stem of 0.25: at the threshold
   EXPECT_GT(kept_of(0.4, 0.4, -3) - kept_of(0.4, 0, -3), 0.03);  // the stem of 0.45: its mean share counts, too
 }
 
@@ -309,10 +313,10 @@ TEST(EnsembleOf, WithoutMembersForAStemIsRefused) {
 
 TEST(ChainOf, FeedsLaterStepsWithWhatEarlierOnesLeave) {
   for (const std::size_t frames : kLengths) {
-    FunctionSeparator chain = composite(
-        {"vocals", "drums"},
-        Chain{.steps = {{scales({"vocals", "rest"}, {0.25f, 0.75f}, 4000), {{1.0, "mix"}}, {"vocals"}},
-                        {scales({"drums", "vocals"}, {0.5f, 0.5f}, 64), {{1.0, "mix"}, {-1.0, "vocals"}}, {"drums"}}}});
+    FunctionSeparator chain =
+        composite({"vocals", "drums"},
+                  Chain{.steps = {{scales({"vocals", "rest"}, {0.25f, 0.75f}, 4000), {{1.0, "mix"}}, {"vocals"}},
+                                  {scales({"drums", "vocals"}, {0.5f, 0.5f}, 64), {{1.0, "mix"}, {-1.0, "vocals"}}, {"drums"}}}});
     const AudioBuffer mix = noise(2, frames, frames);
     const Stems stems = run_separator(mix, chain);
     EXPECT_LT(largest_difference(stems.at("vocals"), times(mix, 0.25f)), 1e-6) << frames;
@@ -326,8 +330,8 @@ TEST(ChainOf, RefusesStemsThatNobodyGave) {
 }
 
 TEST(Composites, NestAndKeepToTheMixtureWhenAsked) {
-  const auto inner = std::make_shared<FunctionSeparator>(composite(
-      {"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.6f, 0.2f}), {1, 1}}, {scales({"a", "b"}, {0.2f, 0.2f}), {1, 1}}}}));
+  const auto inner = std::make_shared<FunctionSeparator>(
+      composite({"a", "b"}, Ensemble{.members = {{scales({"a", "b"}, {0.6f, 0.2f}), {1, 1}}, {scales({"a", "b"}, {0.2f, 0.2f}), {1, 1}}}}));
   FunctionSeparator outer = composite({"a", "b"}, Chain{.steps = {{inner, {{1.0, "mix"}}, {"a", "b"}}}});
   const AudioBuffer mix = noise(2, 30000, 3);
   const Stems stems = run_separator(mix, outer);
@@ -345,9 +349,8 @@ TEST(Composites, NeedWhatTheirMembersNeed) {
   EXPECT_EQ(estimate_memory(two.info(), format, 100000, {}), 2 * estimate_memory(member->info(), format, 100000, {}));
 
   // Beside a member that needs the whole track, the mixture and the stems of both wait for its end.
-  const auto whole = std::make_shared<FunctionSeparator>(
-      SeparatorInfo{.stems = {"a"}, .sample_rate = kRate, .channels = 2},
-      [](AudioView block) { return std::vector{AudioBuffer(block)}; });
+  const auto whole = std::make_shared<FunctionSeparator>(SeparatorInfo{.stems = {"a"}, .sample_rate = kRate, .channels = 2},
+                                                         [](AudioView block) { return std::vector{AudioBuffer(block)}; });
   FunctionSeparator mixed = composite({"a"}, Ensemble{.members = {{member, {1}}, {whole, {1}}}});
   const std::size_t recording = 100000 * 2 * sizeof(float);
   const std::size_t members = estimate_memory(member->info(), format, 100000, {}) + estimate_memory(whole->info(), format, 100000, {});

@@ -24,8 +24,7 @@ double residual_dbfs(AudioView mix, const Stems& stems) {
 
 Stems random_stems(std::size_t count, double amplitude) {
   Stems stems;
-  for (std::size_t i = 0; i < count; ++i)
-    stems.add("stem" + std::to_string(i), noise(2, 20000, 10 + i, amplitude));
+  for (std::size_t i = 0; i < count; ++i) stems.add("stem" + std::to_string(i), noise(2, 20000, 10 + i, amplitude));
   return stems;
 }
 
@@ -84,8 +83,7 @@ TEST(MixConsistency, DoesNotDependOnTheBlocks) {
     Stems part;
     for (const Stem& stem : source) part.add(stem.name, AudioBuffer(stem.audio.view().slice(at, count)));
     in_parts.apply(mix.view().slice(at, count), part);
-    for (const Stem& stem : part)
-      EXPECT_EQ(testing::largest_difference(stem.audio, whole.at(stem.name).view().slice(at, count)), 0.0);
+    for (const Stem& stem : part) EXPECT_EQ(testing::largest_difference(stem.audio, whole.at(stem.name).view().slice(at, count)), 0.0);
   }
 }
 

@@ -43,8 +43,7 @@ TEST(DerivedStem, MayUseAndReplaceEarlierOnes) {
 }
 
 TEST(DerivedStem, RefusesWhatItCannotRead) {
-  for (const char* rule : {"", "a", "a=", "=b", "a=b+", "a=b c", "a=2", "a=2*", "a=*b", "a=b**2", "a=\"b",
-                           "a=1*2", "2a=b", "a==b"})
+  for (const char* rule : {"", "a", "a=", "=b", "a=b+", "a=b c", "a=2", "a=2*", "a=*b", "a=b**2", "a=\"b", "a=1*2", "2a=b", "a==b"})
     EXPECT_THROW(DerivedStem::parse(rule), Error) << rule;
 }
 
@@ -88,8 +87,7 @@ TEST(StemMixer, SelectsInTheOrderOfTheSeparator) {
   EXPECT_EQ(StemMixer(separated, {.two_stems = "drums"}).names(), (Names{"drums", "no_drums"}));
   const std::vector<DerivedStem> rules{DerivedStem::parse("beat=drums+bass")};
   EXPECT_EQ(StemMixer(separated, {.stems = {"vocals"}, .derived = rules}).names(), (Names{"vocals", "beat"}));
-  EXPECT_EQ(StemMixer(separated, {.two_stems = "vocals", .derived = rules}).names(),
-            (Names{"vocals", "no_vocals", "beat"}));
+  EXPECT_EQ(StemMixer(separated, {.two_stems = "vocals", .derived = rules}).names(), (Names{"vocals", "no_vocals", "beat"}));
 }
 
 TEST(StemMixer, TwoStemsAddUpToTheMixture) {

@@ -27,8 +27,7 @@ TEST(Normalization, DoesNotDependOnTheBlocks) {
   const NormalizationStats whole = measure_normalization(audio);
   for (const std::size_t step : {1u, 2u, 1000u}) {
     NormalizationMeter meter;
-    for (std::size_t at = 0; at < audio.frames(); at += step)
-      meter.add(audio.view().slice(at, std::min(step, audio.frames() - at)));
+    for (std::size_t at = 0; at < audio.frames(); at += step) meter.add(audio.view().slice(at, std::min(step, audio.frames() - at)));
     EXPECT_NEAR(meter.stats().mean, whole.mean, 1e-12);
     EXPECT_NEAR(meter.stats().std, whole.std, 1e-12);
   }

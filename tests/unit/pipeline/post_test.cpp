@@ -73,8 +73,7 @@ TEST(PostStage, WienerEmUsesPlacesAndKeepsTheSum) {
   Method rough{.name = "rough", .stems = {"left", "right"}};
   rough.make = [&](const StreamFormat& format, const ParameterValues&, std::uint64_t) {
     return std::make_unique<testing::FunctionSeparator>(
-        SeparatorInfo{.stems = rough.stems, .sample_rate = format.sample_rate, .channels = format.channels},
-        [&](AudioView) {
+        SeparatorInfo{.stems = rough.stems, .sample_rate = format.sample_rate, .channels = format.channels}, [&](AudioView) {
           AudioBuffer a(left), b(right);
           add_scaled(right, 0.5f, a), add_scaled(left, 0.5f, b);
           return std::vector{a, b};

@@ -36,8 +36,7 @@ Method halves(std::optional<Chunked> blocks = Chunked{.length = 4096}, double sa
           .stems = {"left_half", "right_half"},
           .parameters = {{.name = "gain", .help = "of both", .value = 0.5, .minimum = 0.0, .maximum = 1.0}},
           .whole_track = !blocks,
-          .make = [=](const StreamFormat& format, const ParameterValues& values,
-                      std::uint64_t) -> std::unique_ptr<Separator> {
+          .make = [=](const StreamFormat& format, const ParameterValues& values, std::uint64_t) -> std::unique_ptr<Separator> {
             SeparatorInfo info{.stems = {"left_half", "right_half"},
                                .sample_rate = sample_rate > 0 ? sample_rate : format.sample_rate,
                                .channels = format.channels,
@@ -52,8 +51,7 @@ Method halves(std::optional<Chunked> blocks = Chunked{.length = 4096}, double sa
           }};
 }
 
-fs::path write(const fs::path& path, AudioView audio, double sample_rate = 44100,
-               io::SampleFormat format = io::SampleFormat::kFloat32) {
+fs::path write(const fs::path& path, AudioView audio, double sample_rate = 44100, io::SampleFormat format = io::SampleFormat::kFloat32) {
   const auto writer = io::create_writer(path, {.container = io::container_for(path),
                                                .format = format,
                                                .sample_rate = sample_rate,
@@ -66,14 +64,12 @@ fs::path write(const fs::path& path, AudioView audio, double sample_rate = 44100
 
 class SeparateFile : public ::testing::Test {
  protected:
-  SeparationReport run(const fs::path& input, const SeparateOptions& options = {},
-                       const Method& method = halves()) {
+  SeparationReport run(const fs::path& input, const SeparateOptions& options = {}, const Method& method = halves()) {
     ThreadPool pool(2);
     RunContext context{.pool = pool, .progress = watch_, .cancel = stop_.token()};
     return separate_file(input, folder_ / "out" / "song", method, options, context);
   }
-  ErrorCode code_of(const fs::path& input, const SeparateOptions& options = {},
-                    const Method& method = halves()) {
+  ErrorCode code_of(const fs::path& input, const SeparateOptions& options = {}, const Method& method = halves()) {
     try {
       run(input, options, method);
     } catch (const Error& error) {
@@ -98,18 +94,13 @@ TEST_F(SeparateFile, KeepsRateChannelsLengthAndFormat) {
     std::size_t channels, frames;
     io::SampleFormat format;
   };
-  const Case cases[] = {{"a.wav", 44100, 2, 50000, io::SampleFormat::kPcm16},
-                        {"b.wav", 8000, 1, 1, io::SampleFormat::kPcm24},
-                        {"c.flac", 48000, 1, 4097, io::SampleFormat::kPcm24},
-                        {"d.wav", 192000, 6, 7001, io::SampleFormat::kFloat32},
-                        {"e.aiff", 22050, 2, 4095, io::SampleFormat::kPcm16},
-                        {"f.wav", 11025, 3, 200000, io::SampleFormat::kPcm8}};
-  for (const Method& method :
-       {halves(), halves({}), halves(Chunked{.length = 3000, .overlap = 0.7}, 32000, Normalization::kShared)})
+  const Case cases[] = {{"a.wav", 44100, 2, 50000, io::SampleFormat::kPcm16}, {"b.wav", 8000, 1, 1, io::SampleFormat::kPcm24},
+                        {"c.flac", 48000, 1, 4097, io::SampleFormat::kPcm24}, {"d.wav", 192000, 6, 7001, io::SampleFormat::kFloat32},
+                        {"e.aiff", 22050, 2, 4095, io::SampleFormat::kPcm16}, {"f.wav", 11025, 3, 200000, io::SampleFormat::kPcm8}};
+  for (const Method& method : {halves(), halves({}), halves(Chunked{.length = 3000, .overlap = 0.7}, 32000, Normalization::kShared)})
     for (const Case& one : cases) {
       SCOPED_TRACE(one.name);
-      const fs::path input =
-          write(folder_ / one.name, noise(one.channels, one.frames, 1, 0.5), one.rate, one.format);
+      const fs::path input = write(folder_ / one.name, noise(one.channels, one.frames, 1, 0.5), one.rate, one.format);
       const SeparationReport report = run(input, {.overwrite = true}, method);
       EXPECT_EQ(report.frames, one.frames);
       ASSERT_EQ(report.stems.size(), 2u);
@@ -127,8 +118,7 @@ TEST_F(SeparateFile, KeepsRateChannelsLengthAndFormat) {
 
 TEST_F(SeparateFile, ReportsLevels) {
   AudioBuffer audio(1, 10000);
-  for (std::size_t t = 0; t < audio.frames(); ++t)
-    audio.channel(0)[t] = t % 2 ? 0.5f : -0.5f;  // −6.02 dB rms and peak
+  for (std::size_t t = 0; t < audio.frames(); ++t) audio.channel(0)[t] = t % 2 ? 0.5f : -0.5f;  // −6.02 dB rms and peak
   const SeparationReport report = run(write(folder_ / "a.wav", audio), {.parameters = {{"gain", "0.25"}}});
   for (const StemReport& stem : report.stems) {
     EXPECT_NEAR(stem.rms_db, 20.0 * std::log10(0.125), 1e-3);
@@ -142,8 +132,7 @@ TEST_F(SeparateFile, ReportsLevels) {
 TEST_F(SeparateFile, AddsUpWhenConsistent) {
   const AudioBuffer audio = noise(2, 30000, 3, 0.5);
   const fs::path input = write(folder_ / "a.wav", audio);
-  const SeparationReport report =
-      run(input, {.parameters = {{"gain", "0.3"}}, .separation = {.consistent = true}});
+  const SeparationReport report = run(input, {.parameters = {{"gain", "0.3"}}, .separation = {.consistent = true}});
   EXPECT_LT(report.residual_db, -120.0);
   AudioBuffer sum(2, audio.frames());
   for (const StemReport& stem : report.stems) add_scaled(io::read_audio(stem.file).samples, 1.0f, sum);
@@ -169,8 +158,7 @@ TEST(Residual, OfStemsThatAreNoNumbersIsNone) {
 }
 
 TEST_F(SeparateFile, SilenceIsNoDivisionByZero) {
-  const SeparationReport report =
-      run(write(folder_ / "a.wav", AudioBuffer(2, 5000)), {.separation = {.consistent = true}});
+  const SeparationReport report = run(write(folder_ / "a.wav", AudioBuffer(2, 5000)), {.separation = {.consistent = true}});
   EXPECT_TRUE(std::isnan(report.residual_db));
   EXPECT_EQ(report.stems[0].energy_share, 0.0);
   const auto document = nlohmann::json::parse(to_json(std::vector{report}));
@@ -180,9 +168,8 @@ TEST_F(SeparateFile, SilenceIsNoDivisionByZero) {
 
 TEST_F(SeparateFile, WritesWhatWasChosen) {
   const fs::path input = write(folder_ / "a.wav", noise(2, 5000, 1, 0.5));
-  const SeparationReport report = run(input, {.selection = {.two_stems = "left_half"},
-                                              .container = io::Container::kFlac,
-                                              .sample_format = io::SampleFormat::kPcm16});
+  const SeparationReport report =
+      run(input, {.selection = {.two_stems = "left_half"}, .container = io::Container::kFlac, .sample_format = io::SampleFormat::kPcm16});
   ASSERT_EQ(report.stems.size(), 2u);
   EXPECT_EQ(report.stems[1].file, folder_ / "out" / "song" / "no_left_half.flac");
   EXPECT_EQ(io::probe(report.stems[1].file).format, io::SampleFormat::kPcm16);
@@ -199,8 +186,7 @@ TEST_F(SeparateFile, ResamplesForFormatsWithoutTheRate) {
 TEST_F(SeparateFile, WritesAStemFile) {
   AudioBuffer audio(2, 44100);  // a tone, which AAC codes well
   for (std::size_t c = 0; c < 2; ++c)
-    for (std::size_t t = 0; t < audio.frames(); ++t)
-      audio.channel(c)[t] = 0.3f * std::sin(0.05f * static_cast<float>(t));
+    for (std::size_t t = 0; t < audio.frames(); ++t) audio.channel(c)[t] = 0.3f * std::sin(0.05f * static_cast<float>(t));
   for (const double rate : {44100.0, 100000.0}) {  // the second one AAC cannot hold
     const fs::path input = write(folder_ / "a.wav", audio, rate);
     const SeparationReport report = run(input, {.container = io::Container::kStemMp4, .overwrite = true});
@@ -221,9 +207,7 @@ TEST_F(SeparateFile, WritesAStemFile) {
 }
 
 TEST(StemPaths, NameAStemFileLikeItsFolder) {
-  const auto name = [](const char* folder) {
-    return stem_paths(folder, {"a", "b"}, io::Container::kStemMp4).at(0).filename();
-  };
+  const auto name = [](const char* folder) { return stem_paths(folder, {"a", "b"}, io::Container::kStemMp4).at(0).filename(); };
   for (const char* folder : {"some/out", "some/out/", "some/out/.", "./out", "/out/", "out/x/.."})
     EXPECT_EQ(name(folder), "out.stem.mp4") << folder;
   EXPECT_EQ(name("."), fs::current_path().filename().string() + ".stem.mp4");
@@ -307,8 +291,7 @@ TEST_F(SeparateFile, LeavesNothingBehindAfterAnError) {
   AudioBuffer audio = noise(2, 200000, 1, 0.5);
   audio.channel(1)[150000] = std::nanf("");
   EXPECT_EQ(code_of(write(folder_ / "a.wav", audio)), ErrorCode::kFormat);
-  EXPECT_NE(message_.find("a.wav: sample 150000 of channel 2 is not a finite number"), std::string::npos)
-      << message_;
+  EXPECT_NE(message_.find("a.wav: sample 150000 of channel 2 is not a finite number"), std::string::npos) << message_;
   expect_nothing_left();
   EXPECT_EQ(code_of(folder_ / "missing.wav"), ErrorCode::kNotFound);
   EXPECT_EQ(code_of(write(folder_ / "empty.wav", AudioBuffer(2, 0))), ErrorCode::kFormat);
@@ -316,10 +299,8 @@ TEST_F(SeparateFile, LeavesNothingBehindAfterAnError) {
   EXPECT_EQ(code_of(good, {.parameters = {{"nonsense", "1"}}}), ErrorCode::kUsage);
   EXPECT_EQ(code_of(good, {.parameters = {{"gain", "2"}}}), ErrorCode::kUsage);
   EXPECT_EQ(code_of(good, {.selection = {.stems = {"piano"}}}), ErrorCode::kUsage);
-  EXPECT_EQ(code_of(good, {.container = io::Container::kFlac, .sample_format = io::SampleFormat::kFloat32}),
-            ErrorCode::kUsage);
-  EXPECT_EQ(code_of(good, {.container = io::Container::kMp3, .sample_format = io::SampleFormat::kPcm16}),
-            ErrorCode::kUsage);
+  EXPECT_EQ(code_of(good, {.container = io::Container::kFlac, .sample_format = io::SampleFormat::kFloat32}), ErrorCode::kUsage);
+  EXPECT_EQ(code_of(good, {.container = io::Container::kMp3, .sample_format = io::SampleFormat::kPcm16}), ErrorCode::kUsage);
   EXPECT_EQ(code_of(good, {.max_memory_bytes = 1000}), ErrorCode::kResource);
   expect_nothing_left();
 }
@@ -342,8 +323,7 @@ TEST_F(SeparateFile, RemovesFinishedStemsWhenALaterOneFails) {
   Method method = halves();
   const auto make = method.make;
   const fs::path in_the_way = folder_ / "out" / "song" / "right_half.wav";
-  method.make = [=](const StreamFormat& format, const ParameterValues& values,
-                    std::uint64_t seed) -> std::unique_ptr<Separator> {
+  method.make = [=](const StreamFormat& format, const ParameterValues& values, std::uint64_t seed) -> std::unique_ptr<Separator> {
     const SeparatorInfo info = make(format, values, seed)->info();
     return std::make_unique<testing::FunctionSeparator>(info, [in_the_way](AudioView block) {
       fs::create_directories(in_the_way);
@@ -361,8 +341,7 @@ TEST_F(SeparateFile, GivesErrorsOfTheLibraryOnly) {
     Method method = halves();
     method.make = [=](const StreamFormat& format, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
       const SeparatorInfo info{.stems = {"left_half"}, .sample_rate = format.sample_rate, .channels = 1};
-      return std::make_unique<testing::FunctionSeparator>(
-          info, [=](AudioView) -> std::vector<AudioBuffer> { throw exception; });
+      return std::make_unique<testing::FunctionSeparator>(info, [=](AudioView) -> std::vector<AudioBuffer> { throw exception; });
     };
     return method;
   };
@@ -387,8 +366,8 @@ TEST_F(SeparateFile, AnOverwriteThatStopsHalfWayLeavesNoProof) {
   const fs::path in_the_way = run(input).stems[1].file;
   Method method = halves();
   method.make = [=](const StreamFormat& format, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
-    const SeparatorInfo info{.stems = {"left_half", "right_half"}, .sample_rate = format.sample_rate, .channels = 1,
-                             .blocks = Chunked{.length = 4096}};
+    const SeparatorInfo info{
+        .stems = {"left_half", "right_half"}, .sample_rate = format.sample_rate, .channels = 1, .blocks = Chunked{.length = 4096}};
     return std::make_unique<testing::FunctionSeparator>(info, [in_the_way](AudioView block) {
       fs::remove(in_the_way);
       fs::create_directory(in_the_way);  // the second stem cannot get its name, after the first one got it
@@ -410,8 +389,7 @@ TEST_F(SeparateFile, CountsProgressInMillisecondsOfAudio) {
                                    EXPECT_EQ(update.unit, "ms");
                                  })};
     separate_file(input, folder_ / method.name, method, {.overwrite = true}, run);
-    const std::map<std::string, std::uint64_t> chunked{{"separate", 10000}},
-        whole{{"read", 10000}, {"write", 10000}};
+    const std::map<std::string, std::uint64_t> chunked{{"separate", 10000}}, whole{{"read", 10000}, {"write", 10000}};
     EXPECT_EQ(done, method.whole_track ? whole : chunked);
   }
 }
@@ -421,9 +399,8 @@ TEST(FindInputs, WalksFolders) {
   fs::create_directories(folder / "album/disc 1");
   fs::create_directories(folder / "album/.hidden");
   fs::create_directories(folder / "album/result");
-  for (const char* name :
-       {"album/b.MP3", "album/a.wav", "album/._a.wav", "album/cover.jpg", "album/disc 1/日本.flac",
-        "album/.hidden/x.wav", "album/result/vocals.wav", "album/t.stem.mp4"})
+  for (const char* name : {"album/b.MP3", "album/a.wav", "album/._a.wav", "album/cover.jpg", "album/disc 1/日本.flac",
+                           "album/.hidden/x.wav", "album/result/vocals.wav", "album/t.stem.mp4"})
     std::ofstream(folder / name) << "x";
   std::ofstream(folder / "album/result/manifest.json") << R"({"schema":"unbraid.manifest/1"})";
   const std::vector<fs::path> paths{folder / "album", "-"};
@@ -477,8 +454,7 @@ TEST(Plan, SaysWhatItWillTake) {
   const fs::path input = write(folder / "a.wav", noise(2, 200000, 1, 0.5));
   ThreadPool pool(1);
   RunContext run{pool};
-  const SeparationPlan chunked =
-      plan_file(input, halves(Chunked{.length = 4096, .overlap = 0.5, .batch = 4}), {}, run);
+  const SeparationPlan chunked = plan_file(input, halves(Chunked{.length = 4096, .overlap = 0.5, .batch = 4}), {}, run);
   EXPECT_EQ(chunked.blocks, 99u);  // ⌈(200000 + 2048) / 2048⌉
   EXPECT_EQ(chunked.batch, 4u);
   EXPECT_GT(chunked.seconds, 0.0);
@@ -489,23 +465,21 @@ TEST(Plan, SaysWhatItWillTake) {
   // A member that needs the whole track, too, is tried on ten seconds.
   const fs::path long_input = write(folder / "b.wav", noise(1, 200000, 1, 0.5), 8000);  // 25 s
   std::size_t tried = 0;
-  const auto member = std::make_shared<testing::FunctionSeparator>(
-      SeparatorInfo{.stems = {"all"}, .sample_rate = 8000, .channels = 1}, [&tried](AudioView block) {
-        tried = block.frames();
-        return std::vector{AudioBuffer(block)};
-      });
-  const Method ensemble{.name = "ensemble",
-                        .summary = "for tests",
-                        .stems = {"all"},
-                        .parameters = {},
-                        .make = [member](const StreamFormat&, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
-                          return std::make_unique<testing::FunctionSeparator>(
-                              SeparatorInfo{.stems = {"all"},
-                                            .sample_rate = 8000,
-                                            .channels = 1,
-                                            .blocks = Ensemble{.members = {{member, {1}}}}},
-                              [](AudioView block) { return std::vector{AudioBuffer(block)}; });
-                        }};
+  const auto member = std::make_shared<testing::FunctionSeparator>(SeparatorInfo{.stems = {"all"}, .sample_rate = 8000, .channels = 1},
+                                                                   [&tried](AudioView block) {
+                                                                     tried = block.frames();
+                                                                     return std::vector{AudioBuffer(block)};
+                                                                   });
+  const Method ensemble{
+      .name = "ensemble",
+      .summary = "for tests",
+      .stems = {"all"},
+      .parameters = {},
+      .make = [member](const StreamFormat&, const ParameterValues&, std::uint64_t) -> std::unique_ptr<Separator> {
+        return std::make_unique<testing::FunctionSeparator>(
+            SeparatorInfo{.stems = {"all"}, .sample_rate = 8000, .channels = 1, .blocks = Ensemble{.members = {{member, {1}}}}},
+            [](AudioView block) { return std::vector{AudioBuffer(block)}; });
+      }};
   EXPECT_TRUE(plan_file(long_input, ensemble, {}, run).whole_track);
   EXPECT_EQ(tried, 80000u);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 2) << "something was written";

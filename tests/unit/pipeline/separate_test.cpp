@@ -21,8 +21,8 @@ using testing::noise;
 
 constexpr double kRate = 8000;
 
-Stems run_separator(AudioView mix, Separator& separator, const SeparationOptions& options = {},
-                    double rate = kRate, std::size_t threads = 2) {
+Stems run_separator(AudioView mix, Separator& separator, const SeparationOptions& options = {}, double rate = kRate,
+                    std::size_t threads = 2) {
   ThreadPool pool(threads);
   RunContext run{pool};
   return separate(mix, rate, separator, options, run);
@@ -36,11 +36,10 @@ TEST_P(Identity, GivesTheInput) {
   for (const std::size_t batch : {1u, 3u, 1000u})
     for (const std::size_t context : {0u, 31u})
       for (const std::size_t shifts : {0u, 3u}) {
-        const Chunked blocks{
-            .length = kLength, .overlap = overlap, .window = window, .context = context, .padding = padding};
+        const Chunked blocks{.length = kLength, .overlap = overlap, .window = window, .context = context, .padding = padding};
         const std::size_t hop = ChunkLayout::of(blocks).hop;
-        for (const std::size_t frames : {std::size_t{0}, std::size_t{1}, hop - 1, hop, hop + 1, kLength - 1,
-                                         kLength, kLength + 1, 9 * kLength + 17}) {
+        for (const std::size_t frames :
+             {std::size_t{0}, std::size_t{1}, hop - 1, hop, hop + 1, kLength - 1, kLength, kLength + 1, 9 * kLength + 17}) {
           const AudioBuffer mix = noise(2, frames, frames + 1);
           const auto separator = identity(2, kRate, blocks);
           const Stems stems = run_separator(mix, *separator, {.batch = batch, .shifts = shifts, .seed = 5});
@@ -52,19 +51,17 @@ TEST_P(Identity, GivesTheInput) {
 
 INSTANTIATE_TEST_SUITE_P(Every, Identity,
                          ::testing::Combine(::testing::Values(0.0, 0.25, 0.5, 0.77, 0.95),
-                                            ::testing::Values(BlockWindow::kHann, BlockWindow::kTriangular,
-                                                              BlockWindow::kLinearFade, BlockWindow::kBox),
-                                            ::testing::Values(PaddingMode::kReflect, PaddingMode::kConstant,
-                                                              PaddingMode::kReplicate)));
+                                            ::testing::Values(BlockWindow::kHann, BlockWindow::kTriangular, BlockWindow::kLinearFade,
+                                                              BlockWindow::kBox),
+                                            ::testing::Values(PaddingMode::kReflect, PaddingMode::kConstant, PaddingMode::kReplicate)));
 
 TEST(Separate, WholeTracksAreOneBlockOfTheirLength) {
   for (const std::size_t frames : {0u, 1u, 2u, 70000u, 200001u}) {
     std::vector<std::size_t> lengths;
-    FunctionSeparator separator({.stems = {"all"}, .sample_rate = kRate, .channels = 1},
-                                [&](AudioView block) {
-                                  lengths.push_back(block.frames());
-                                  return std::vector{AudioBuffer(block)};
-                                });
+    FunctionSeparator separator({.stems = {"all"}, .sample_rate = kRate, .channels = 1}, [&](AudioView block) {
+      lengths.push_back(block.frames());
+      return std::vector{AudioBuffer(block)};
+    });
     const AudioBuffer mix = noise(1, frames, 1);
     EXPECT_EQ(largest_difference(run_separator(mix, separator).at("all"), mix), 0.0);
     EXPECT_EQ(lengths, frames == 0 ? std::vector<std::size_t>{} : std::vector<std::size_t>{frames});
@@ -77,8 +74,7 @@ TEST(Separate, CallsTheSeparatorInBatches) {
   class Counting : public FunctionSeparator {
    public:
     Counting(std::vector<std::size_t>& sizes, const SeparatorInfo& info)
-        : FunctionSeparator(info, [](AudioView block) { return std::vector{AudioBuffer(block)}; }),
-          sizes_(sizes) {}
+        : FunctionSeparator(info, [](AudioView block) { return std::vector{AudioBuffer(block)}; }), sizes_(sizes) {}
     std::vector<Stems> process_batch(std::span<const AudioView> blocks, RunContext& run) override {
       sizes_.push_back(blocks.size());
       return FunctionSeparator::process_batch(blocks, run);
@@ -87,9 +83,7 @@ TEST(Separate, CallsTheSeparatorInBatches) {
    private:
     std::vector<std::size_t>& sizes_;
   };
-  Counting separator(
-      sizes,
-      {.stems = {"all"}, .sample_rate = kRate, .channels = 2, .blocks = Chunked{.length = 256, .batch = 4}});
+  Counting separator(sizes, {.stems = {"all"}, .sample_rate = kRate, .channels = 2, .blocks = Chunked{.length = 256, .batch = 4}});
   run_separator(noise(2, 2000, 1), separator);
   EXPECT_EQ(sizes, (std::vector<std::size_t>{4, 4, 4, 4, 1}));  // splifft's case stitch0
 }
@@ -99,8 +93,7 @@ TEST(Separate, MatchesTheChannelsOfTheInput) {
     for (std::size_t wanted = 1; wanted <= 3; ++wanted) {
       const AudioBuffer mix = noise(input, 3000, input);
       const auto separator = identity(wanted, kRate, Chunked{.length = 512});
-      EXPECT_LT(largest_difference(run_separator(mix, *separator).at("all"), mix), 1e-6)
-          << input << " to " << wanted;
+      EXPECT_LT(largest_difference(run_separator(mix, *separator).at("all"), mix), 1e-6) << input << " to " << wanted;
     }
 }
 
@@ -123,8 +116,7 @@ AudioBuffer tone(std::size_t frames, double rate) {
   AudioBuffer audio(2, frames);
   for (std::size_t c = 0; c < 2; ++c)
     for (std::size_t t = 0; t < frames; ++t)
-      audio.channel(c)[t] =
-          static_cast<float>(0.5 * std::sin(2.0 * 3.141592653589793 * (200.0 + 30.0 * c) * t / rate));
+      audio.channel(c)[t] = static_cast<float>(0.5 * std::sin(2.0 * 3.141592653589793 * (200.0 + 30.0 * c) * t / rate));
   return audio;
 }
 
@@ -138,9 +130,7 @@ TEST(Separate, KeepsRateAndLengthWhateverTheSeparatorWorksAt) {
       if (frames < 20000) continue;
       // Away from the ends, where the tone starts from nothing, resampling there and back costs under 1e-5.
       const std::size_t edge = 2000;
-      EXPECT_LT(largest_difference(stems.at("all").view().slice(edge, frames - 2 * edge),
-                                   mix.view().slice(edge, frames - 2 * edge)),
-                1e-5)
+      EXPECT_LT(largest_difference(stems.at("all").view().slice(edge, frames - 2 * edge), mix.view().slice(edge, frames - 2 * edge)), 1e-5)
           << rate;
     }
 }
@@ -199,17 +189,14 @@ TEST(Separate, NormalizesSilenceAndConstantsWithoutHarm) {
 
 /// A separator whose result depends on where its blocks lie.
 std::unique_ptr<Separator> place_dependent() {
-  return std::make_unique<FunctionSeparator>(SeparatorInfo{.stems = {"all"},
-                                                           .sample_rate = kRate,
-                                                           .channels = 2,
-                                                           .blocks = Chunked{.length = 500, .overlap = 0.3}},
-                                             [](AudioView block) {
-                                               AudioBuffer out(block);
-                                               for (std::size_t t = 0; t < out.frames(); ++t)
-                                                 for (std::size_t c = 0; c < 2; ++c)
-                                                   out.channel(c)[t] *= static_cast<float>(t) / 500.0f;
-                                               return std::vector{out};
-                                             });
+  return std::make_unique<FunctionSeparator>(
+      SeparatorInfo{.stems = {"all"}, .sample_rate = kRate, .channels = 2, .blocks = Chunked{.length = 500, .overlap = 0.3}},
+      [](AudioView block) {
+        AudioBuffer out(block);
+        for (std::size_t t = 0; t < out.frames(); ++t)
+          for (std::size_t c = 0; c < 2; ++c) out.channel(c)[t] *= static_cast<float>(t) / 500.0f;
+        return std::vector{out};
+      });
 }
 
 TEST(Separate, ShiftsComeFromTheSeed) {
@@ -255,18 +242,16 @@ TEST(Separate, DoesNotDependOnThreadsBatchOrPieces) {
 TEST(Separate, AddsUpToTheMixtureWhenAskedTo) {
   for (const double rate : {kRate, 44100.0}) {
     const AudioBuffer mix = noise(2, 9999, 1, 0.5);
-    FunctionSeparator separator(
-        {.stems = {"a", "b"}, .sample_rate = kRate, .channels = 2, .blocks = Chunked{.length = 300}},
-        [](AudioView block) {
-          AudioBuffer part(2, block.frames());
-          add_scaled(block, 0.3f, part);
-          return std::vector{AudioBuffer(block), part};
-        });
+    FunctionSeparator separator({.stems = {"a", "b"}, .sample_rate = kRate, .channels = 2, .blocks = Chunked{.length = 300}},
+                                [](AudioView block) {
+                                  AudioBuffer part(2, block.frames());
+                                  add_scaled(block, 0.3f, part);
+                                  return std::vector{AudioBuffer(block), part};
+                                });
     Stems stems = run_separator(mix, separator, {.consistent = true}, rate);
     double power = 0.0;
     for (std::size_t i = 0; i < mix.samples().size(); ++i) {
-      const double rest =
-          static_cast<double>(mix.samples()[i]) - stems.at("a").samples()[i] - stems.at("b").samples()[i];
+      const double rest = static_cast<double>(mix.samples()[i]) - stems.at("a").samples()[i] - stems.at("b").samples()[i];
       power += rest * rest;
     }
     EXPECT_LT(10.0 * std::log10(power / static_cast<double>(mix.samples().size())), -120.0);
@@ -274,8 +259,7 @@ TEST(Separate, AddsUpToTheMixtureWhenAskedTo) {
 }
 
 TEST(Separate, RefusesSamplesThatAreNotNumbers) {
-  for (const float bad :
-       {std::nanf(""), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
     AudioBuffer mix = noise(2, 1000, 1);
     mix.channel(1)[123] = bad;
     const auto separator = identity(2, kRate, Chunked{.length = 100});
@@ -291,15 +275,13 @@ TEST(Separate, RefusesSamplesThatAreNotNumbers) {
 
 TEST(Separate, NoticesSeparatorsThatBreakTheirPromise) {
   const AudioBuffer mix = noise(1, 1000, 1);
-  const SeparatorInfo info{
-      .stems = {"all"}, .sample_rate = kRate, .channels = 1, .blocks = Chunked{.length = 100}};
+  const SeparatorInfo info{.stems = {"all"}, .sample_rate = kRate, .channels = 1, .blocks = Chunked{.length = 100}};
   FunctionSeparator not_a_number(info, [](AudioView block) {
     AudioBuffer out(block);
     out.channel(0)[5] = std::nanf("");
     return std::vector{out};
   });
-  FunctionSeparator too_short(info,
-                              [](AudioView block) { return std::vector{AudioBuffer(block.slice(0, 99))}; });
+  FunctionSeparator too_short(info, [](AudioView block) { return std::vector{AudioBuffer(block.slice(0, 99))}; });
   EXPECT_THROW(run_separator(mix, not_a_number), Error);
   EXPECT_THROW(run_separator(mix, too_short), Error);
 }
@@ -307,12 +289,11 @@ TEST(Separate, NoticesSeparatorsThatBreakTheirPromise) {
 TEST(Separate, StopsWhenToldTo) {
   CancelSource stop;
   std::size_t blocks = 0;
-  FunctionSeparator separator(
-      {.stems = {"all"}, .sample_rate = kRate, .channels = 1, .blocks = Chunked{.length = 100}},
-      [&](AudioView block) {
-        if (++blocks == 3) stop.cancel();
-        return std::vector{AudioBuffer(block)};
-      });
+  FunctionSeparator separator({.stems = {"all"}, .sample_rate = kRate, .channels = 1, .blocks = Chunked{.length = 100}},
+                              [&](AudioView block) {
+                                if (++blocks == 3) stop.cancel();
+                                return std::vector{AudioBuffer(block)};
+                              });
   ThreadPool pool(1);
   RunContext run{.pool = pool, .cancel = stop.token()};
   try {

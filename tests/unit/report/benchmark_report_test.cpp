@@ -35,8 +35,7 @@ BenchmarkRun small_run() {
       entry.scores.seconds = 10;
       entry.chosen = c == 1;
       if (c > 0) entry.processor_s = c == 1 ? 0.1 : 20;
-      entry.scores.targets.push_back(
-          {.name = "vocals", .metrics = {{"bsseval_v4.SDR", vocals[c][t]}, {"si_sdr", -vocals[c][t]}}});
+      entry.scores.targets.push_back({.name = "vocals", .metrics = {{"bsseval_v4.SDR", vocals[c][t]}, {"si_sdr", -vocals[c][t]}}});
     }
   return run;
 }
@@ -133,8 +132,7 @@ TEST(SpeedPlot, LabelsDoNotCoverOneAnother) {
 
 TEST(SpeedPlot, SurvivesNothing) {
   EXPECT_NE(speed_plot_svg({}, {}, "a<b", "dB").find("a&lt;b"), std::string::npos);
-  EXPECT_EQ(speed_plot_svg({{"x", NAN, 1}, {"y", 0, 1}, {"z", 1, -INFINITY}}, {{"l", NAN}}, "t", "dB").find("<circle"),
-            std::string::npos);
+  EXPECT_EQ(speed_plot_svg({{"x", NAN, 1}, {"y", 0, 1}, {"z", 1, -INFINITY}}, {{"l", NAN}}, "t", "dB").find("<circle"), std::string::npos);
 }
 
 }  // namespace

@@ -54,8 +54,7 @@ TEST(HeatMap, LightnessRisesEverywhere) {
   std::vector<float> ramp(256);
   for (std::size_t i = 0; i < ramp.size(); ++i) ramp[i] = static_cast<float>(i) / 255;
   const Image image = heat_map(ramp, ramp.size(), 1, {});
-  for (std::size_t x = 1; x < image.width; ++x)
-    EXPECT_GE(lightness(image, x, 0) + 1000, lightness(image, x - 1, 0)) << x;
+  for (std::size_t x = 1; x < image.width; ++x) EXPECT_GE(lightness(image, x, 0) + 1000, lightness(image, x - 1, 0)) << x;
   EXPECT_GT(lightness(image, 255, 0) - lightness(image, 0, 0), 200'000);
 }
 

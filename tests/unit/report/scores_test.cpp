@@ -27,8 +27,7 @@ std::vector<evaluate::TrackResult> results() {
     evaluate::TargetResult vocals{.name = "vocals", .metrics = {{"bsseval_v4.SDR", 5.0 + i}, {"sdr", 4.0 + i}}};
     vocals.windows = {.sdr = {5.0 + i, NAN}, .isr = {9, NAN}, .sir = {INFINITY, NAN}, .sar = {3.123456, NAN}};
     vocals.reference_levels = vocals.estimate_levels = {.columns = 2, .bands = 2, .db = {-10, -20, -30, -40}};
-    evaluate::TargetResult drums{.name = "drums", .not_applicable = "the reference is silent throughout",
-                                 .metrics = {{"sdr", NAN}}};
+    evaluate::TargetResult drums{.name = "drums", .not_applicable = "the reference is silent throughout", .metrics = {{"sdr", NAN}}};
     track.targets = {vocals, drums};
     tracks.push_back(std::move(track));
   }

@@ -10,11 +10,10 @@ namespace {
 
 TEST(Separator, BatchesAreBlocksOneAfterTheOther) {
   std::vector<std::size_t> seen;
-  testing::FunctionSeparator separator({.stems = {"all"}, .sample_rate = 8000, .channels = 2},
-                                       [&](AudioView block) {
-                                         seen.push_back(block.frames());
-                                         return std::vector{AudioBuffer(block)};
-                                       });
+  testing::FunctionSeparator separator({.stems = {"all"}, .sample_rate = 8000, .channels = 2}, [&](AudioView block) {
+    seen.push_back(block.frames());
+    return std::vector{AudioBuffer(block)};
+  });
   ThreadPool pool(1);
   RunContext run{pool};
   const AudioBuffer a = testing::noise(2, 10, 1), b = testing::noise(2, 20, 2);

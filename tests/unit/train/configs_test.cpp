@@ -41,9 +41,10 @@ TEST(Configs, OneIsLaidOverItsBase) {
   const testing::TemporaryFolder folder;
   const auto write = [&](const char* name, std::string_view text) { write_file_atomically(folder / name, text); };
   std::filesystem::create_directory(folder / "below");
-  const std::string whole = "architecture: deepconvsep\nseed: 1\naudio: {sample_rate: 44100, num_channels: 1, n_fft: 1024, hop_length: 512}\n"
-                            "training: {instruments: [a, b], steps: 5, batch: 2}\ndata: {sources: &here [{path: x}], mixtures: {stems: [a, b, c]}}\n"
-                            "validation: {sources: *here, every_steps: 5}\n";
+  const std::string whole =
+      "architecture: deepconvsep\nseed: 1\naudio: {sample_rate: 44100, num_channels: 1, n_fft: 1024, hop_length: 512}\n"
+      "training: {instruments: [a, b], steps: 5, batch: 2}\ndata: {sources: &here [{path: x}], mixtures: {stems: [a, b, c]}}\n"
+      "validation: {sources: *here, every_steps: 5}\n";
   write("whole.yaml", whole);
   write("below/over.yaml", "base: ../whole.yaml\nseed: 2\ntraining: {instruments: [c], batch: ~}\ndata: {sources: [{path: y}]}\n");
   const YAML::Node over = YAML::Load(TrainConfig::load(folder / "below/over.yaml", {"training.steps=7"}).text);

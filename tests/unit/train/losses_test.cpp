@@ -138,8 +138,8 @@ TEST(Losses, DeepConvSepByHand) {
   const Tensor r = values({1, 0, 0, 2, 1, 1, 3, 0}, {1, 4, 2});  // v (1,0), o (0,2), d (1,1), b (3,0)
   const Tensor e = values({1, 1, 0, 0, 2, 1, 3, 2}, {1, 4, 2});  // v (1,1), o (0,0), d (2,1), b (3,2)
   const double errors = 4 + 1 + 1;                               // b, d, v
-  const double pairs = 2 + 5 + 13 + 1 + 5 + 2;  // bd (1,1), bv (2,1), bo (3,2), dv (1,0), do (2,1), vo (1,1)
-  const double beta = 9 + 5, gamma = 2;         // b (3,0)−, d (2,−1), v (1,−1) from o
+  const double pairs = 2 + 5 + 13 + 1 + 5 + 2;                   // bd (1,1), bv (2,1), bo (3,2), dv (1,0), do (2,1), vo (1,1)
+  const double beta = 9 + 5, gamma = 2;                          // b (3,0)−, d (2,−1), v (1,−1) from o
   const DeepConvSepWeights weights{.alpha = 0.1, .beta = 0.02, .gamma = 0.3, .absolute = false};
   const double expected = errors - 0.1 * pairs - 0.02 * beta - 0.3 * gamma;
   EXPECT_NEAR(deepconvsep(e, r, stems, weights).item<double>(), expected, 1e-5);
@@ -161,7 +161,9 @@ TEST(Losses, OnePassGradientsAreThoseOfTheDefinition) {
     (loss(x, r.to(type)) * torch::tensor({1.0, -3.0}, type).unsqueeze(1)).sum().backward();
     return x.grad().to(torch::kFloat64);
   };
-  const auto dcs = [&](const Tensor& x, const Tensor& y) { return deepconvsep(x, y, stems, {.alpha = 0.3, .absolute = true}).unsqueeze(1); };
+  const auto dcs = [&](const Tensor& x, const Tensor& y) {
+    return deepconvsep(x, y, stems, {.alpha = 0.3, .absolute = true}).unsqueeze(1);
+  };
   for (const auto& loss : std::vector<std::function<Tensor(const Tensor&, const Tensor&)>>{dcs, l1}) {
     const Tensor exact = gradient(torch::kFloat64, loss), fast = gradient(torch::kFloat32, loss);
     EXPECT_LT((exact - fast).abs().max().item<double>(), 1e-5 * exact.abs().max().item<double>());

@@ -42,22 +42,31 @@ constexpr double kRounding = 2e-6;
 TEST(Optimizer, EqualsLibtorchs) {
   using namespace torch::optim;
   const auto of = [](auto* optimizer) { return std::unique_ptr<torch::optim::Optimizer>(optimizer); };
-  EXPECT_LT(difference_to([&](Tensor x) { return of(new Adam({x}, AdamOptions(0.1).betas({0.8, 0.95}).weight_decay(0.02))); },
-                          {.name = "adam", .learning_rate = 0.1, .weight_decay = 0.02, .beta1 = 0.8, .beta2 = 0.95}), kRounding);
+  EXPECT_LT(difference_to(
+                [&](Tensor x) {
+                  return of(new Adam({x}, AdamOptions(0.1).betas({0.8, 0.95}).weight_decay(0.02)));
+                },
+                {.name = "adam", .learning_rate = 0.1, .weight_decay = 0.02, .beta1 = 0.8, .beta2 = 0.95}),
+            kRounding);
   EXPECT_LT(difference_to([&](Tensor x) { return of(new AdamW({x}, AdamWOptions(0.1).weight_decay(0.3))); },
-                          {.name = "adamw", .learning_rate = 0.1, .weight_decay = 0.3}), kRounding);
+                          {.name = "adamw", .learning_rate = 0.1, .weight_decay = 0.3}),
+            kRounding);
   EXPECT_LT(difference_to([&](Tensor x) { return of(new RMSprop({x}, RMSpropOptions(0.01).alpha(0.9))); },
-                          {.name = "rmsprop", .learning_rate = 0.01, .rho = 0.9}), kRounding);
+                          {.name = "rmsprop", .learning_rate = 0.01, .rho = 0.9}),
+            kRounding);
   EXPECT_LT(difference_to([&](Tensor x) { return of(new RMSprop({x}, RMSpropOptions(0.01).alpha(0.9).momentum(0.7))); },
-                          {.name = "rmsprop", .learning_rate = 0.01, .rho = 0.9, .momentum = 0.7}), kRounding);
-  EXPECT_LT(difference_to([&](Tensor x) { return of(new SGD({x}, SGDOptions(0.1))); },
-                          {.name = "sgd", .learning_rate = 0.1}), kRounding);
+                          {.name = "rmsprop", .learning_rate = 0.01, .rho = 0.9, .momentum = 0.7}),
+            kRounding);
+  EXPECT_LT(difference_to([&](Tensor x) { return of(new SGD({x}, SGDOptions(0.1))); }, {.name = "sgd", .learning_rate = 0.1}), kRounding);
   EXPECT_LT(difference_to([&](Tensor x) { return of(new SGD({x}, SGDOptions(0.1).momentum(0.9).weight_decay(0.1))); },
-                          {.name = "sgd", .learning_rate = 0.1, .weight_decay = 0.1, .momentum = 0.9}), kRounding);
+                          {.name = "sgd", .learning_rate = 0.1, .weight_decay = 0.1, .momentum = 0.9}),
+            kRounding);
   EXPECT_LT(difference_to([&](Tensor x) { return of(new SGD({x}, SGDOptions(0.1).momentum(0.9).nesterov(true))); },
-                          {.name = "sgd", .learning_rate = 0.1, .momentum = 0.9, .nesterov = true}), kRounding);
+                          {.name = "sgd", .learning_rate = 0.1, .momentum = 0.9, .nesterov = true}),
+            kRounding);
   EXPECT_LT(difference_to([&](Tensor x) { return of(new Adagrad({x}, AdagradOptions(0.1).eps(1e-8))); },
-                          {.name = "adagrad", .learning_rate = 0.1}), kRounding);
+                          {.name = "adagrad", .learning_rate = 0.1}),
+            kRounding);
 }
 
 // Libtorch's C++ interface has no Adadelta. The rule by hand, in double: v₀ = u₀ = 0.

@@ -79,37 +79,57 @@ Progress overfit(const Course& course) {
 }
 
 const std::string kTraining = "\ntraining: {instruments: [low, high]}\n";
-const std::string kMaskInference = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 64}\n"
-                                   "model: {hidden_size: 12, num_layers: 1, dropout: 0}" + kTraining;
-const std::string kAttention = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 64}\n"
-                               "model: {hidden_size: 12, num_layers: 1, dropout: 0, attention_layers: 1}" + kTraining;
-const std::string kOpenUnmix = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
-                               "model: {hidden_size: 16, num_layers: 1, nb_channels: 1, dropout: 0}" + kTraining;
-const std::string kCunet = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
-                           "model: {depth: 2, filters: 6, kernel: 3, film: all}" + kTraining;
-const std::string kDeepConvSep = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 32}\n"
-                                 "model: {frames: 25, filters: 12, time_filters: 8, time_kernel: 5, hidden: 16}" + kTraining;
-const std::string kBsrnn = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
-                           "model: {bands: [[1, 8], [2, 4]], cells: 8, features: 16, hidden: 16, layers: 1, decoder: 24}" + kTraining;
-const std::string kMaskUnet = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
-                              "model: {bands: [[1, 8], [2, 4]], cells: 8, act: gelu, bottleneck_factor: 2, growth: 4, norm: InstanceNorm,\n"
-                              "  num_blocks_per_scale: 1, num_channels: 6, num_scales: 2, scale: [2, 2], layers: 1, hidden: 6}" + kTraining;
-const std::string kScnet = "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}\n"
-                           "model: {sources: [low, high], audio_channels: 1, dims: [2, 6, 8], nfft: 256, hop_size: 64, win_size: 256,\n"
-                           "  normalized: true, band_SR: [0.25, 0.35, 0.4], band_stride: [1, 2, 4], band_kernel: [3, 4, 4],\n"
-                           "  conv_depths: [1, 1, 1], compress: 2, conv_kernel: 3, num_dplayer: 2, expand: 1}" + kTraining;
-const std::string kMdx23c = "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4032, n_fft: 256, hop_length: 64, dim_f: 128, dim_t: 64}\n"
-                            "model: {act: gelu, bottleneck_factor: 2, growth: 4, norm: InstanceNorm, num_blocks_per_scale: 1, num_channels: 6,\n"
-                            "  num_scales: 2, num_subbands: 2, scale: [2, 2]}" + kTraining;
-const std::string kRoformer = "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}\n"
-                              "model: {dim: 16, depth: 1, stereo: false, num_stems: 2, time_transformer_depth: 1, freq_transformer_depth: 1,\n"
-                              "  heads: 2, dim_head: 8, ff_mult: 2, stft_n_fft: 256, stft_hop_length: 64, stft_win_length: 256,\n"
-                              "  mask_estimator_depth: 1, mlp_expansion_factor: 2, ";
+const std::string kMaskInference =
+    "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 64}\n"
+    "model: {hidden_size: 12, num_layers: 1, dropout: 0}" +
+    kTraining;
+const std::string kAttention =
+    "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 64}\n"
+    "model: {hidden_size: 12, num_layers: 1, dropout: 0, attention_layers: 1}" +
+    kTraining;
+const std::string kOpenUnmix =
+    "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
+    "model: {hidden_size: 16, num_layers: 1, nb_channels: 1, dropout: 0}" +
+    kTraining;
+const std::string kCunet =
+    "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
+    "model: {depth: 2, filters: 6, kernel: 3, film: all}" +
+    kTraining;
+const std::string kDeepConvSep =
+    "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 32}\n"
+    "model: {frames: 25, filters: 12, time_filters: 8, time_kernel: 5, hidden: 16}" +
+    kTraining;
+const std::string kBsrnn =
+    "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
+    "model: {bands: [[1, 8], [2, 4]], cells: 8, features: 16, hidden: 16, layers: 1, decoder: 24}" +
+    kTraining;
+const std::string kMaskUnet =
+    "audio: {sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}\n"
+    "model: {bands: [[1, 8], [2, 4]], cells: 8, act: gelu, bottleneck_factor: 2, growth: 4, norm: InstanceNorm,\n"
+    "  num_blocks_per_scale: 1, num_channels: 6, num_scales: 2, scale: [2, 2], layers: 1, hidden: 6}" +
+    kTraining;
+const std::string kScnet =
+    "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}\n"
+    "model: {sources: [low, high], audio_channels: 1, dims: [2, 6, 8], nfft: 256, hop_size: 64, win_size: 256,\n"
+    "  normalized: true, band_SR: [0.25, 0.35, 0.4], band_stride: [1, 2, 4], band_kernel: [3, 4, 4],\n"
+    "  conv_depths: [1, 1, 1], compress: 2, conv_kernel: 3, num_dplayer: 2, expand: 1}" +
+    kTraining;
+const std::string kMdx23c =
+    "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4032, n_fft: 256, hop_length: 64, dim_f: 128, dim_t: 64}\n"
+    "model: {act: gelu, bottleneck_factor: 2, growth: 4, norm: InstanceNorm, num_blocks_per_scale: 1, num_channels: 6,\n"
+    "  num_scales: 2, num_subbands: 2, scale: [2, 2]}" +
+    kTraining;
+const std::string kRoformer =
+    "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}\n"
+    "model: {dim: 16, depth: 1, stereo: false, num_stems: 2, time_transformer_depth: 1, freq_transformer_depth: 1,\n"
+    "  heads: 2, dim_head: 8, ff_mult: 2, stft_n_fft: 256, stft_hop_length: 64, stft_win_length: 256,\n"
+    "  mask_estimator_depth: 1, mlp_expansion_factor: 2, ";
 const std::string kBsRoformer = kRoformer + "freqs_per_bands: [4, 4, 8, 8, 8, 16, 16, 32, 33]}" + kTraining;
 const std::string kMelRoformer = kRoformer + "num_bands: 9, sample_rate: 8000}" + kTraining;
 
-const std::string kDemucs = "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}\n"
-                            "training: {instruments: [low, high], segment: 0.512, samplerate: 8000, channels: 1}\n";
+const std::string kDemucs =
+    "audio: {sample_rate: 8000, num_channels: 1, chunk_size: 4096}\n"
+    "training: {instruments: [low, high], segment: 0.512, samplerate: 8000, channels: 1}\n";
 const std::string kHtdemucs = kDemucs + "model: htdemucs\nhtdemucs: {channels: 8, depth: 2, nfft: 256, t_layers: 1, t_heads: 2}\n";
 const std::string kHdemucs = kDemucs + "model: hdemucs\nhdemucs: {channels: 8, depth: 3, nfft: 256}\n";
 
@@ -144,30 +164,31 @@ TEST_P(Overfit, BfloatGradientIsAlike) {
   EXPECT_GT(alike, 0.98) << "cosine of the angle between the gradients";
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Overfit, ::testing::Values(
-    Course{"mask_inference", kMaskInference, "{name: l1, domain: magnitude}", 150, 0.01, 0.1},
-    Course{"mask_inference", kAttention, "{name: l1, domain: magnitude}", 150, 0.01, 0.1},
-    Course{"open_unmix", kOpenUnmix, "{name: mse, domain: magnitude}", 150, 0.01, 0.05},
-    Course{"deepconvsep", kDeepConvSep, "{name: mse, domain: magnitude}", 200, 0.01, 0.1},
-    Course{"cunet", kCunet, "name: l1", 200, 0.01, 0.1},
-    Course{"bsrnn", kBsrnn, "{name: l1, domain: spectrum}", 150, 0.01, 0.1},
-    Course{"mask_unet", kMaskUnet, "{name: l1, domain: spectrum}", 150, 0.01, 0.1},
-    Course{"scnet", kScnet, "name: l1", 100, 0.01, 0.1},
-    Course{"scnet_masked", kScnet, "name: l1", 100, 0.01, 0.1},
-    Course{"mdx23c", kMdx23c, "name: l1", 140, 0.01, 0.1, 4032},
-    Course{"bs_roformer", kBsRoformer, "name: l1", 100, 0.01, 0.1},
-    Course{"mel_band_roformer", kMelRoformer, "name: l1", 100, 0.01, 0.1},
-    Course{"htdemucs", kHtdemucs, "name: l1", 100, 0.01, 0.1},
-    Course{"hdemucs", kHdemucs, "name: l1", 100, 0.01, 0.1}));
+INSTANTIATE_TEST_SUITE_P(Families, Overfit,
+                         ::testing::Values(Course{"mask_inference", kMaskInference, "{name: l1, domain: magnitude}", 150, 0.01, 0.1},
+                                           Course{"mask_inference", kAttention, "{name: l1, domain: magnitude}", 150, 0.01, 0.1},
+                                           Course{"open_unmix", kOpenUnmix, "{name: mse, domain: magnitude}", 150, 0.01, 0.05},
+                                           Course{"deepconvsep", kDeepConvSep, "{name: mse, domain: magnitude}", 200, 0.01, 0.1},
+                                           Course{"cunet", kCunet, "name: l1", 200, 0.01, 0.1},
+                                           Course{"bsrnn", kBsrnn, "{name: l1, domain: spectrum}", 150, 0.01, 0.1},
+                                           Course{"mask_unet", kMaskUnet, "{name: l1, domain: spectrum}", 150, 0.01, 0.1},
+                                           Course{"scnet", kScnet, "name: l1", 100, 0.01, 0.1},
+                                           Course{"scnet_masked", kScnet, "name: l1", 100, 0.01, 0.1},
+                                           Course{"mdx23c", kMdx23c, "name: l1", 140, 0.01, 0.1, 4032},
+                                           Course{"bs_roformer", kBsRoformer, "name: l1", 100, 0.01, 0.1},
+                                           Course{"mel_band_roformer", kMelRoformer, "name: l1", 100, 0.01, 0.1},
+                                           Course{"htdemucs", kHtdemucs, "name: l1", 100, 0.01, 0.1},
+                                           Course{"hdemucs", kHdemucs, "name: l1", 100, 0.01, 0.1}));
 
-INSTANTIATE_TEST_SUITE_P(Losses, Overfit, ::testing::Values(
-    Course{"mask_inference", kMaskInference, "name: l1", 150, 0.01, 0.1},
-    Course{"mask_inference", kMaskInference, "name: mse", 150, 0.01, 0.05},
-    Course{"mask_inference", kMaskInference, "{name: mse, domain: magnitude}", 150, 0.01, 0.05},
-    Course{"mask_inference", kMaskInference, "name: cosine", 150, 0.01, 0.05},
-    // Its logarithms weigh bins without energy like all others.
-    Course{"mask_inference", kMaskInference, "{name: mrstft, n_ffts: [256, 64]}", 150, 0.01, 0.5},
-    Course{"mask_inference", kMaskInference, "{name: complex_stft, n_ffts: [256, 64]}", 150, 0.01, 0.1}));
+INSTANTIATE_TEST_SUITE_P(Losses, Overfit,
+                         ::testing::Values(Course{"mask_inference", kMaskInference, "name: l1", 150, 0.01, 0.1},
+                                           Course{"mask_inference", kMaskInference, "name: mse", 150, 0.01, 0.05},
+                                           Course{"mask_inference", kMaskInference, "{name: mse, domain: magnitude}", 150, 0.01, 0.05},
+                                           Course{"mask_inference", kMaskInference, "name: cosine", 150, 0.01, 0.05},
+                                           // Its logarithms weigh bins without energy like all others.
+                                           Course{"mask_inference", kMaskInference, "{name: mrstft, n_ffts: [256, 64]}", 150, 0.01, 0.5},
+                                           Course{"mask_inference", kMaskInference, "{name: complex_stft, n_ffts: [256, 64]}", 150, 0.01,
+                                                  0.1}));
 
 TEST(OverfitDecibels, ErrorOfSomePercent) {
   for (const char* loss : {"name: snr", "name: si_sdr", "{name: si_sdr, permutation_invariant: true}"})
@@ -176,9 +197,10 @@ TEST(OverfitDecibels, ErrorOfSomePercent) {
 
 TEST(OverfitDeepConvSep, TheSeedsLoss) {
   // It has no lower bound as it stands, and falls to zero with `absolute`.
-  const std::string four = "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 32}\n"
-                           "model: {frames: 25, filters: 12, time_filters: 8, time_kernel: 5, hidden: 16}\n"
-                           "training: {instruments: [bass, drums, other, vocals]}\n";
+  const std::string four =
+      "audio: {sample_rate: 8000, num_channels: 1, n_fft: 128, hop_length: 32}\n"
+      "model: {frames: 25, filters: 12, time_filters: 8, time_kernel: 5, hidden: 16}\n"
+      "training: {instruments: [bass, drums, other, vocals]}\n";
   const Progress progress = overfit({"deepconvsep", four, "name: deepconvsep", 200, 0.005, 0});
   EXPECT_LT(progress.last, 0.05 * progress.first) << "from " << progress.first;
 }

@@ -36,8 +36,8 @@ void write_pools(const fs::path& folder) {
     }
     const auto write = [&](const char* pool, const AudioBuffer& audio) {
       fs::create_directories(folder / pool);
-      const auto writer = io::create_writer(folder / pool / (std::string(pool) + std::to_string(i) + ".wav"),
-                                            {.sample_rate = kRate, .channels = 1});
+      const auto writer =
+          io::create_writer(folder / pool / (std::string(pool) + std::to_string(i) + ".wav"), {.sample_rate = kRate, .channels = 1});
       writer->write(audio);
       writer->finish();
     };
@@ -239,7 +239,8 @@ TEST_F(TrainerTest, AStopBeforeAValidationLosesNothing) {
 TEST_F(TrainerTest, GoesOnFromOtherWeights) {
   Collected base, tuned;
   train(request("base"), base);
-  train(request("tuned", {"training.start_from=base/latest.safetensors", "training.steps=1", "validation={}", "optimizer.learning_rate=0"}), tuned);
+  train(request("tuned", {"training.start_from=base/latest.safetensors", "training.steps=1", "validation={}", "optimizer.learning_rate=0"}),
+        tuned);
   Collected anew;
   train(request("anew", {"training.steps=1", "validation={}"}), anew);
   EXPECT_LT(tuned.steps[0].loss, anew.steps[0].loss);  // the same batch
@@ -252,9 +253,10 @@ TEST_F(TrainerTest, GoesOnFromOtherWeights) {
 }
 
 TEST_F(TrainerTest, AdaptersAreTrainedAlone) {
-  const std::string roformer = "model={dim: 16, depth: 1, stereo: false, num_stems: 2, time_transformer_depth: 1, freq_transformer_depth: 1, "
-                               "heads: 2, dim_head: 8, stft_n_fft: 128, stft_hop_length: 32, stft_win_length: 128, "
-                               "freqs_per_bands: [5, 10, 20, 30]}";
+  const std::string roformer =
+      "model={dim: 16, depth: 1, stereo: false, num_stems: 2, time_transformer_depth: 1, freq_transformer_depth: 1, "
+      "heads: 2, dim_head: 8, stft_n_fft: 128, stft_hop_length: 32, stft_win_length: 128, "
+      "freqs_per_bands: [5, 10, 20, 30]}";
   const std::vector<std::string> common{"architecture=bs_roformer", roformer, "validation.every_steps=8"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), common.begin(), common.end());
@@ -301,8 +303,8 @@ TEST_F(TrainerTest, AccumulatingIsALargerBatch) {
 
 TEST_F(TrainerTest, StopsEarlyWhenNothingImproves) {
   Collected collected;
-  const Summary summary = train(request("run", {"training.steps=200", "validation.every_steps=2", "validation.patience=3",
-                                                "optimizer.learning_rate=0"}), collected);
+  const Summary summary = train(
+      request("run", {"training.steps=200", "validation.every_steps=2", "validation.patience=3", "optimizer.learning_rate=0"}), collected);
   EXPECT_TRUE(summary.stopped_early);
   EXPECT_EQ(summary.steps, 8u);  // the first is the best, three more are not
 }
