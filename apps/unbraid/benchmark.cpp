@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <set>
 
+#include "byte_size.hpp"
 #include "progress_bar.hpp"
 #include "unbraid/catalog/methods.hpp"
 #include "unbraid/catalog/model_method.hpp"
@@ -59,20 +61,28 @@ Contender contender_of(const std::string& text, const std::string& device) {
   return Contender::of(catalog::model_method(files, {.device = device}), settings);
 }
 
-/// "all" and "oracle" stand for several; the mixture is always there, in front.
+/// "all" and "oracle" stand for several; the mixture is always there, in front. What is named again counts once; of files with one name
+/// in different folders, the first is called by its name and the others by their paths.
 std::vector<Contender> contenders_of(const Arguments& arguments) {
   std::vector<Contender> contenders{Contender::mixture()};
+  const auto taken = [&](const std::string& name) { return std::ranges::find(contenders, name, &Contender::name) != contenders.end(); };
   const auto add = [&](Contender contender) {
-    if (std::ranges::find(contenders, contender.name, &Contender::name) == contenders.end()) contenders.push_back(std::move(contender));
+    if (!taken(contender.name)) contenders.push_back(std::move(contender));
   };
+  std::set<std::string> named;
   for (const std::string& text : arguments.methods) {
+    if (!named.insert(text).second) continue;
     if (text == "oracle" || text == "all")
       for (const char* mask : kOracles) add(Contender::oracle(mask));
     if (text == "all")
       for (const Method& method : catalog::methods())
         if (std::ranges::none_of(method.parameters, &Parameter::required)) add(Contender::of(method));
     if (text.starts_with("oracle:")) add(Contender::oracle(text.substr(7)));
-    else if (text != "oracle" && text != "all" && text != "mix") add(contender_of(text, arguments.device));
+    else if (text != "oracle" && text != "all" && text != "mix") {
+      Contender contender = contender_of(text, arguments.device);
+      if (taken(contender.name)) contender.name = text;
+      add(std::move(contender));
+    }
   }
   return contenders;
 }
@@ -118,6 +128,7 @@ void benchmark_all(Arguments arguments, const Session& session) {
   if (!session.quiet && result.resumed > 0) fmt::print(stderr, "unbraid: {} results taken over from an earlier run\n", result.resumed);
   if (!session.quiet && !arguments.output.empty())
     fmt::print(stderr, "unbraid: report in {}\n", (arguments.output / "report.html").string());
+  for (const auto& [track, warning] : result.warnings) fmt::print(stderr, "unbraid: warning: {}: {}\n", result.tracks[track], warning);
   for (const auto& failure : result.failures)
     fmt::print(stderr, "unbraid: {} on {}: {}\n", result.contenders[failure.contender].name, result.tracks[failure.track], failure.reason);
   const auto wrong = std::ranges::count_if(
@@ -139,6 +150,9 @@ void add_benchmark(CLI::App& program, Session& session) {
                    "oracle masks, oracle[:MASK]; all: every oracle and every method that needs no file. {track} in a "
                    "value is the track's name. The mixture itself is always scored, too")
       ->type_name("METHOD")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',')
       ->required();
   verb->add_option("-o,--output", arguments->output, "folder for report.html, benchmark.json, .csv, .md and all results")->type_name("DIR");
@@ -147,6 +161,9 @@ void add_benchmark(CLI::App& program, Session& session) {
   std::vector<std::string> names;
   for (const auto& metric : evaluate::known_metrics()) names.push_back(metric.name);
   verb->add_option("--metrics", scores.metrics, "which scores (unbraid evaluate --list-metrics explains them)")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',')
       ->check(CLI::IsMember(names))
       ->capture_default_str();
@@ -158,7 +175,7 @@ void add_benchmark(CLI::App& program, Session& session) {
   verb->add_option("--device", arguments->device, "of models: auto, cpu, cuda or cuda:N")->capture_default_str();
   verb->add_option("--max-memory", arguments->options.max_memory_bytes, "of all jobs at a time: 500M, 2G (default: half of the machine's)")
       ->type_name("SIZE")
-      ->transform(CLI::AsSizeValue(true));
+      ->transform(byte_size());
   verb->add_flag("--resume", arguments->options.resume, "take over what an earlier run has finished");
   verb->callback([arguments, &session] { benchmark_all(*arguments, session); });
 }

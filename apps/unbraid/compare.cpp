@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "unbraid/core/error.hpp"
 #include "unbraid/evaluate/aggregate.hpp"
 #include "unbraid/report/scores.hpp"
 #include "unbraid/report/text_table.hpp"
@@ -54,8 +55,13 @@ void add_compare(CLI::App& program, Session& session) {
   verb->add_option("A", arguments->a, "results of unbraid evaluate -o, the baseline")->type_name("DIR")->required();
   verb->add_option("B", arguments->b, "results to compare with them")->type_name("DIR")->required();
   verb->callback([arguments, &session] {
-    const auto comparisons = evaluate::compare(report::read_scores(arguments->a), report::read_scores(arguments->b));
-    if (session.json) fmt::print("{}\n", report::comparison_json(comparisons));
+    const auto a = report::read_scores(arguments->a), b = report::read_scores(arguments->b);
+    if (a.conformance != b.conformance)
+      throw Error{ErrorCode::kFormat,
+                  fmt::format("scores of conformance {} beside {} in A; evaluate one of them again", b.conformance, a.conformance),
+                  arguments->b.string()};
+    const auto comparisons = evaluate::compare(a.scores, b.scores);
+    if (session.json) fmt::print("{}\n", report::comparison_json(comparisons, a.conformance));
     else print_table(comparisons);
   });
 }

@@ -19,6 +19,7 @@
 #include "unbraid/data/summary.hpp"
 #include "unbraid/data/verify.hpp"
 #include "unbraid/data/views.hpp"
+#include "unbraid/report/scores.hpp"
 #include "unbraid/report/text_table.hpp"
 #include "verbs.hpp"
 
@@ -191,10 +192,7 @@ void verify(const Arguments& arguments, const Session& session) {
     report::TextTable table({{"track"}, {"stems", Align::kRight}, {"correlation", Align::kRight}, {"residual", Align::kRight}, {""}});
     for (const data::TrackCheck& c : checks) {
       table.add_row({c.name, std::to_string(c.stems.size()), std::isnan(c.correlation) ? "" : fmt::format("{:.12f}", c.correlation),
-                     std::isnan(c.residual_db)   ? ""
-                     : std::isinf(c.residual_db) ? "none"
-                                                 : fmt::format("{:.1f} dB", c.residual_db),
-                     c.ok() ? "ok" : "PROBLEM"});
+                     std::isnan(c.residual_db) ? "" : report::residual_text(c.residual_db), c.ok() ? "ok" : "PROBLEM"});
     }
     fmt::print("{}", table.to_string());
     for (const data::TrackCheck& c : checks) {

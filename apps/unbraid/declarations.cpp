@@ -1,9 +1,15 @@
 #include "declarations.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <variant>
 
 #include "unbraid/catalog/methods.hpp"
+#include "unbraid/catalog/model_card.hpp"
+#include "unbraid/catalog/model_store.hpp"
+#include "unbraid/core/error.hpp"
 
 namespace unbraid::app {
 
@@ -32,6 +38,18 @@ void add_stems(const Method& method, Values& values) {
     const bool known = std::any_of(values.begin(), values.end(), [&](const auto& v) { return v.first == stem; });
     if (!known) values.emplace_back(stem, "");
   }
+}
+
+/// Names of models: those of the catalogue, those on this machine, or both.
+void add_models(bool published, bool here, Values& values) try {
+  const auto add = [&](const catalog::ModelCard& card) {
+    const bool known = std::ranges::find(values, card.name, &Values::value_type::first) != values.end();
+    if (!known) values.emplace_back(card.name, fmt::format("{}: {}", card.family, fmt::join(card.stems, ", ")));
+  };
+  if (here) std::ranges::for_each(catalog::ModelStore().all(), add);
+  if (published) std::ranges::for_each(catalog::model_cards(), add);
+} catch (const Error&) {
+  // A damaged list or record: who uses it is told, and not who presses a key.
 }
 
 /// "margin=", or every "mask=soft" where the declaration lists the values.
@@ -114,6 +132,9 @@ Values values_of(const CLI::Option& option, const std::string& method) {
   if (type.starts_with("METHOD")) {
     for (const Method& known : catalog::methods()) values.emplace_back(known.name, known.summary);
   }
+  const bool any = type.starts_with("METHOD");
+  if (const bool published = type.starts_with("MODEL"), here = type.starts_with("INSTALLED"); any || published || here)
+    add_models(any || published, any || here, values);
   for (const Method& known : catalog::methods()) {
     if (!method.empty() && known.name != method) continue;
     if (type.starts_with("STEM")) add_stems(known, values);

@@ -2,10 +2,10 @@
 // Reading the declared verbs and options back, for the completion and the manual page. A verb says what its
 // option takes by the type name of the option:
 //
-//   verb->add_option("-m,--method", name)->type_name("METHOD");     // METHOD, STEM, PARAM: asked of the
-//   catalog verb->add_option("--format", format)->check(CLI::IsMember(…));  // the members
-//   verb->add_option("input", paths)->type_name("FILE");            // FILE, PATH or DIR: the shell's own
-//   completion
+//   verb->add_option("-m,--method", name)->type_name("METHOD");       // METHOD, MODEL (of the catalogue), INSTALLED (a
+//                                                                      // model of this machine), STEM, PARAM: asked of the catalog
+//   verb->add_option("--format", format)->check(CLI::IsMember(…));    // the members
+//   verb->add_option("input", paths)->type_name("FILE");              // FILE, PATH or DIR: the shell's own completion
 
 #include <CLI/CLI.hpp>
 #include <cstddef>

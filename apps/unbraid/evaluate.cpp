@@ -14,6 +14,7 @@
 #include "unbraid/data/dataset.hpp"
 #include "unbraid/evaluate/aggregate.hpp"
 #include "unbraid/evaluate/evaluate_dataset.hpp"
+#include "unbraid/evaluate/oracle_run.hpp"
 #include "unbraid/report/evaluation_page.hpp"
 #include "unbraid/report/scores.hpp"
 #include "unbraid/report/text_table.hpp"
@@ -54,16 +55,17 @@ void print_track(const evaluate::TrackResult& track, const evaluate::EvaluateOpt
     for (const auto& name : results) row.push_back(target.metrics.contains(name) ? report::score_text(target.metrics.at(name)) : "—");
     table.add_row(row);
   }
-  fmt::print("{}\n{}", track.name, table.to_string());
+  fmt::print("{}\n{}", track.id().label(), table.to_string());
 }
 
 void print_notes(const evaluate::TrackResult& track, bool quiet) {
-  for (const auto& warning : track.warnings) fmt::print(stderr, "unbraid: warning: {}: {}\n", track.name, warning);
+  const std::string name = track.id().label();
+  for (const auto& warning : track.warnings) fmt::print(stderr, "unbraid: warning: {}: {}\n", name, warning);
   for (const auto& target : track.targets)
     if (!quiet && !target.not_applicable.empty())
-      fmt::print(stderr, "unbraid: {}: {} not applicable: {}\n", track.name, target.name, target.not_applicable);
-  if (!track.missing.empty()) fmt::print(stderr, "unbraid: warning: {}: no estimate of {}\n", track.name, fmt::join(track.missing, ", "));
-  if (!track.extra.empty()) fmt::print(stderr, "unbraid: warning: {}: no reference for {}\n", track.name, fmt::join(track.extra, ", "));
+      fmt::print(stderr, "unbraid: {}: {} not applicable: {}\n", name, target.name, target.not_applicable);
+  if (!track.missing.empty()) fmt::print(stderr, "unbraid: warning: {}: no estimate of {}\n", name, fmt::join(track.missing, ", "));
+  if (!track.extra.empty()) fmt::print(stderr, "unbraid: warning: {}: no reference for {}\n", name, fmt::join(track.extra, ", "));
 }
 
 void print_summary(std::span<const evaluate::TrackResult> tracks, const evaluate::EvaluateOptions& options) {
@@ -83,8 +85,8 @@ void print_summary(std::span<const evaluate::TrackResult> tracks, const evaluate
 }
 
 /// The estimate's file relative to the report, for its player; empty when it is not found.
-std::string link_to(const fs::path& estimates, const std::string& track, const std::string& target, const fs::path& output) {
-  for (const fs::path& folder : {estimates / track, estimates})
+std::string link_to(const fs::path& estimates, const evaluate::TrackId& track, const std::string& target, const fs::path& output) {
+  for (const fs::path& folder : {estimates / track.split / track.name, estimates / track.name, estimates})
     for (const char* extension : {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"})
       if (const fs::path file = folder / (target + extension); fs::exists(file)) {
         std::error_code none;
@@ -93,23 +95,23 @@ std::string link_to(const fs::path& estimates, const std::string& track, const s
   return {};
 }
 
-std::string file_name_of(std::string track) {
-  std::ranges::replace(track, '/', '_');
-  return track + ".json";
+/// Where museval keeps a track's scores: in a folder of its subset, which is "test" unless the dataset says otherwise.
+fs::path museval_file(const evaluate::TrackId& track) {
+  const std::string split = track.split.empty() ? "test" : track.split;
+  return fs::path("museval") / evaluate::path_component(split) / (evaluate::path_component(track.name) + ".json");
 }
 
-void write_results(std::vector<evaluate::TrackResult>& tracks, const EvaluateArguments& arguments) {
+void write_results(evaluate::DatasetResult& result, const EvaluateArguments& arguments) {
   fs::create_directories(arguments.output);
-  for (auto& track : tracks)
-    for (auto& target : track.targets) target.estimate_file = link_to(arguments.estimate, track.name, target.name, arguments.output);
-  write_file_atomically(arguments.output / "evaluate.json", report::evaluation_json(tracks) + "\n");
-  write_file_atomically(arguments.output / "scores.csv", report::scores_csv(tracks));
-  write_file_atomically(arguments.output / "summary.md", report::summary_markdown(tracks));
+  for (auto& track : result.tracks)
+    for (auto& target : track.targets) target.estimate_file = link_to(arguments.estimate, track.id(), target.name, arguments.output);
+  write_file_atomically(arguments.output / "evaluate.json", report::evaluation_json(result) + "\n");
+  write_file_atomically(arguments.output / "scores.csv", report::scores_csv(result.tracks));
+  write_file_atomically(arguments.output / "summary.md", report::summary_markdown(result));
   write_file_atomically(arguments.output / "report.html",
-                        report::evaluation_page(tracks, {.title = arguments.estimate.filename().string()}));
-  for (const auto& track : tracks)
-    if (!track.window_start_s.empty())
-      write_file_atomically(arguments.output / "museval" / "test" / file_name_of(track.name), report::museval_json(track));
+                        report::evaluation_page(result, {.title = arguments.estimate.filename().string()}));
+  for (const auto& track : result.tracks)
+    if (!track.window_start_s.empty()) write_file_atomically(arguments.output / museval_file(track.id()), report::museval_json(track));
 }
 
 void evaluate_all(EvaluateArguments& arguments, const Session& session) {
@@ -126,8 +128,8 @@ void evaluate_all(EvaluateArguments& arguments, const Session& session) {
     print_notes(track, session.quiet);
   });
   bar.clear();
-  if (!arguments.output.empty()) write_results(result.tracks, arguments);
-  if (session.json) fmt::print("{}\n", report::evaluation_json(result.tracks));
+  if (!arguments.output.empty()) write_results(result, arguments);
+  if (session.json) fmt::print("{}\n", report::evaluation_json(result));
   else if (result.tracks.size() > 1) print_summary(result.tracks, arguments.options);
   if (!result.missing.empty())
     fmt::print(stderr, "unbraid: warning: no estimates of {} tracks: {}\n", result.missing.size(), fmt::join(result.missing, ", "));
@@ -159,6 +161,9 @@ void add_evaluate(CLI::App& program, Session& session) {
   std::vector<std::string> names;
   for (const auto& metric : evaluate::known_metrics()) names.push_back(metric.name);
   verb->add_option("--metrics", options.metrics, "which scores, separated by commas (--list-metrics explains them)")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',')
       ->check(CLI::IsMember(names))
       ->capture_default_str();

@@ -66,7 +66,12 @@ void inspect_stems(const InspectArguments& arguments, const Session& session) {
   std::vector<evaluate::NamedSource> stems;
   data::SourcePtr mixture;
   if (arguments.stems.size() == 1 && fs::is_directory(arguments.stems[0])) {
-    const data::Track track = data::open_dataset(arguments.stems[0])->track(0);
+    const data::DatasetPtr dataset = data::open_dataset(arguments.stems[0]);
+    if (dataset->size() > 1)
+      throw Error{ErrorCode::kUsage,
+                  fmt::format("holds {} tracks; give the folder of one, such as {}", dataset->size(), dataset->track_name(0)),
+                  arguments.stems[0].string()};
+    const data::Track track = dataset->track(0);
     for (const auto& stem : track.stems) stems.push_back({stem.name, stem.audio});
     if (track.has_mixture_file) mixture = track.mixture;
   } else {

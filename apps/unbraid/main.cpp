@@ -12,6 +12,10 @@
 #include <filesystem>
 #include <system_error>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/version.hpp"
 #include "verbs.hpp"
@@ -29,8 +33,12 @@ void on_interrupt(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-/// Not as std::signal does it, which has waiting calls go on waiting: for standard input that could be for ever.
+/// Not as std::signal does it, which has waiting calls go on waiting: for standard input that could be for ever. What nohup or a
+/// shell has the program ignore stays ignored.
 void handle(int signal) {
+  struct sigaction before {};
+  sigaction(signal, nullptr, &before);
+  if (before.sa_handler == SIG_IGN) return;
   struct sigaction action {};
   action.sa_handler = on_interrupt;
   sigemptyset(&action.sa_mask);
@@ -52,6 +60,11 @@ int main(int argc, char** argv) {
   // libtorch's threads, which are OpenMP's, would otherwise spin where OpenBLAS's threads are to work, and take a
   // network twice as long. OpenMP reads this when the libraries that need it are opened.
   setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
+#ifdef __GLIBC__
+  // One block after another takes the same spectrograms. Given back in between, their pages would be cleared again each time.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+#endif
   CLI::App program("Unbraid takes a recording apart into its instruments.", "unbraid");
   program.set_version_flag("--version", std::string(unbraid::version()));
   program.require_subcommand(0, 1);

@@ -8,12 +8,14 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "unbraid/catalog/model_method.hpp"
 #include "unbraid/core/error.hpp"
 #include "verbs.hpp"
 
@@ -51,17 +53,20 @@ struct Choice {
 
 const std::vector<Choice>& choices() {
   using Answers = std::vector<std::string>;
+  const std::string method = catalog::usual_method();
+  const std::string example = "configs/mask_inference_small.yaml";  // of the source tree
+  const std::string configuration = std::filesystem::exists(example) ? example : "";
   static const std::vector<Choice> list{
       {"separate a file",
-       {{"audio file", ""}, {"method or model", "classic4"}, {"output folder", "stems"}},
+       {{"audio file", ""}, {"method or model", method}, {"output folder", "stems"}},
        [](const Answers& a) { return Command{"separate", a[0], "-m", a[1], "-o", a[2]}; }},
       {"train a model",
-       {{"configuration", "configs/mask_inference_small.yaml"}, {"output folder", "runs/model"}},
+       {{"configuration", configuration}, {"output folder", "runs/model"}},
        [](const Answers& a) {
          return Command{"train", a[0], "-o", a[1], "--resume"};
        }},
       {"evaluate with a test set",
-       {{"dataset", ""}, {"methods and models, with commas", "classic4"}, {"output folder", "benchmark"}},
+       {{"dataset", ""}, {"methods and models, with commas", method}, {"output folder", "benchmark"}},
        [](const Answers& a) { return Command{"benchmark", a[0], "-m", a[1], "-o", a[2]}; }},
       {"evaluate a pretrained model",
        {{"model file", "runs/model/best.safetensors"}, {"dataset", ""}, {"output folder", "benchmark"}},
@@ -102,7 +107,7 @@ void run(const Command& command) {
   sigaction(SIGINT, &ignore, &before);
   const pid_t child = fork();
   if (child == 0) {
-    std::signal(SIGINT, SIG_DFL);
+    if (before.sa_handler != SIG_IGN) std::signal(SIGINT, SIG_DFL);
     execv("/proc/self/exe", arguments.data());
     _exit(127);
   }

@@ -67,7 +67,7 @@ void run_mix(const MixArguments& arguments, const Session& session) {
   if (session.json) {
     const nlohmann::ordered_json document{
         {"schema", "unbraid.mix/1"}, {"output", arguments.output}, {"items", written}, {"seed", recipe.seed}};
-    fmt::print("{}\n", document.dump(2));
+    fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   } else if (!session.quiet) {
     fmt::print("{}: {} mixtures of {:g} s\n", arguments.output, written, recipe.duration_s);
   }

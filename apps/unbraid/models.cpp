@@ -39,7 +39,8 @@ Json card_json(const catalog::ModelCard& card, bool installed) {
     scores.push_back({{"metric", score.metric}, {"dataset", score.dataset}, {"values", values}});
   }
   for (const catalog::CardFile& file : card.files)
-    files.push_back({{"name", file.name},
+    files.push_back({{"role", to_string(file.role)},
+                     {"name", file.name},
                      {"urls", file.urls},
                      {"sha256", file.sha256.empty() ? Json(nullptr) : Json(file.sha256)},
                      {"bytes", optional(file.bytes)}});
@@ -49,6 +50,7 @@ Json card_json(const catalog::ModelCard& card, bool installed) {
           {"stems", card.stems},
           {"bytes", optional(card.bytes())},
           {"installed", installed},
+          {"default", card.name == catalog::usual_method()},
           {"paper", card.paper},
           {"scores", scores},
           {"training_data", optional(card.training_data)},
@@ -136,7 +138,10 @@ void print_list(const Filter& filter, bool methods) {
   report::TextTable table({{"model"}, {"family"}, {"stems"}, {"size", Align::kRight}, {"SDR in dB"}, {"licence"}, {""}});
   for (const auto& [card, installed] : find_models(filter))
     table.add_row({card.name, card.family, fmt::format("{}", fmt::join(card.stems, ", ")), size_text(card.bytes()),
-                   score_text(card, filter.stem), card.licence.value_or("not stated"), installed ? "installed" : ""});
+                   score_text(card, filter.stem), card.licence.value_or("not stated"),
+                   !installed                             ? ""
+                   : card.name == catalog::usual_method() ? "installed, the default"
+                                                          : "installed"});
   fmt::print("{}", table.to_string());
 }
 

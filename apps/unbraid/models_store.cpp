@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,7 +63,7 @@ void add_models_store(CLI::App& models, Session& session) {
   pull_verb->callback([names, &session] { pull(*names, session); });
 
   CLI::App* const remove_verb = models.add_subcommand("rm", "remove downloaded or imported models");
-  remove_verb->add_option("model", *names, "which ones")->type_name("MODEL")->required();
+  remove_verb->add_option("model", *names, "which ones")->type_name("INSTALLED")->required();
   remove_verb->callback([names, &session] {
     for (const std::string& name : *names) {
       catalog::ModelStore().remove(name, session.cancel);
@@ -72,8 +74,7 @@ void add_models_store(CLI::App& models, Session& session) {
 
 void verify_installed(std::vector<std::string> names, const Session& session) {
   const catalog::ModelStore store;
-  if (names.empty())
-    for (const catalog::ModelCard& card : store.all()) names.push_back(card.name);
+  if (names.empty()) names = store.names();
   ThreadPool pool(1);
   RunContext run{.pool = pool, .cancel = session.cancel};
   Json files = Json::array();
@@ -85,7 +86,7 @@ void verify_installed(std::vector<std::string> names, const Session& session) {
       if (!session.json) fmt::print("{}: {}: {}\n", name, check.file, check.good ? "good" : check.problem);
     }
   if (session.json) fmt::print("{}\n", Json{{"schema", "unbraid.models/1"}, {"verified", files}, {"good", good}}.dump());
-  if (!good) throw Error{ErrorCode::kFormat, "some files are not what was pulled; pull them again", "models verify"};
+  if (!good) throw Error{ErrorCode::kFormat, "some files are damaged", "models verify"};
 }
 
 namespace {
@@ -114,22 +115,31 @@ std::vector<catalog::ImportedFile> parts_of(const ModelFiles& files) {
 
 }  // namespace
 
-void import_to_store(const ModelFiles& files, const std::string& name, const Session& session) {
+void import_to_store(const ModelFiles& files, const std::map<std::string, std::string>& facts, const Session& session) {
   namespace fs = std::filesystem;
   if (!fs::exists(files.weights)) throw Error{ErrorCode::kNotFound, "no such file", files.weights.string()};
   const std::vector<catalog::ImportedFile> parts = parts_of(files);
+  const auto fact = [&](const char* key) {
+    const auto found = facts.find(key);
+    return found == facts.end() ? std::nullopt : std::optional(found->second);
+  };
   catalog::ModelCard card;
-  card.name = name.empty() ? (files.weights.has_filename() ? files.weights : files.weights.parent_path()).stem().string() : name;
+  const fs::path path = files.weights.has_filename() ? files.weights : files.weights.parent_path();
+  card.name = fact("name").value_or(path.stem().string());
+  if (const auto author = fact("author")) card.authors = {*author};
+  card.training_data = fact("training");
+  card.licence = fact("licence");
+  card.note = fact("description");
+  card.source = fact("source").value_or("imported");
   // Opened once: do weights and configuration fit?
   if (catalog::is_recipe(files.weights)) {
     card.family = "recipe";
     card.stems = catalog::recipe_method(files.weights, {.device = "cpu"}).stems;
   } else {
-    const ModelFacts facts = catalog::neural_backend().facts(files);
-    card.family = facts.family;
-    card.stems = facts.stems;
+    const ModelFacts found = catalog::neural_backend().facts(files);
+    card.family = found.family;
+    card.stems = found.stems;
   }
-  card.source = "imported";
   ThreadPool pool(1);
   RunContext run{.pool = pool, .cancel = session.cancel};
   catalog::ModelStore().import(card, parts, run);

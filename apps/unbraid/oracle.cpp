@@ -104,6 +104,8 @@ void run_oracle(const Arguments& arguments, const Session& session) {
   if (session.json) fmt::print("{}", json);
   else if (done.results.size() == 1) fmt::print("{}", report::oracle_text(done.results.front()));
   else if (!done.results.empty()) fmt::print("{}", report::oracle_summary_text(done));
+  for (const auto& result : done.results)
+    for (const std::string& warning : result.warnings) fmt::print(stderr, "unbraid: warning: {}: {}\n", result.track, warning);
   if (done.failed.empty()) return;
   const auto& [track, error] = done.failed.front();
   if (dataset->size() == 1) throw Error{ErrorCode::kFormat, error};
@@ -120,6 +122,9 @@ void add_oracle(CLI::App& program, Session& session) {
   verb->add_option("--masks", arguments->masks,
                    "ibm, ibm_threshold, irm, irm_root, wiener<p>, psm, psm_unclipped, psa, cirm, mwf (default "
                    "ibm,irm,wiener1,wiener2,psm)")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',')
       ->type_name("LIST");
   verb->add_option("--trim", arguments->trim_s, "only so many seconds from the start; 0 is the whole track, the default");
@@ -143,7 +148,8 @@ void add_oracle(CLI::App& program, Session& session) {
       ->type_name("DIR");
   verb->add_flag("--save", arguments->save, "also write every estimate to DIR/<track>/<mask>/<stem>.wav");
   verb->add_flag("--plots", arguments->plots, "also draw spectrograms and masks of the first 30 s to DIR/<track>/plots");
-  verb->add_flag("--resume", arguments->resume, "keep the tracks in DIR that were done with the same options");
+  verb->add_flag("--resume", arguments->resume,
+                 "keep the tracks in DIR that were done with the same options, as long as their audio is the same");
   verb->callback([arguments, &session] { run_oracle(*arguments, session); });
 }
 

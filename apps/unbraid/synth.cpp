@@ -37,7 +37,7 @@ void print_json(const data::SynthReport& report) {
                                   {"overall_gain", made.overall_gain},
                                   {"instruments", made.instruments}});
   for (const auto& skipped : report.skipped) document["skipped"].push_back({{"source", skipped.source}, {"reason", skipped.reason}});
-  fmt::print("{}\n", document.dump(2));
+  fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 void run_synth(SynthArguments& arguments, const Session& session) {

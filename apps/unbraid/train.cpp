@@ -166,6 +166,7 @@ void add_train(CLI::App& program, Session& session) {
   verb->add_option("--set", options->request.overrides, "change a key of the configuration: training.batch=2")
       ->type_name("KEY=VALUE")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   verb->add_flag("--dry-run", options->dry_run, "one step: print shapes, parameters, memory and times; write nothing");
   verb->add_option("--device", options->request.device, "auto, cpu, cuda or cuda:N")->capture_default_str();

@@ -56,7 +56,12 @@ void add_train_nmf(CLI::App& program, Session& session) {
   auto& options = arguments->options;
   verb->add_option("dataset", arguments->dataset, "tracks with their true stems")->type_name("DIR")->required();
   verb->add_option("-o,--output", arguments->output, "the dictionary, a .safetensors file")->type_name("FILE")->required();
-  verb->add_option("--stems", options.stems, "what to learn (default: the stems of the first track)")->type_name("NAME")->delimiter(',');
+  verb->add_option("--stems", options.stems, "what to learn (default: the stems of the first track)")
+      ->type_name("NAME")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->delimiter(',');
   verb->add_option("--components", options.components, "spectra per stem")->type_name("N")->capture_default_str();
   verb->add_option("--iterations", options.iterations, "of the factorisation")->type_name("N")->capture_default_str();
   verb->add_option("--window-ms", options.window_ms, "length of the analysis window")->type_name("MS")->capture_default_str();

@@ -4,6 +4,9 @@
 // shell completion goes by: see declarations.hpp.
 
 #include <CLI/CLI.hpp>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "unbraid/core/cancel.hpp"
 #include "unbraid/separator/neural.hpp"
@@ -25,9 +28,10 @@ void add_models_parity(CLI::App& models, Session& session);
 void add_models_files(CLI::App& models, Session& session);
 void print_model_file(const ModelFiles& files, bool json);
 void add_models_store(CLI::App& models, Session& session);
-/// `models verify` for models by name (none: all), `models import` without an output.
+/// `models verify` for models by name (none: all), `models import` without an output. facts: what the options say of the model, by
+/// their names.
 void verify_installed(std::vector<std::string> names, const Session& session);
-void import_to_store(const ModelFiles& files, const std::string& name, const Session& session);
+void import_to_store(const ModelFiles& files, const std::map<std::string, std::string>& facts, const Session& session);
 void add_dataset(CLI::App& program, Session& session);
 void add_oracle(CLI::App& program, Session& session);
 void add_synth(CLI::App& program, Session& session);

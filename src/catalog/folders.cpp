@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 
-#include "unbraid/core/error.hpp"
 #include "unbraid/core/plugin.hpp"
 
 namespace unbraid::catalog {
@@ -20,11 +19,7 @@ std::filesystem::path folder(const char* variable, const char* below_home) {
 
 std::filesystem::path config_folder() { return folder("XDG_CONFIG_HOME", ".config"); }
 
-std::filesystem::path cache_folder() {
-  std::filesystem::path path = folder("XDG_CACHE_HOME", ".cache");
-  if (path.empty()) throw Error{ErrorCode::kUsage, "neither HOME nor XDG_CACHE_HOME is set", "models"};
-  return path;
-}
+std::filesystem::path cache_folder() { return folder("XDG_CACHE_HOME", ".cache"); }
 
 std::filesystem::path bundled_folder() {
   // lib or lib/<architecture>, or the build's lib

@@ -8,7 +8,7 @@ namespace unbraid::catalog {
 /// $XDG_CONFIG_HOME/unbraid or ~/.config/unbraid; empty without a home.
 std::filesystem::path config_folder();
 
-/// $XDG_CACHE_HOME/unbraid or ~/.cache/unbraid; kUsage without a home.
+/// $XDG_CACHE_HOME/unbraid or ~/.cache/unbraid; empty without a home.
 std::filesystem::path cache_folder();
 
 /// The models that come with Unbraid: share/unbraid/models under the prefix that libunbraid is installed in, or, not

@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kSchema = "unbraid.catalogue/1";
 constexpr std::size_t kOffered = 8;
+constexpr std::string_view kRoles[] = {"weights", "config", "bag"};  // as FileRole counts them
 
 bool plain(std::string_view name, std::string_view also) {
   return !name.empty() && name.front() != '.' && std::ranges::all_of(name, [&](unsigned char c) {
@@ -82,11 +83,9 @@ class Reader {
 CardFile parse_file(const Reader& read) {
   CardFile file{.name = read.text("name"), .urls = read.texts("urls"), .sha256 = read.optional_text("sha256").value_or("")};
   file.bytes = read.optional_size("bytes");
-  const std::string role = read.text("role");
-  if (role == "weights") file.role = FileRole::kWeights;
-  else if (role == "config") file.role = FileRole::kConfig;
-  else if (role == "bag") file.role = FileRole::kBag;
-  else read.fail("role", "must be weights, config or bag");
+  const auto role = std::ranges::find(kRoles, read.text("role"));
+  if (role == std::end(kRoles)) read.fail("role", "must be weights, config or bag");
+  file.role = static_cast<FileRole>(role - std::begin(kRoles));
   if (!plain(file.name, ".-_ +()")) read.fail("name", "must be the name of a file, without a folder");
   for (const std::string& url : file.urls)
     if (!url.starts_with("https://") && !url.starts_with("http://")) read.fail("urls", "must be http or https");
@@ -140,6 +139,8 @@ void add_user_cards(std::vector<ModelCard>& cards) {
 }
 
 }  // namespace
+
+std::string_view to_string(FileRole role) { return kRoles[static_cast<std::size_t>(role)]; }
 
 double ModelScore::mean() const {
   for (const auto& [stem, value] : values)

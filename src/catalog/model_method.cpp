@@ -1,12 +1,14 @@
 #include "unbraid/catalog/model_method.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
 
+#include "catalog/alike.hpp"
 #include "catalog/folders.hpp"
 #include "unbraid/catalog/methods.hpp"
 #include "unbraid/catalog/model_card.hpp"
@@ -21,8 +23,8 @@ namespace unbraid::catalog {
 
 namespace {
 
-/// The hashes of what the model is made of.
-std::string fingerprint(const ModelFiles& files) {
+/// The hashes of what the model is made of, and how precisely it computes.
+std::string fingerprint(const ModelFiles& files, Precision precision) {
   namespace fs = std::filesystem;
   std::vector<fs::path> parts;
   if (fs::is_directory(files.weights)) {
@@ -38,7 +40,16 @@ std::string fingerprint(const ModelFiles& files) {
         fmt::format("{}{}sha256:{}", text.empty() ? "" : " ", parts.size() > 1 ? part.filename().string() + " " : "", sha256_of_file(part));
   if (!files.config.empty()) text += " config sha256:" + sha256_of_file(files.config);
   if (!files.adapters.empty()) text += " lora sha256:" + sha256_of_file(files.adapters);
+  if (precision == Precision::kBfloat16) text += " bf16";
   return text;
+}
+
+bool contains(const std::vector<std::string>& names, std::string_view name) { return std::ranges::find(names, name) != names.end(); }
+
+std::vector<std::string> card_names() {
+  std::vector<std::string> names;
+  for (ModelCard& card : model_cards()) names.push_back(std::move(card.name));
+  return names;
 }
 
 /// A separator of the model with blocks as the user wants them.
@@ -106,10 +117,10 @@ SeparatorInfo with(SeparatorInfo info, const ParameterValues& values, const std:
 bool names_model_file(std::string_view name) {
   if (name.find('/') != std::string_view::npos) return true;
   if (find_method(name)) return false;
-  if (std::filesystem::is_directory(name)) return true;
   for (const std::string_view ending : {".ckpt", ".th", ".pth", ".pt", ".safetensors", ".h5", ".yaml", ".yml"})
     if (name.ends_with(ending)) return true;
-  return false;
+  // A folder that happens to be called like a model is not meant.
+  return std::filesystem::is_directory(name) && !contains(ModelStore().names(), name) && !contains(card_names(), name);
 }
 
 Method model_method(const ModelFiles& files, const NeuralRuntime& runtime, double segment_s) {
@@ -123,7 +134,7 @@ Method model_method(const ModelFiles& files, const NeuralRuntime& runtime, doubl
   method.stems = model->facts().stems;
   method.parameters = model->parameters();
   for (Parameter& parameter : parameters_of(usual)) method.parameters.push_back(std::move(parameter));
-  method.fingerprint = fingerprint(files);
+  method.fingerprint = fingerprint(files, runtime.precision);
   method.make = [model, segment_s, name = method.name](const StreamFormat& format, const ParameterValues& values,
                                                        std::uint64_t) -> std::unique_ptr<Separator> {
     auto separator = model->separator(format, values);
@@ -136,13 +147,32 @@ Method model_method(const ModelFiles& files, const NeuralRuntime& runtime, doubl
   return method;
 }
 
-Method installed_method(std::string_view name, const NeuralRuntime& runtime) {
-  const std::string wanted(name);
+ModelFiles installed_files(std::string_view name) {
   const ModelStore store;
-  if (!store.installed(wanted)) find_card(wanted);  // offers names that are alike
-  Method method = model_method(store.files(wanted), runtime);
-  method.name = wanted;
+  const std::vector<std::string> here = store.names(), published = card_names();
+  if (contains(here, name) || contains(published, name)) return store.files(std::string(name));
+  std::vector<std::string> known;
+  for (const Method& method : methods()) known.push_back(method.name);
+  std::string message = fmt::format("no such method or model; there are {}; unbraid models ls shows all", fmt::join(known, ", "));
+  known.insert(known.end(), here.begin(), here.end());
+  for (const std::string& one : published)
+    if (!contains(known, one)) known.push_back(one);
+  if (const std::vector<std::string> alike = names_alike(name, known); !alike.empty())
+    message = fmt::format("no such method or model; did you mean {}?", fmt::join(alike, " or "));
+  throw Error{ErrorCode::kNotFound, message, std::string(name)};
+}
+
+Method installed_method(std::string_view name, const NeuralRuntime& runtime) {
+  Method method = model_method(installed_files(name), runtime);
+  method.name = name;
   return method;
+}
+
+Method open_method(const ModelFiles& named, const NeuralRuntime& runtime) {
+  const std::string name = named.weights.string();
+  if (names_model_file(name)) return model_method(named, runtime);
+  if (const Method* const method = find_method(name)) return *method;
+  return installed_method(name, runtime);
 }
 
 std::string usual_method() {

@@ -10,14 +10,15 @@
 #include <chrono>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <thread>
 
 #include "catalog/folders.hpp"
 #include "unbraid/catalog/download.hpp"
+#include "unbraid/catalog/methods.hpp"
 #include "unbraid/catalog/sha256.hpp"
 #include "unbraid/core/atomic_file.hpp"
 #include "unbraid/core/error.hpp"
@@ -30,7 +31,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kRecord = "installed.json";
-constexpr const char* kRoles[] = {"weights", "config", "bag"};
 
 /// What the store keeps beside a model's folder; no model can be called so.
 fs::path beside(const fs::path& folder, const char* ending) { return folder.parent_path() / ("." + folder.filename().string() + ending); }
@@ -38,6 +38,7 @@ fs::path beside(const fs::path& folder, const char* ending) { return folder.pare
 void check_name(const std::string& name) {
   if (!is_model_name(name))
     throw Error{ErrorCode::kUsage, "a model's name must be of letters, digits, '.', '-' and '_', with no '.' in front", name};
+  if (find_method(name)) throw Error{ErrorCode::kUsage, "a method is called so; choose another name", name};
 }
 
 /// Held by one process at a time; given back when the process ends, however it ends. The file stays: to remove it would
@@ -75,7 +76,7 @@ Json to_json(const ModelCard& card) {
     scores.push_back({{"metric", score.metric}, {"dataset", score.dataset}, {"values", values}});
   }
   for (const CardFile& file : card.files)
-    files.push_back({{"role", kRoles[static_cast<int>(file.role)]},
+    files.push_back({{"role", to_string(file.role)},
                      {"name", file.name},
                      {"urls", file.urls},
                      {"sha256", file.sha256},
@@ -112,40 +113,77 @@ std::optional<ModelCard> read_record(const fs::path& path) {
   return std::move(cards.front());
 }
 
-}  // namespace
-
-ModelStore::ModelStore() : folder_(cache_folder() / "models"), bundled_(bundled_folder()) {}
-
-fs::path ModelStore::of(const std::string& name) const {
-  if (bundled_.empty() || fs::exists(own(name)) || !fs::exists(bundled_ / name / kRecord)) return own(name);
-  return bundled_ / name;
+/// Whether a model on this machine has the files of the card, as far as their hashes are published.
+bool has_files_of(const ModelCard& installed, const ModelCard& card) {
+  return std::ranges::all_of(card.files, [&](const CardFile& file) {
+    const auto there = std::ranges::find(installed.files, file.name, &CardFile::name);
+    return there != installed.files.end() && there->sha256.starts_with(file.sha256);
+  });
 }
 
-std::optional<ModelCard> ModelStore::installed(const std::string& name) const {
+/// What to do about a model with damaged files. Those of an import have no address.
+std::string repair(const ModelCard& card, bool bundled) {
+  if (bundled) return "install Unbraid again";
+  const bool imported = std::ranges::all_of(card.files, [](const CardFile& file) { return file.urls.empty(); });
+  return imported ? fmt::format("remove it with unbraid models rm {}, and import it again", card.name)
+                  : fmt::format("get it with unbraid models pull {}", card.name);
+}
+
+}  // namespace
+
+ModelStore::ModelStore() : folder_(cache_folder()), bundled_(bundled_folder()) {
+  if (!folder_.empty()) folder_ /= "models";
+}
+
+fs::path ModelStore::own(const std::string& name) const {
+  if (folder_.empty()) throw Error{ErrorCode::kUsage, "neither HOME nor XDG_CACHE_HOME is set", "models"};
+  return folder_ / name;
+}
+
+std::optional<fs::path> ModelStore::of(const std::string& name) const {
   if (!is_model_name(name)) return std::nullopt;
-  std::optional<ModelCard> card = read_record(of(name) / kRecord);
+  if (!folder_.empty() && fs::exists(folder_ / name)) return folder_ / name;
+  if (!bundled_.empty() && fs::exists(bundled_ / name / kRecord)) return bundled_ / name;
+  return std::nullopt;
+}
+
+bool ModelStore::is_bundled(const std::string& name) const { return !bundled_.empty() && of(name) == bundled_ / name; }
+
+std::optional<ModelCard> ModelStore::installed(const std::string& name) const {
+  const std::optional<fs::path> folder = of(name);
+  std::optional<ModelCard> card = folder ? read_record(*folder / kRecord) : std::nullopt;
   if (!card) return std::nullopt;
   for (const CardFile& one : card->files)
-    if (!fs::exists(of(name) / one.name)) return std::nullopt;
+    if (!fs::exists(*folder / one.name)) return std::nullopt;
   return card;
 }
 
 std::vector<ModelCard> ModelStore::all() const {
-  std::map<std::string, ModelCard> cards;
+  std::vector<ModelCard> cards;
+  for (const std::string& name : names())
+    if (auto card = installed(name)) cards.push_back(*std::move(card));
+  return cards;
+}
+
+std::vector<std::string> ModelStore::names() const {
+  std::set<std::string> names;
   std::error_code none;
   for (const fs::path& folder : {folder_, bundled_})
-    for (const auto& entry : fs::directory_iterator(folder, none))
-      if (entry.is_directory())
-        if (auto card = installed(entry.path().filename().string())) cards.insert({card->name, *std::move(card)});
-  std::vector<ModelCard> sorted;
-  for (auto& [name, card] : cards) sorted.push_back(std::move(card));
-  return sorted;
+    for (const auto& entry : fs::directory_iterator(folder, none)) {
+      const std::string name = entry.path().filename().string();
+      if (is_model_name(name) && fs::exists(entry.path() / kRecord)) names.insert(name);
+    }
+  return {names.begin(), names.end()};
 }
 
 void ModelStore::pull(const ModelCard& card, RunContext& run) const {
   check_name(card.name);
   const FolderLock lock(own(card.name), run.cancel);
-  if (installed(card.name)) return;  // another process was faster
+  if (const auto there = installed(card.name); there && !is_bundled(card.name)) {
+    if (has_files_of(*there, card)) return;  // also where another process was faster
+    throw Error{ErrorCode::kIo, fmt::format("there is another model of that name; remove it with unbraid models rm {}", card.name),
+                card.name};
+  }
   fs::create_directories(own(card.name));
   for (const CardFile& file : card.files) {
     const fs::path target = own(card.name) / file.name;
@@ -185,49 +223,54 @@ void ModelStore::import(ModelCard card, const std::vector<ImportedFile>& files, 
 }
 
 std::vector<FileCheck> ModelStore::verify(const std::string& name, RunContext& run) const {
-  if (!is_model_name(name) || !fs::exists(of(name) / kRecord)) throw Error{ErrorCode::kNotFound, "not installed", name};
+  const std::optional<fs::path> folder = of(name);
+  if (!folder || !fs::exists(*folder / kRecord)) throw Error{ErrorCode::kNotFound, "not installed", name};
   const bool bundled = is_bundled(name);
   std::optional<FolderLock> lock;
   if (!bundled) lock.emplace(own(name), run.cancel);
-  const std::optional<ModelCard> card = read_record(of(name) / kRecord);
+  const std::optional<ModelCard> card = read_record(*folder / kRecord);
   if (!card) throw Error{ErrorCode::kNotFound, "not installed", name};
   std::vector<FileCheck> checks;
   for (const CardFile& one : card->files) {
     FileCheck& check = checks.emplace_back(FileCheck{.file = one.name});
-    const fs::path at = of(name) / one.name;
+    const fs::path at = *folder / one.name;
     if (!fs::exists(at)) {
       check.problem = "is missing";
     } else if (const std::string hash = sha256_of_file(at, run.cancel); hash != one.sha256) {
       if (!bundled) fs::rename(at, at.string() + ".corrupt");
-      check.problem = fmt::format("has changed: SHA-256 {} instead of {}{}", hash, one.sha256, bundled ? "" : "; set aside");
+      check.problem = fmt::format("has changed: SHA-256 {} instead of {}{}", hash, one.sha256, bundled ? "" : ", and is set aside");
     } else {
       check.good = true;
     }
+    if (!check.good) check.problem += fmt::format("; {}", repair(*card, bundled));
   }
   return checks;
 }
 
 void ModelStore::remove(const std::string& name, const CancelToken& cancel) const {
-  const bool possible = is_model_name(name);
-  if (possible && is_bundled(name)) throw Error{ErrorCode::kUsage, "comes with Unbraid and stays", name};
-  if (!possible || !fs::exists(own(name))) throw Error{ErrorCode::kNotFound, "not installed", name};
+  if (is_bundled(name)) throw Error{ErrorCode::kUsage, "comes with Unbraid and stays", name};
+  if (!of(name)) throw Error{ErrorCode::kNotFound, "not installed", name};
   const FolderLock lock(own(name), cancel);
   fs::remove_all(own(name));
 }
 
 ModelFiles ModelStore::files(const std::string& name) const {
-  const std::optional<ModelCard> card = installed(name);
+  const std::optional<fs::path> folder = of(name);
+  const std::optional<ModelCard> card = folder ? read_record(*folder / kRecord) : std::nullopt;
   if (!card) throw Error{ErrorCode::kNotFound, fmt::format("not on this machine; get it with unbraid models pull {}", name), name};
+  for (const CardFile& one : card->files)
+    if (!fs::exists(*folder / one.name))
+      throw Error{ErrorCode::kNotFound, fmt::format("damaged: {} is missing; {}", one.name, repair(*card, is_bundled(name))), name};
   ModelFiles files;
   std::size_t weights = 0;
   for (const CardFile& file : card->files) {
-    if (file.role == FileRole::kConfig) files.config = of(name) / file.name;
-    if (file.role == FileRole::kBag) files.weights = of(name) / file.name;
+    if (file.role == FileRole::kConfig) files.config = *folder / file.name;
+    if (file.role == FileRole::kBag) files.weights = *folder / file.name;
     weights += file.role == FileRole::kWeights;
   }
   if (!files.weights.empty()) return files;
   for (const CardFile& file : card->files)
-    if (file.role == FileRole::kWeights) files.weights = weights == 1 ? of(name) / file.name : of(name);
+    if (file.role == FileRole::kWeights) files.weights = weights == 1 ? *folder / file.name : *folder;
   return files;
 }
 

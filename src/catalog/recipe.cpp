@@ -170,8 +170,8 @@ class RecipeReader {
     if (node["config"]) files.config = path_.parent_path() / node["config"].as<std::string>();
     if (node["lora"]) files.adapters = path_.parent_path() / node["lora"].as<std::string>();
     if (is_recipe(name)) return {.method = RecipeReader(files.weights, runtime_, depth_ + 1).read()};
+    if (const Method* method = find_method(name); method && !fs::is_regular_file(files.weights)) return {.method = *method};
     if (fs::exists(files.weights)) return {.method = model_method(files, runtime_)};
-    if (const Method* method = find_method(name)) return {.method = *method};
     return {.method = installed_method(name, runtime_)};
   }
 

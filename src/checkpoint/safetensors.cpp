@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "checkpoint/formats.hpp"
 #include "checkpoint/mapped_file.hpp"
@@ -10,7 +13,7 @@
 #include "unbraid/core/error.hpp"
 
 // Layout: uint64 header length, JSON header {"name": {"dtype", "shape", "data_offsets": [begin, end]}, …,
-// "__metadata__": {text: text}}, then the data; offsets count from the end of the header.
+// "__metadata__": {text: text}}, then the data; offsets count from the end of the header, and leave neither gaps nor overlaps.
 
 namespace unbraid::checkpoint {
 
@@ -53,19 +56,32 @@ void read_safetensors(const Storage& file, Checkpoint& out) {
       part(file, kLengthBytes + text.bytes.size(), file.bytes.size() - kLengthBytes - text.bytes.size(), "the tensor data");
   try {
     const char* first = reinterpret_cast<const char*>(text.bytes.data());
-    // The order of the file is the order of the tensors.
-    const auto header = nlohmann::ordered_json::parse(first, first + text.bytes.size());
-    for (const auto& [name, entry] : header.items()) {
-      if (name == "__metadata__") {
-        for (const auto& [key, value] : entry.items()) out.metadata[key] = value.get<std::string>();
+    const auto header = nlohmann::json::parse(first, first + text.bytes.size());
+    struct Place {
+      std::uint64_t begin, end;
+      const std::string* name;
+      const nlohmann::json* entry;
+    };
+    std::vector<Place> places;
+    for (auto item = header.begin(); item != header.end(); ++item) {
+      if (item.key() == "__metadata__") {
+        for (const auto& [key, value] : item->items()) out.metadata[key] = value.get<std::string>();
         continue;
       }
-      const auto begin = entry.at("data_offsets").at(0).get<std::uint64_t>();
-      const auto end = entry.at("data_offsets").at(1).get<std::uint64_t>();
-      if (end < begin) throw Error{ErrorCode::kFormat, "a tensor that ends before it begins", name};
-      out.tensors.add(name, Tensor(dtype_of(entry.at("dtype")), entry.at("shape").get<std::vector<std::int64_t>>(),
-                                   part(data, begin, end - begin, name)));
+      const auto& offsets = item->at("data_offsets");
+      places.push_back({offsets.at(0).get<std::uint64_t>(), offsets.at(1).get<std::uint64_t>(), &item.key(), &*item});
     }
+    // The order of the data is the order of the tensors. They fill it, so that no byte stands for two of them.
+    std::ranges::stable_sort(places, {}, [](const Place& place) { return std::pair(place.begin, place.end); });
+    std::uint64_t filled = 0;
+    for (const auto& [begin, end, name, entry] : places) {
+      if (begin != filled || end < begin)
+        throw Error{ErrorCode::kFormat, "a tensor that does not begin where the one before it ends", *name};
+      filled = end;
+      out.tensors.add(*name, Tensor(dtype_of(entry->at("dtype")), entry->at("shape").get<std::vector<std::int64_t>>(),
+                                    part(data, begin, end - begin, *name)));
+    }
+    if (filled != data.bytes.size()) throw Error{ErrorCode::kFormat, "the tensors do not fill the file"};
   } catch (const nlohmann::json::exception& error) {
     throw Error{ErrorCode::kFormat, fmt::format("damaged safetensors header: {}", error.what())};
   }

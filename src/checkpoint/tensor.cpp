@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <functional>
 
 #include "unbraid/core/error.hpp"
 
@@ -142,6 +143,13 @@ std::span<const std::byte> Tensor::bytes() const {
   return {data_, size_ * size_of(dtype_)};
 }
 
+std::span<const std::byte> Tensor::extent() const {
+  if (size_ == 0) return {};
+  std::int64_t last = 0;
+  for (std::size_t i = 0; i < shape_.size(); ++i) last += (shape_[i] - 1) * strides_[i];
+  return {data_, (static_cast<std::size_t>(last) + 1) * size_of(dtype_)};
+}
+
 /// Calls visit(pointer to the first, stride in bytes, count) for every row of the last axis, in row-major order.
 template <class Visit>
 void Tensor::for_each_run(const Visit& visit) const {
@@ -194,16 +202,29 @@ std::vector<std::byte> Tensor::to_bytes() const {
 }
 
 void TensorMap::add(std::string name, Tensor tensor) {
-  const auto place =
-      std::ranges::lower_bound(by_name_, std::string_view(name), {}, [&](std::uint32_t i) { return std::string_view(entries_[i].first); });
-  if (place != by_name_.end() && entries_[*place].first == name) throw Error{ErrorCode::kFormat, "two tensors of the same name", name};
-  by_name_.insert(place, static_cast<std::uint32_t>(entries_.size()));
+  if (!by_name_.emplace(name, entries_.size()).second) throw Error{ErrorCode::kFormat, "two tensors of the same name", name};
   entries_.emplace_back(std::move(name), std::move(tensor));
 }
 
 const Tensor* TensorMap::find(std::string_view name) const {
-  const auto place = std::ranges::lower_bound(by_name_, name, {}, [&](std::uint32_t i) { return std::string_view(entries_[i].first); });
-  return place != by_name_.end() && entries_[*place].first == name ? &entries_[*place].second : nullptr;
+  const auto place = by_name_.find(name);
+  return place != by_name_.end() ? &entries_[place->second].second : nullptr;
+}
+
+std::size_t TensorMap::distinct_values() const {
+  std::vector<const Tensor*> in_memory;
+  for (const auto& [name, tensor] : entries_) in_memory.push_back(&tensor);
+  std::ranges::sort(in_memory, std::less<>(), [](const Tensor* tensor) { return tensor->extent().data(); });
+  std::size_t values = 0;
+  const std::byte* seen = nullptr;  // everything before it is counted
+  for (const Tensor* tensor : in_memory) {
+    const std::byte *const begin = tensor->extent().data(), *const end = begin + tensor->extent().size();
+    if (begin == nullptr || !std::less<>()(seen, end)) continue;
+    const auto fresh = static_cast<std::size_t>(end - std::max(begin, seen, std::less<>()));
+    values += (fresh + size_of(tensor->dtype()) - 1) / size_of(tensor->dtype());
+    seen = end;
+  }
+  return values;
 }
 
 }  // namespace unbraid::checkpoint

@@ -38,8 +38,15 @@ inline std::size_t first_bin(const ParameterValues& values, double sample_rate, 
 
 using BackgroundMask = std::function<dsp::Mask<float>(const dsp::Magnitudes<float>&, RunContext&)>;
 
-inline std::unique_ptr<Separator> make_background_separator(const StreamFormat& format, const dsp::StftOptions& stft, BackgroundMask mask) {
-  SeparatorInfo info{.stems = background_stems(), .sample_rate = format.sample_rate, .channels = format.channels, .blocks = WholeTrack{}};
+/// working_bytes: those of `mask`, by the frames of the recording.
+inline std::unique_ptr<Separator> make_background_separator(
+    const StreamFormat& format, const dsp::StftOptions& stft, BackgroundMask mask,
+    std::function<std::size_t(std::size_t)> working_bytes = [](std::size_t) { return std::size_t{0}; }) {
+  SeparatorInfo info{.stems = background_stems(),
+                     .sample_rate = format.sample_rate,
+                     .channels = format.channels,
+                     .blocks = WholeTrack{},
+                     .working_bytes = std::move(working_bytes)};
   return make_masking_separator(std::move(info), stft, [mask = std::move(mask)](const dsp::Spectrogram<float>& mix, RunContext& run) {
     std::vector<dsp::Mask<float>> masks;
     masks.push_back(mask(magnitudes(mix, run.pool), run));

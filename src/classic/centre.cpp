@@ -1,5 +1,6 @@
 #include "unbraid/classic/centre.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <utility>
@@ -14,21 +15,25 @@ void CentreOptions::validate() const {
   if (!(width_deg > 0 && width_deg < 45)) throw Error{ErrorCode::kUsage, "must lie between 0 and 45", "width_deg"};
   if (!(azimuth_deg >= -45 && azimuth_deg <= 45)) throw Error{ErrorCode::kUsage, "must lie between -45 and 45", "azimuth_deg"};
   if (!(power > 0)) throw Error{ErrorCode::kUsage, "must be above 0", "power"};
+  if (!(low_hz >= 0)) throw Error{ErrorCode::kUsage, "must not be negative", "low_hz"};
   if (!(high_hz > low_hz)) throw Error{ErrorCode::kUsage, "must be above low_hz", "high_hz"};
 }
 
 dsp::Mask<float> centre_mask(const dsp::Spectrogram<float>& stereo, const CentreOptions& options, double sample_rate, ThreadPool& pool) {
   options.validate();
   if (stereo.channels() < 2) throw Error{ErrorCode::kUnsupported, "needs two channels: one has no middle", "centre"};
+  if (!(sample_rate > 0)) throw Error{ErrorCode::kUsage, "must be above 0", "sample_rate"};
   dsp::Mask<float> mask(1, stereo.frames(), stereo.bins());
+  if (mask.size() == 0) return mask;
   const double hz_per_bin = sample_rate / (2.0 * static_cast<double>(stereo.bins() - 1));
   const double tangent = std::tan(options.width_deg * std::numbers::pi / 180);
   const auto inverse_square = static_cast<float>(1 / (tangent * tangent));
   const double turned = (45 + options.azimuth_deg) * std::numbers::pi / 180;
   const auto cosine = static_cast<float>(std::cos(turned)), sine = static_cast<float>(std::sin(turned));
   const auto half_power = static_cast<float>(options.power / 2);
-  const auto first = static_cast<std::size_t>(std::max(0.0, std::ceil(options.low_hz / hz_per_bin)));
-  const auto last = static_cast<std::size_t>(std::min(static_cast<double>(stereo.bins() - 1), std::floor(options.high_hz / hz_per_bin)));
+  const auto bins = static_cast<double>(stereo.bins());
+  const auto first = static_cast<std::size_t>(std::min(bins, std::ceil(options.low_hz / hz_per_bin)));
+  const auto last = static_cast<std::size_t>(std::min(bins - 1, std::floor(options.high_hz / hz_per_bin)));
   pool.parallel_for(
       stereo.frames(),
       [&](std::size_t m) {

@@ -8,7 +8,7 @@
 namespace unbraid::classic {
 
 std::vector<std::size_t> group_by_timbre(std::span<const float> spectra, std::size_t bins, std::span<const double> weights,
-                                         double sample_rate, const TimbreGrouping& options) {
+                                         double sample_rate, const TimbreGrouping& options, RunContext& run) {
   const dsp::MelFilterBank bank({.sample_rate = sample_rate, .n_fft = 2 * (bins - 1), .bands = 40});
   std::vector<double> features;
   std::vector<float> power(bins), mel(bank.bands()), cepstrum(options.coefficients + 1);
@@ -22,7 +22,7 @@ std::vector<std::size_t> group_by_timbre(std::span<const float> spectra, std::si
     dsp::dct2<float>(mel, cepstrum);
     features.insert(features.end(), cepstrum.begin() + 1, cepstrum.end());
   }
-  return kmeans(features, options.coefficients, weights, {.clusters = options.groups, .seed = options.seed}).labels;
+  return kmeans(features, options.coefficients, weights, {.clusters = options.groups, .seed = options.seed}, run).labels;
 }
 
 std::vector<double> component_levels(const NmfFactors<float>& factors) {

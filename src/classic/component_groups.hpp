@@ -1,7 +1,7 @@
 #pragma once
 // From the components of a factorisation to sources: which belong together, and the masks of the groups.
 //
-//   const auto group = group_by_timbre(spectra, components, bins, weights, 44100, {.groups = 3, .seed = seed});
+//   const auto group = group_by_timbre(spectra, components, bins, weights, 44100, {.groups = 3, .seed = seed}, run);
 //   std::vector<dsp::Mask<float>> masks = group_masks(factors, group, 3, pool);
 //
 // Every component's spectrum gets mel-frequency cepstral coefficients, which describe its colour apart from its pitch;
@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "unbraid/classic/nmf.hpp"
-#include "unbraid/core/thread_pool.hpp"
+#include "unbraid/core/run_context.hpp"
 #include "unbraid/dsp/time_frequency.hpp"
 
 namespace unbraid::classic {
@@ -27,7 +27,7 @@ struct TimbreGrouping {
 
 /// The group of each component. spectra: [component][bin] magnitudes; weights: how much of the recording each explains.
 std::vector<std::size_t> group_by_timbre(std::span<const float> spectra, std::size_t bins, std::span<const double> weights,
-                                         double sample_rate, const TimbreGrouping& options);
+                                         double sample_rate, const TimbreGrouping& options, RunContext& run);
 
 /// Σ dictionary row · Σ its activations: what a component contributes.
 std::vector<double> component_levels(const NmfFactors<float>& factors);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <functional>
 #include <numbers>
 #include <utility>
 
@@ -14,6 +15,8 @@
 namespace unbraid::classic {
 
 namespace {
+
+constexpr std::size_t kSliceFrames = 256;  ///< whose histogram one task makes; fixed, so that the sums are
 
 template <class T>
 void require_stereo(const dsp::Spectrogram<T>& spectrogram) {
@@ -54,6 +57,30 @@ std::vector<double> smoothed(const std::vector<double>& in, std::size_t rows, st
   return out;
 }
 
+/// x^p, without the cost of pow where there is nothing to do.
+double raised(double x, double power) { return power == 0 ? 1 : power == 1 ? x : std::pow(x, power); }
+
+/// The histogram of some frames, neither smoothed nor scaled.
+template <class T>
+std::vector<double> weights_of(const dsp::Spectrogram<T>& stereo, std::size_t first, std::size_t last, const DuetOptions& options) {
+  std::vector<double> cells(options.attenuation_cells * options.delay_cells);
+  for (std::size_t m = first; m < last; ++m) {
+    const auto left = stereo.frame(0, m), right = stereo.frame(1, m);
+    for (std::size_t k = 1; k < stereo.bins(); ++k) {  // bin 0 has no phase
+      const std::complex<double> x(left[k]), y(right[k]);
+      const double l = std::norm(x), r = std::norm(y), product = std::sqrt(l * r);
+      if (!(product > 0)) continue;
+      const std::size_t a = cell((r - l) / product, options.attenuation_limit, options.attenuation_cells);  // |R|/|L| − |L|/|R|
+      if (a == options.attenuation_cells) continue;
+      const double w = omega(k, stereo.bins());
+      const std::size_t d = cell(-std::arg(y * std::conj(x)) / w, options.delay_limit_samples, options.delay_cells);
+      if (d == options.delay_cells) continue;
+      cells[a * options.delay_cells + d] += raised(product, options.weight_power) * raised(w, options.frequency_power);
+    }
+  }
+  return cells;
+}
+
 }  // namespace
 
 void DuetOptions::validate() const {
@@ -68,25 +95,17 @@ void DuetOptions::validate() const {
 }
 
 template <class T>
-DuetHistogram duet_histogram(const dsp::Spectrogram<T>& stereo, const DuetOptions& options) {
+DuetHistogram duet_histogram(const dsp::Spectrogram<T>& stereo, const DuetOptions& options, ThreadPool& pool) {
   options.validate();
   require_stereo(stereo);
+  const std::size_t slices = (stereo.frames() + kSliceFrames - 1) / kSliceFrames, cells = options.attenuation_cells * options.delay_cells;
+  std::vector<std::vector<double>> parts(slices);
+  pool.parallel_for(slices, [&](std::size_t s) {
+    parts[s] = weights_of(stereo, s * kSliceFrames, std::min(stereo.frames(), (s + 1) * kSliceFrames), options);
+  });
   DuetHistogram histogram;
-  histogram.raw.assign(options.attenuation_cells * options.delay_cells, 0.0);
-  for (std::size_t m = 0; m < stereo.frames(); ++m) {
-    const auto left = stereo.frame(0, m), right = stereo.frame(1, m);
-    for (std::size_t k = 1; k < stereo.bins(); ++k) {  // bin 0 has no phase
-      const double l = std::abs(left[k]), r = std::abs(right[k]);
-      if (!(l > 0 && r > 0)) continue;
-      const double w = omega(k, stereo.bins());
-      const double attenuation = r / l - l / r;
-      const double delay = -std::arg(std::complex<double>(right[k]) * std::conj(std::complex<double>(left[k]))) / w;
-      const std::size_t a = cell(attenuation, options.attenuation_limit, options.attenuation_cells);
-      const std::size_t d = cell(delay, options.delay_limit_samples, options.delay_cells);
-      if (a == options.attenuation_cells || d == options.delay_cells) continue;
-      histogram.raw[a * options.delay_cells + d] += std::pow(l * r, options.weight_power) * std::pow(w, options.frequency_power);
-    }
-  }
+  histogram.raw.assign(cells, 0.0);
+  for (const std::vector<double>& part : parts) std::ranges::transform(histogram.raw, part, histogram.raw.begin(), std::plus{});
   const double greatest = std::ranges::max(histogram.raw);
   if (greatest > 0)
     for (double& v : histogram.raw) v /= greatest;
@@ -95,7 +114,9 @@ DuetHistogram duet_histogram(const dsp::Spectrogram<T>& stereo, const DuetOption
 }
 
 std::vector<DuetSource> duet_sources(const DuetHistogram& histogram, const DuetOptions& options) {
+  options.validate();
   const std::size_t rows = options.attenuation_cells, columns = options.delay_cells;
+  if (histogram.smooth.size() != rows * columns) throw Error{ErrorCode::kUsage, "the histogram has other cells than the options", "duet"};
   std::vector<double> left = histogram.smooth;
   const auto [low, high] = std::ranges::minmax(left);
   for (double& v : left) v = high > low && (v - low) / (high - low) >= options.peak_threshold ? v - low : 0;
@@ -149,8 +170,8 @@ std::vector<dsp::Mask<T>> duet_masks(const dsp::Spectrogram<T>& stereo, const st
   return masks;
 }
 
-template DuetHistogram duet_histogram<float>(const dsp::Spectrogram<float>&, const DuetOptions&);
-template DuetHistogram duet_histogram<double>(const dsp::Spectrogram<double>&, const DuetOptions&);
+template DuetHistogram duet_histogram<float>(const dsp::Spectrogram<float>&, const DuetOptions&, ThreadPool&);
+template DuetHistogram duet_histogram<double>(const dsp::Spectrogram<double>&, const DuetOptions&, ThreadPool&);
 template std::vector<dsp::Mask<float>> duet_masks<float>(const dsp::Spectrogram<float>&, const std::vector<DuetSource>&, ThreadPool&);
 template std::vector<dsp::Mask<double>> duet_masks<double>(const dsp::Spectrogram<double>&, const std::vector<DuetSource>&, ThreadPool&);
 
@@ -187,7 +208,8 @@ Method duet_method() {
     options.validate();
     return make_masking_separator(info_of_sources(format, options.sources), stft_options(format.sample_rate, values.number("window_ms")),
                                   [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
-                                    auto masks = duet_masks<float>(mix, duet_sources(duet_histogram(mix, options), options), run.pool);
+                                    auto masks =
+                                        duet_masks<float>(mix, duet_sources(duet_histogram(mix, options, run.pool), options), run.pool);
                                     masks.resize(options.sources - 1);  // sources that were not found are silent
                                     for (dsp::Mask<float>& mask : masks)
                                       if (mask.size() == 0) mask = dsp::Mask<float>(1, mix.frames(), mix.bins());

@@ -7,6 +7,7 @@
 
 #include "classic/matrix.hpp"
 #include "classic/symmetric_eigen.hpp"
+#include "classic/tanh.hpp"
 #include "classic/unnamed_sources.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
@@ -48,7 +49,7 @@ Eigen::VectorXd contrast(Matrix<double>& y, IcaOptions::Contrast kind) {
   const auto a = y.array();
   switch (kind) {
     case IcaOptions::Contrast::kLogCosh: {
-      y = a.tanh().eval();
+      y = tanh_of(y);
       return (1 - y.array().square()).rowwise().sum();
     }
     case IcaOptions::Contrast::kExp: {
@@ -105,6 +106,7 @@ IcaResult fast_ica(AudioView recording, const IcaOptions& options, RunContext& r
   Matrix<double> unmixing = Matrix<double>::Identity(rank, rank);
   for (Eigen::Index i = 0; i + 1 < rank; ++i) unmixing(i, i + 1) = -(unmixing(i + 1, i) = std::tan(0.5));
   unmixing = orthogonalised(unmixing);
+  run.progress.start("unmix", options.iterations, "iterations");
   for (std::size_t iteration = 0; iteration < options.iterations; ++iteration) {
     run.cancel.check();
     // E[g(Wz) zᵀ] − diag(E[g'(Wz)]) W; the slopes ride in one more column.
@@ -122,6 +124,7 @@ IcaResult fast_ica(AudioView recording, const IcaOptions& options, RunContext& r
     const Matrix<double> next = orthogonalised(sums.leftCols(rank) - slopes.asDiagonal() * unmixing);
     const double change = ((next * unmixing.transpose()).diagonal().cwiseAbs().array() - 1).abs().maxCoeff();
     unmixing = next;
+    run.progress.advance(1);
     if (change < options.tolerance) break;
   }
 

@@ -171,9 +171,12 @@ std::vector<dsp::Spectrogram<float>> fast_iva(const dsp::Spectrogram<float>& mix
   if (mix.channels() > kMostChannels) throw Error{ErrorCode::kUnsupported, "takes at most 16 channels", "iva"};
   if (mix.size() == 0) return std::vector<dsp::Spectrogram<float>>(mix.channels(), mix);
   FastIva iva(mix, run);
+  run.progress.start("unmix", options.iterations, "iterations");
   for (std::size_t i = 0; i < options.iterations; ++i) {
     run.cancel.check();
-    if (iva.iterate() < options.tolerance) break;
+    const double change = iva.iterate();
+    run.progress.advance(1);
+    if (change < options.tolerance) break;
   }
   return iva.images();
 }

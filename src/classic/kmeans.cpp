@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "unbraid/core/rng.hpp"
@@ -10,12 +11,14 @@ namespace unbraid::classic {
 
 namespace {
 
+constexpr std::size_t kSlice = 4096;  ///< points that one task takes; fixed, so that sums are
+
 class Kmeans {
  public:
-  Kmeans(std::span<const double> points, std::size_t dimensions, std::span<const double> weights, std::size_t clusters)
-      : points_(points), weights_(weights), dimensions_(dimensions), clusters_(clusters) {}
+  Kmeans(std::span<const double> points, std::size_t dimensions, std::span<const double> weights, std::size_t clusters, RunContext& run)
+      : points_(points), weights_(weights), dimensions_(dimensions), clusters_(clusters), run_(run) {}
 
-  Clusters run(std::size_t iterations, Rng& rng) const {
+  Clusters solve(std::size_t iterations, Rng& rng) const {
     Clusters result{spread(rng), std::vector<std::size_t>(weights_.size(), clusters_), 0};
     for (std::size_t i = 0; i < iterations && assign(result); ++i) move(result);
     assign(result);
@@ -25,18 +28,29 @@ class Kmeans {
  private:
   std::span<const double> point(std::size_t i) const { return points_.subspan(i * dimensions_, dimensions_); }
 
+  std::size_t slices() const { return (weights_.size() + kSlice - 1) / kSlice; }
+
+  /// Calls body(slice, first point, last point) for all slices.
+  template <class Body>
+  void for_slices(const Body& body) const {
+    run_.cancel.check();
+    run_.pool.parallel_for(slices(), [&](std::size_t s) { body(s, s * kSlice, std::min(weights_.size(), (s + 1) * kSlice)); });
+  }
+
   /// The first centre at random, each next one with a chance that grows with the squared distance to those before.
   std::vector<double> spread(Rng& rng) const {
     std::vector<double> centres;
     std::vector<double> nearest(weights_.begin(), weights_.end());
     std::vector<double> distance(weights_.size(), std::numeric_limits<double>::infinity());
     while (centres.size() < clusters_ * dimensions_) {
-      const std::size_t chosen = draw(nearest, rng);
-      centres.insert(centres.end(), point(chosen).begin(), point(chosen).end());
-      for (std::size_t i = 0; i < distance.size(); ++i) {
-        distance[i] = std::min(distance[i], squared_distance(point(i), point(chosen)));
-        nearest[i] = weights_[i] * distance[i];
-      }
+      const auto chosen = point(draw(nearest, rng));
+      centres.insert(centres.end(), chosen.begin(), chosen.end());
+      for_slices([&](std::size_t, std::size_t first, std::size_t last) {
+        for (std::size_t i = first; i < last; ++i) {
+          distance[i] = std::min(distance[i], squared_distance(point(i), chosen));
+          nearest[i] = weights_[i] * distance[i];
+        }
+      });
     }
     return centres;
   }
@@ -53,40 +67,49 @@ class Kmeans {
 
   /// Gives every point to its nearest centre; whether anything changed.
   bool assign(Clusters& result) const {
-    bool changed = false;
-    result.inertia = 0;
-    for (std::size_t i = 0; i < weights_.size(); ++i) {
-      std::size_t best = 0;
-      double least = std::numeric_limits<double>::infinity();
-      for (std::size_t c = 0; c < clusters_; ++c) {
-        const double d = squared_distance(point(i), std::span(result.centres).subspan(c * dimensions_, dimensions_));
-        if (d < least) {
-          least = d;
-          best = c;
+    std::vector<char> changed(slices());
+    std::vector<double> inertia(slices());
+    for_slices([&](std::size_t s, std::size_t first, std::size_t last) {
+      for (std::size_t i = first; i < last; ++i) {
+        std::size_t best = 0;
+        double least = std::numeric_limits<double>::infinity();
+        for (std::size_t c = 0; c < clusters_; ++c) {
+          const double d = squared_distance(point(i), std::span(result.centres).subspan(c * dimensions_, dimensions_));
+          if (d < least) {
+            least = d;
+            best = c;
+          }
         }
+        if (result.labels[i] != best) changed[s] = true;
+        result.labels[i] = best;
+        inertia[s] += weights_[i] * least;
       }
-      changed |= result.labels[i] != best;
-      result.labels[i] = best;
-      result.inertia += weights_[i] * least;
-    }
-    return changed;
+    });
+    result.inertia = std::accumulate(inertia.begin(), inertia.end(), 0.0);
+    return std::ranges::find(changed, true) != changed.end();
   }
 
   /// Every centre to the mean of its points; one without weight stays.
   void move(Clusters& result) const {
-    std::vector<double> sums(clusters_ * dimensions_), totals(clusters_);
-    for (std::size_t i = 0; i < weights_.size(); ++i) {
-      const std::size_t c = result.labels[i];
-      totals[c] += weights_[i];
-      for (std::size_t d = 0; d < dimensions_; ++d) sums[c * dimensions_ + d] += weights_[i] * point(i)[d];
-    }
+    const std::size_t row = dimensions_ + 1;  // Σ weight · point, and Σ weight
+    std::vector<double> parts(slices() * clusters_ * row);
+    for_slices([&](std::size_t s, std::size_t first, std::size_t last) {
+      for (std::size_t i = first; i < last; ++i) {
+        double* const sums = &parts[(s * clusters_ + result.labels[i]) * row];
+        for (std::size_t d = 0; d < dimensions_; ++d) sums[d] += weights_[i] * point(i)[d];
+        sums[dimensions_] += weights_[i];
+      }
+    });
+    std::vector<double> totals(clusters_ * row);
+    for (std::size_t i = 0; i < parts.size(); ++i) totals[i % totals.size()] += parts[i];
     for (std::size_t c = 0; c < clusters_; ++c)
-      if (totals[c] > 0)
-        for (std::size_t d = 0; d < dimensions_; ++d) result.centres[c * dimensions_ + d] = sums[c * dimensions_ + d] / totals[c];
+      if (const double* const sums = &totals[c * row]; sums[dimensions_] > 0)
+        for (std::size_t d = 0; d < dimensions_; ++d) result.centres[c * dimensions_ + d] = sums[d] / sums[dimensions_];
   }
 
   std::span<const double> points_, weights_;
   std::size_t dimensions_, clusters_;
+  RunContext& run_;
 };
 
 }  // namespace
@@ -97,13 +120,14 @@ double squared_distance(std::span<const double> a, std::span<const double> b) {
   return sum;
 }
 
-Clusters kmeans(std::span<const double> points, std::size_t dimensions, std::span<const double> weights, const KmeansOptions& options) {
+Clusters kmeans(std::span<const double> points, std::size_t dimensions, std::span<const double> weights, const KmeansOptions& options,
+                RunContext& run) {
   if (weights.empty()) return {std::vector<double>(options.clusters * dimensions), {}, 0};
-  const Kmeans solver(points, dimensions, weights, options.clusters);
+  const Kmeans solver(points, dimensions, weights, options.clusters, run);
   Clusters best;
   for (std::size_t start = 0; start < std::max<std::size_t>(1, options.starts); ++start) {
     Rng rng(options.seed, start);
-    Clusters candidate = solver.run(options.iterations, rng);
+    Clusters candidate = solver.solve(options.iterations, rng);
     if (start == 0 || candidate.inertia < best.inertia) best = std::move(candidate);
   }
   return best;

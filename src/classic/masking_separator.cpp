@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "classic/masks.hpp"
+#include "classic/sample_rate.hpp"
 
 namespace unbraid::classic {
 
@@ -14,10 +15,11 @@ class MaskingSeparator final : public Separator {
  public:
   MaskingSeparator(SeparatorInfo info, const dsp::StftOptions& stft, MaskFunction masks)
       : info_(std::move(info)), stft_(stft), masks_(std::move(masks)) {
-    const double bytes_per_value = 2 * sizeof(std::complex<float>) + (3 + info_.stems.size()) * sizeof(float);
-    info_.working_bytes = [=, channels = info_.channels, bins = stft_.bins(), hop = stft_.hop()](std::size_t frames) {
-      const std::size_t windows = frames / hop + 2;
-      return static_cast<std::size_t>(bytes_per_value * static_cast<double>(windows * bins * channels));
+    const std::size_t bytes_per_value = sizeof(std::complex<float>) + (3 + info_.stems.size()) * sizeof(float);
+    info_.working_bytes = [=, of_masks = info_.working_bytes, channels = info_.channels, bins = stft_.bins(),
+                           hop = stft_.hop()](std::size_t frames) {
+      const std::size_t values = (frames / hop + 2) * bins * channels;
+      return values * bytes_per_value + std::max(of_masks(frames), values * sizeof(std::complex<float>));  // first masks, then stems
     };
   }
 
@@ -62,6 +64,7 @@ Parameter window_parameter(double default_ms) {
 }
 
 dsp::StftOptions stft_options(double sample_rate, double window_ms) {
+  require_sample_rate(sample_rate);
   const double exponent = std::round(std::log2(window_ms * 1e-3 * sample_rate));
   const std::size_t length = std::size_t{1} << static_cast<int>(std::clamp(exponent, 5.0, 24.0));
   return {.window = {.kind = dsp::WindowKind::kHann, .length = length}, .hop = length / 4};

@@ -313,11 +313,13 @@ std::size_t nmf(std::span<const T> v, NmfFactors<T>& factors, const NmfOptions& 
   const double start = stops ? nmf_divergence(v, factors, options.beta, run.pool) : 0;
   double last = start;
   std::size_t iteration = 0;
+  run.progress.start("factor", options.iterations, "iterations");
   while (iteration < options.iterations) {
     run.cancel.check();
     updates.update_dictionary();
     updates.update_activations();
     ++iteration;
+    run.progress.advance(1);
     if (!stops || iteration % 10 != 0) continue;
     updates.store(factors);
     const double now = nmf_divergence(v, factors, options.beta, run.pool);

@@ -139,9 +139,11 @@ void nmf_convolutive(std::span<const T> v, ConvolutiveFactors<T>& factors, const
     throw Error{ErrorCode::kUsage, "the spectrogram and its factors have different shapes", "nmf_convolutive"};
   if (v.empty()) return;
   Updates<T> updates(v, factors, run);
+  run.progress.start("factor", options.iterations, "iterations");
   for (std::size_t i = 0; i < options.iterations; ++i) {
     run.cancel.check();
     updates.iterate();
+    run.progress.advance(1);
   }
   updates.store(factors);
 }
@@ -190,7 +192,7 @@ std::vector<dsp::Mask<float>> masks_of(const dsp::Spectrogram<float>& mix, doubl
   for (std::size_t t = 0; t < factors.span; ++t)
     for (std::size_t i = 0; i < spectra.size(); ++i) spectra[i] += factors.patterns[t * spectra.size() + i];
   const NmfFactors<float> summed{factors.frames, factors.bins, factors.components, factors.activations, spectra};
-  const auto group = group_by_timbre(spectra, factors.bins, component_levels(summed), sample_rate, {.groups = sources, .seed = seed});
+  const auto group = group_by_timbre(spectra, factors.bins, component_levels(summed), sample_rate, {.groups = sources, .seed = seed}, run);
   const auto chosen = std::make_unique<bool[]>(factors.components);
   for (std::size_t s = 0; s < sources; ++s) {
     for (std::size_t c = 0; c < factors.components; ++c) chosen[c] = group[c] == s;

@@ -50,7 +50,8 @@ std::vector<float> factor(std::vector<float> frames, std::size_t bins, const Dic
   for (float& v : frames) v /= peak;
   const std::size_t count = frames.size() / bins;
   NmfFactors<float> factors = nmf_random_start<float>(frames, count, bins, options.components, options.seed);
-  nmf<float>(frames, factors, {.components = options.components, .beta = 1, .iterations = options.iterations, .tolerance = 1e-6}, run);
+  RunContext quiet{.pool = run.pool, .cancel = run.cancel};  // progress counts tracks and stems
+  nmf<float>(frames, factors, {.components = options.components, .beta = 1, .iterations = options.iterations, .tolerance = 1e-6}, quiet);
   for (std::size_t c = 0; c < options.components; ++c) {
     const auto row = std::span(factors.dictionary).subspan(c * bins, bins);
     double sum = 0;

@@ -33,24 +33,34 @@ std::vector<dsp::Mask<float>> masks_of(const dsp::Spectrogram<float>& mix, doubl
   const float peak = std::ranges::max(level.values());
   if (!(peak > 0)) return std::vector(options.sources, dsp::Mask<float>(1, mix.frames(), mix.bins()));
   // At a peak of 1 the guards of nmf.hpp lie below everything audible, whatever the recording's level. Divergences with
-  // beta ≤ 0 are infinite at 0, hence the floor, 120 dB below.
-  constexpr float kFloor = 1e-6f;
+  // beta ≤ 0 are infinite at 0, hence the floor, 120 dB below. They weigh the quiet as much as the loud: for them all is
+  // lifted until the floor, too, lies well above the guards.
+  constexpr float kFloor = 1e-6f, kLiftedFloor = 1e-3f;
+  const bool floored = options.nmf.beta <= 0;
+  const float floor = options.power ? kFloor * kFloor : kFloor;
   for (float& v : level.values()) {
     v = v / peak;
     if (options.power) v *= v;
-    if (options.nmf.beta <= 0) v = std::max(v, options.power ? kFloor * kFloor : kFloor);
+    if (floored) v = std::max(v, floor);
   }
   NmfOptions nmf_options = options.nmf;
   nmf_options.components = std::min(nmf_options.components, options.nndsvd ? std::min(mix.frames(), mix.bins()) : nmf_options.components);
   NmfFactors<float> factors = options.nndsvd
                                   ? nmf_nndsvd_start<float>(level.values(), mix.frames(), mix.bins(), nmf_options.components)
                                   : nmf_random_start<float>(level.values(), mix.frames(), mix.bins(), nmf_options.components, options.seed);
+  if (floored) {
+    const float lift = kLiftedFloor / floor;
+    for (float& v : level.values()) v *= lift;
+    for (std::vector<float>* factor : {&factors.activations, &factors.dictionary})
+      for (float& x : *factor) x *= std::sqrt(lift);
+    nmf_options.l1_activations *= std::pow(lift, nmf_options.beta - 0.5);  // against a divergence that grows by lift^beta
+  }
   nmf<float>(level.values(), factors, nmf_options, run);
   std::vector<float> spectra = factors.dictionary;
   if (options.power)
     for (float& s : spectra) s = std::sqrt(s);
-  const auto group =
-      group_by_timbre(spectra, factors.bins, component_levels(factors), sample_rate, {.groups = options.sources, .seed = options.seed});
+  const auto group = group_by_timbre(spectra, factors.bins, component_levels(factors), sample_rate,
+                                     {.groups = options.sources, .seed = options.seed}, run);
   return group_masks(factors, group, options.sources, run.pool);
 }
 

@@ -1,5 +1,7 @@
 #include "unbraid/classic/nmf_score.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -73,6 +75,11 @@ std::vector<dsp::Mask<float>> score_masks(const dsp::Magnitudes<float>& magnitud
                                           const ScoreOptions& options, RunContext& run) {
   options.validate();
   const std::size_t frames = magnitudes.frames(), bins = magnitudes.bins();
+  if (magnitudes.channels() != 1 || bins < 2) throw Error{ErrorCode::kUsage, "needs one channel and at least two bins", "nmf_score"};
+  if (!(sample_rate > 0) || hop == 0) throw Error{ErrorCode::kUsage, "must be above 0", "sample_rate, hop"};
+  for (const ScoreNote& note : score.notes)
+    if (note.stem >= score.stems.size() || note.key < 0 || note.key > 127)
+      throw Error{ErrorCode::kUsage, fmt::format("key {} of stem {} does not exist", note.key, note.stem), "score"};
   std::map<Voice, std::size_t> voices;  // → component
   for (const ScoreNote& note : score.notes) voices.try_emplace({note.stem, note.percussion, note.key}, 0);
   std::vector<std::size_t> stem_of;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <limits>
 #include <numbers>
 #include <utility>
 
@@ -18,6 +19,7 @@ namespace unbraid::classic {
 namespace {
 
 constexpr double kSmall = 1e-8;
+constexpr double kFloor = 1e-10;          ///< of the loudest projection: what the model and the spectra do not fall below
 constexpr std::size_t kBinsPerTask = 16;  ///< fixed, so that the sums over bins are
 
 template <class T>
@@ -74,9 +76,11 @@ Complex<T> channels_of(const dsp::Spectrogram<T>& stereo, std::size_t bin) {
   return out;
 }
 
-/// V·σ^(β−2) and σ^(β−1), the numerator and denominator of every update. The latter takes the place of the model σ.
+/// V·σ^(β−2) and σ^(β−1), the numerator and denominator of every update. The latter takes the place of the model σ, of which
+/// no value counts as less than floor.
 template <class T>
-Matrix<T> weighted(const Matrix<T>& v, Matrix<T>& model, double beta) {
+Matrix<T> weighted(const Matrix<T>& v, Matrix<T>& model, double beta, T floor) {
+  model = model.cwiseMax(floor);
   if (beta == 1) {
     const Matrix<T> ratio = v.array() / model.array();
     model.setOnes();
@@ -85,6 +89,18 @@ Matrix<T> weighted(const Matrix<T>& v, Matrix<T>& model, double beta) {
   const Matrix<T> ratio = v.array() * model.array().pow(static_cast<T>(beta - 2));
   model = model.array().pow(static_cast<T>(beta - 1)).eval();
   return ratio;
+}
+
+/// kFloor of the loudest that a projection, whose two parts are at most 1 each, can be.
+template <class T>
+T floor_of(const dsp::Spectrogram<T>& stereo, const ProjetOptions& options) {
+  double peak = 0;
+  for (std::size_t c = 0; c < 2; ++c)
+    for (std::size_t m = 0; m < stereo.frames(); ++m)
+      for (const std::complex<double> x : stereo.frame(c, m)) peak = std::max(peak, std::norm(x));
+  if (!(peak > 0)) return 1;
+  const double floor = kFloor * std::pow(2 * std::sqrt(peak), options.alpha);
+  return std::max(static_cast<T>(floor), std::numeric_limits<T>::min());
 }
 
 template <class T>
@@ -127,7 +143,9 @@ void projet(const dsp::Spectrogram<T>& stereo, ProjetModel<T>& model, const Proj
   check(stereo, model, options);
   const std::size_t tasks = (model.bins + kBinsPerTask - 1) / kBinsPerTask;
   const Eigen::Index sources = index(model.sources), locations = index(model.locations);
+  const T floor = floor_of(stereo, options);
   Matrix<T> panorama = Eigen::Map<const Matrix<T>>(model.panorama.data(), locations, sources);
+  run.progress.start("factor", options.iterations, "iterations");
   for (std::size_t i = 0; i < options.iterations; ++i) {
     run.cancel.check();
     std::vector<Matrix<T>> numerators(tasks), denominators(tasks);
@@ -141,11 +159,12 @@ void projet(const dsp::Spectrogram<T>& stereo, ProjetModel<T>& model, const Proj
         Matrix<T> spectra = stored;
         const Matrix<T> gains = bin.passed * panorama;  // [projection][source]
         Matrix<T> sigma = gains * spectra.transpose();
-        Matrix<T> ratio = weighted(v, sigma, options.beta);
+        Matrix<T> ratio = weighted(v, sigma, options.beta, floor);
         spectra.array() *=
             ((ratio.transpose() * gains).array() + static_cast<T>(kSmall)) / ((sigma.transpose() * gains).array() + static_cast<T>(kSmall));
+        spectra = spectra.cwiseMax(floor);
         sigma.noalias() = gains * spectra.transpose();
-        ratio = weighted(v, sigma, options.beta);
+        ratio = weighted(v, sigma, options.beta, floor);
         const Matrix<T> above = ratio * spectra, below = sigma * spectra;
         numerators[task].noalias() += bin.passed.transpose() * above;
         denominators[task].noalias() += bin.passed.transpose() * below;
@@ -160,7 +179,11 @@ void projet(const dsp::Spectrogram<T>& stereo, ProjetModel<T>& model, const Proj
       panorama = (denominators[0].array() > 0)
                      .select(panorama.array() * numerators[0].array() / denominators[0].array(), panorama.array())
                      .matrix();
+    run.progress.advance(1);
   }
+  const auto finite = [](T x) { return std::isfinite(x); };
+  if (!panorama.allFinite() || !std::ranges::all_of(model.spectra, finite))
+    throw Error{ErrorCode::kInternal, "the factorisation ran out of the range of numbers", "projet"};
   std::copy_n(panorama.data(), panorama.size(), model.panorama.begin());
 }
 

@@ -19,6 +19,11 @@ namespace {
 
 constexpr std::size_t kSlices = 16;  ///< pieces of the rows that threads share; fixed, so that sums are
 
+/// Matrices whose memory belongs to somebody else.
+using View = Eigen::Map<Matrix<double>>;
+using ConstView = Eigen::Map<const Matrix<double>>;
+using Given = Eigen::Ref<const Matrix<double>>;
+
 /// Calls body(first row, rows) for the slices.
 template <class Body>
 void for_slices(Eigen::Index rows, ThreadPool& pool, const Body& body) {
@@ -38,7 +43,7 @@ void product(CBLAS_TRANSPOSE turn_a, CBLAS_TRANSPOSE turn_b, Eigen::Index rows, 
 }
 
 /// mᵀ·m: the lower triangle in blocks of rows, the longest first; the rest mirrored.
-Matrix<double> gram(const Matrix<double>& m, ThreadPool& pool) {
+Matrix<double> gram(const Given& m, ThreadPool& pool) {
   constexpr Eigen::Index kBlock = 128;
   const Eigen::Index n = m.cols(), blocks = (n + kBlock - 1) / kBlock;
   Matrix<double> result(n, n);
@@ -51,13 +56,13 @@ Matrix<double> gram(const Matrix<double>& m, ThreadPool& pool) {
   return result;
 }
 
-double greatest_singular_value(const Matrix<double>& m, ThreadPool& pool) {
+double greatest_singular_value(const Given& m, ThreadPool& pool) {
   const Eigenpairs pairs = greatest_eigenpairs(gram(m, pool), 1);
   return pairs.values.size() > 0 ? std::sqrt(std::max(0.0, pairs.values(0))) : 0.0;
 }
 
 /// out = m with its singular values lowered by tau and those below 0 left out; returns how many are left.
-std::size_t threshold_singular_values(const Matrix<double>& m, double tau, Matrix<double>& out, ThreadPool& pool) {
+std::size_t threshold_singular_values(const Given& m, double tau, View out, ThreadPool& pool) {
   const Eigenpairs pairs = eigenpairs_above(gram(m, pool), tau * tau);
   const Eigen::Index rank = pairs.values.size();
   if (rank == 0) {
@@ -80,19 +85,25 @@ std::size_t threshold_singular_values(const Matrix<double>& m, double tau, Matri
   return static_cast<std::size_t>(rank);
 }
 
-/// The method on a matrix with at least as many rows as columns.
+/// The method on a matrix with at least as many rows as columns; the parts have its shape and start at 0.
 struct Solver {
-  const Matrix<double>& v;
-  Matrix<double> low_rank, sparse, multiplier, work;
+  const ConstView v;
+  View low_rank, sparse;
+  Matrix<double> multiplier, work;
 
-  explicit Solver(const Matrix<double>& matrix)
-      : v(matrix), low_rank(Matrix<double>::Zero(v.rows(), v.cols())), sparse(low_rank), multiplier(low_rank), work(low_rank) {}
+  Solver(ConstView matrix, LowRankSparse& result)
+      : v(matrix),
+        low_rank(result.low_rank.data(), v.rows(), v.cols()),
+        sparse(result.sparse.data(), v.rows(), v.cols()),
+        multiplier(v.rows(), v.cols()),
+        work(v.rows(), v.cols()) {}
 
   void solve(const RpcaOptions& options, RunContext& run, LowRankSparse& result) {
     const SerialBlas serial;
     const double norm = v.norm();
     if (norm == 0) return;
     const double lambda = 1 / std::sqrt(static_cast<double>(v.rows()));
+    run.progress.start("factor", options.iterations, "iterations");
     const double two_norm = greatest_singular_value(v, run.pool);
     multiplier = v / std::max(two_norm, v.cwiseAbs().maxCoeff() / lambda);
     double mu = 1.25 / two_norm;
@@ -113,6 +124,7 @@ struct Solver {
       for (const double part : squares) square += part;
       result.error = std::sqrt(square) / norm;
       mu = std::min(mu * kRho, mu_most);
+      run.progress.advance(1);
     }
   }
 
@@ -136,6 +148,12 @@ struct Solver {
   }
 };
 
+/// Of rpca() with its argument and its result.
+std::size_t working_bytes(std::size_t frames, std::size_t bins) {
+  const std::size_t matrices = frames < bins ? 6 : 5, smaller = std::min(frames, bins);
+  return (matrices * frames * bins + 4 * smaller * smaller) * sizeof(double);  // a Gram matrix, its eigenvectors, their workspace
+}
+
 }  // namespace
 
 void RpcaOptions::validate() const {
@@ -149,20 +167,18 @@ LowRankSparse rpca(std::span<const double> v, std::size_t frames, std::size_t bi
   if (v.size() != frames * bins) throw Error{ErrorCode::kUsage, "the matrix has another shape", "rpca"};
   LowRankSparse result{std::vector<double>(v.size()), std::vector<double>(v.size())};
   if (v.empty()) return result;
-  using View = Eigen::Map<Matrix<double>>;
   const auto rows = static_cast<Eigen::Index>(frames), columns = static_cast<Eigen::Index>(bins);
-  const Eigen::Map<const Matrix<double>> given(v.data(), rows, columns);
-  const bool wide = frames < bins;
-  const Matrix<double> tall = wide ? Matrix<double>(given.transpose()) : Matrix<double>(given);
-  Solver solver(tall);
+  const ConstView given(v.data(), rows, columns);
+  if (frames >= bins) {
+    Solver(given, result).solve(options, run, result);
+    return result;
+  }
+  const Matrix<double> tall = given.transpose();
+  Solver solver({tall.data(), columns, rows}, result);
   solver.solve(options, run, result);
-  View low_rank(result.low_rank.data(), rows, columns), sparse(result.sparse.data(), rows, columns);
-  if (wide) {
-    low_rank = solver.low_rank.transpose();
-    sparse = solver.sparse.transpose();
-  } else {
-    low_rank = solver.low_rank;
-    sparse = solver.sparse;
+  for (std::vector<double>* part : {&result.low_rank, &result.sparse}) {
+    solver.work = View(part->data(), columns, rows);
+    View(part->data(), rows, columns) = solver.work.transpose();
   }
   return result;
 }
@@ -173,8 +189,8 @@ dsp::Mask<T> rpca_mask(const dsp::Magnitudes<T>& magnitudes, const RpcaOptions& 
   const std::size_t values = magnitudes.frames() * magnitudes.bins();
   for (std::size_t c = 0; c < magnitudes.channels(); ++c) {
     const auto channel = magnitudes.values().subspan(c * values, values);
-    const LowRankSparse parts =
-        rpca(std::vector<double>(channel.begin(), channel.end()), magnitudes.frames(), magnitudes.bins(), options, run);
+    const std::vector<double> v(channel.begin(), channel.end());
+    const LowRankSparse parts = rpca(v, magnitudes.frames(), magnitudes.bins(), options, run);
     const std::span<T> out = mask.values().subspan(c * values, values);
     for (std::size_t i = 0; i < values; ++i) {
       const double background = std::abs(parts.low_rank[i]), foreground = options.gain * std::abs(parts.sparse[i]);
@@ -225,8 +241,9 @@ Method rpca_method() {
                               .hard = values.text("mask") == "hard",
                               .first_bin = first_bin(values, format.sample_rate, stft)};
     options.validate();
-    return make_background_separator(format, stft,
-                                     [options](const dsp::Magnitudes<float>& v, RunContext& run) { return rpca_mask(v, options, run); });
+    return make_background_separator(
+        format, stft, [options](const dsp::Magnitudes<float>& v, RunContext& run) { return rpca_mask(v, options, run); },
+        [hop = stft.hop, bins = stft.window.length / 2 + 1](std::size_t frames) { return working_bytes(frames / hop + 2, bins); });
   };
   return method;
 }

@@ -61,8 +61,8 @@ std::array<double, kDimensions> direction(std::complex<float> left, std::complex
 }
 
 /// The centres, from left to right.
-Places directions(const dsp::Spectrogram<float>& mix, const SpatialOptions& options, ThreadPool& pool) {
-  const dsp::Magnitudes<float> level = joint_magnitudes(mix, pool);
+Places directions(const dsp::Spectrogram<float>& mix, const SpatialOptions& options, RunContext& run) {
+  const dsp::Magnitudes<float> level = joint_magnitudes(mix, run.pool);
   std::vector<float> sorted(level.values().begin(), level.values().end());
   const auto rank = static_cast<std::size_t>((1 - options.loudest_share) * static_cast<double>(sorted.size() - 1));
   std::ranges::nth_element(sorted, sorted.begin() + static_cast<std::ptrdiff_t>(rank));
@@ -76,7 +76,7 @@ Places directions(const dsp::Spectrogram<float>& mix, const SpatialOptions& opti
       weights.push_back(level.at(0, m, k));
     }
   if (options.gaussian) {
-    const Mixture found = fit_gmm(points, kDimensions, weights, {.clusters = options.sources, .seed = options.seed});
+    const Mixture found = fit_gmm(points, kDimensions, weights, {.clusters = options.sources, .seed = options.seed}, run);
     std::vector<std::size_t> order(options.sources);
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, {}, [&](std::size_t j) { return found.means[kDimensions * j]; });
@@ -89,7 +89,8 @@ Places directions(const dsp::Spectrogram<float>& mix, const SpatialOptions& opti
     }
     return {.centres = ordered.means, .mixture = ordered};
   }
-  const std::vector<double> centres = kmeans(points, kDimensions, weights, {.clusters = options.sources, .seed = options.seed}).centres;
+  const std::vector<double> centres =
+      kmeans(points, kDimensions, weights, {.clusters = options.sources, .seed = options.seed}, run).centres;
   std::vector<std::array<double, kDimensions>> rows(options.sources);
   for (std::size_t j = 0; j < rows.size(); ++j) std::copy_n(centres.begin() + 3 * static_cast<std::ptrdiff_t>(j), 3, rows[j].begin());
   std::ranges::sort(rows);
@@ -168,7 +169,7 @@ Method spatial_method() {
                                  .seed = seed};
     return make_masking_separator(info_of_sources(format, options.sources), stft_options(format.sample_rate, values.number("window_ms")),
                                   [options](const dsp::Spectrogram<float>& mix, RunContext& run) {
-                                    return memberships(mix, directions(mix, options, run.pool), options, run.pool);
+                                    return memberships(mix, directions(mix, options, run), options, run.pool);
                                   });
   };
   return method;

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "classic/sample_rate.hpp"
 #include "unbraid/classic/methods.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/dsp/biquad.hpp"
@@ -95,6 +96,7 @@ namespace {
 class SubbandSeparator final : public Separator {
  public:
   SubbandSeparator(const StreamFormat& format, std::vector<std::string> stems, BandOptions options) : options_(std::move(options)) {
+    require_sample_rate(format.sample_rate);
     const std::size_t context = context_frames(options_, format.sample_rate);
     const auto core = static_cast<std::size_t>(std::ceil(10 * format.sample_rate));
     info_ = {.stems = std::move(stems),

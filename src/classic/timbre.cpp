@@ -34,7 +34,7 @@ std::vector<dsp::Mask<float>> timbre_masks(const dsp::Spectrogram<float>& mix, d
   nmf<float>(level.values(), factors,
              {.components = options.components, .beta = options.beta, .iterations = options.iterations, .tolerance = 1e-5}, run);
   const auto group = group_by_timbre(factors.dictionary, factors.bins, component_levels(factors), sample_rate,
-                                     {.groups = options.sources, .coefficients = options.coefficients, .seed = options.seed});
+                                     {.groups = options.sources, .coefficients = options.coefficients, .seed = options.seed}, run);
   return group_masks(factors, group, options.sources, run.pool);
 }
 

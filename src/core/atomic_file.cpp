@@ -52,9 +52,11 @@ AtomicFile::AtomicFile(fs::path target, bool overwrite) : target_(std::move(targ
     errno = problem.value();
     fail("cannot write", target_);
   }
-  if (!overwrite && type != fs::file_type::not_found)
-    throw Error{ErrorCode::kIo, "exists already (use --overwrite to replace it)", target_.string()};
   if (type == fs::file_type::directory) throw Error{ErrorCode::kIo, "is a directory", target_.string()};
+  if (type != fs::file_type::not_found && type != fs::file_type::regular)  // a pipe, a device
+    throw Error{ErrorCode::kIo, "is not a regular file", target_.string()};
+  if (!overwrite && type == fs::file_type::regular)
+    throw Error{ErrorCode::kIo, "exists already (use --overwrite to replace it)", target_.string()};
 
   const fs::path folder = folder_of(target_);
   for (fs::path missing = folder; !missing.empty() && !fs::exists(missing); missing = missing.parent_path())

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "data/fnv1a.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/io/reader.hpp"
 
@@ -37,6 +38,15 @@ class FileSource final : public AudioSource {
 
   AudioBuffer read(std::uint64_t first, std::uint64_t count) const override {
     return io::read_audio(path_, options_, first, count).samples;
+  }
+
+  std::string fingerprint() const override {
+    namespace fs = std::filesystem;
+    std::error_code failure;  // what is not there has a fingerprint, too
+    const std::uintmax_t bytes = fs::file_size(path_, failure);
+    const auto changed = fs::last_write_time(path_, failure).time_since_epoch().count();
+    return fmt::format("{} {} {} {} {}", fs::absolute(path_).lexically_normal().string(), bytes, changed, options_.stream,
+                       options_.whole_packets);
   }
 
  private:
@@ -91,6 +101,12 @@ class SumSource final : public AudioSource {
     return sum;
   }
 
+  std::string fingerprint() const override {
+    std::string text = "sum of";
+    for (const SourcePtr& source : sources_) text += "\n" + source->fingerprint();
+    return text;
+  }
+
  private:
   std::vector<SourcePtr> sources_;
   std::vector<std::string> names_;  ///< of the sources, or none
@@ -106,6 +122,7 @@ class RoundedSource : public AudioSource {
     for (float& sample : audio.samples()) sample = std::clamp(std::nearbyint(sample * steps_), -steps_, steps_ - 1) / steps_;
     return audio;
   }
+  std::string fingerprint() const override { return fmt::format("{} steps of {}", steps_, source_->fingerprint()); }
 
  private:
   SourcePtr source_;
@@ -127,12 +144,22 @@ class ExcerptSource final : public AudioSource {
     return source_->read(first_ + first, std::min(count, count_ - first));
   }
 
+  std::string fingerprint() const override { return fmt::format("{} frames from {} of {}", count_, first_, source_->fingerprint()); }
+
  private:
   SourcePtr source_;
   std::uint64_t first_, count_;
 };
 
 }  // namespace
+
+std::string AudioSource::fingerprint() const {
+  constexpr std::uint64_t kBlock = 1 << 18;  // frames
+  const SourceInfo shape = info();
+  std::uint64_t hash = fnv1a({});
+  for (std::uint64_t first = 0; first < shape.frames; first += kBlock) hash = fnv1a(std::as_bytes(read(first, kBlock).samples()), hash);
+  return fmt::format("{} Hz {} x {} {:016x}", shape.sample_rate, shape.channels, shape.frames, hash);
+}
 
 SourcePtr file_source(std::filesystem::path path, const io::ReaderOptions& options) {
   return std::make_shared<FileSource>(std::move(path), options);

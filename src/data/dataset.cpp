@@ -7,9 +7,11 @@
 #include <array>
 #include <cctype>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "data/fnv1a.hpp"
 #include "data/listing.hpp"
 #include "unbraid/core/error.hpp"
 
@@ -21,7 +23,7 @@ namespace {
 
 /// Folder names that hold the tracks of one split.
 bool names_a_split(const fs::path& folder) {
-  static constexpr std::array kSplits{"train", "training", "valid", "validation", "dev", "test", "omitted"};
+  static constexpr std::array kSplits{"train", "training", "val", "valid", "validation", "dev", "eval", "evaluation", "test", "omitted"};
   std::string name = folder.filename().string();
   std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return std::ranges::find(kSplits, name) != kSplits.end();
@@ -79,30 +81,45 @@ Listing recognise(const fs::path& path, const std::string& format) {
   return {};
 }
 
+/// The tracks of folders of which one has the name of a split and is one: the others are splits, too, songs beside them have
+/// none and come first.
+Listing list_splits(const fs::path& path, const std::string& format) {
+  const std::vector<fs::path> folders = folders_in(path);
+  const auto is_split = [](const Listing& listing) { return !listing.entries.empty() && !listing.is_track; };
+  const auto known =
+      std::ranges::find_if(folders, [&](const fs::path& folder) { return names_a_split(folder) && is_split(recognise(folder, format)); });
+  if (known == folders.end()) return {};
+
+  Listing all{recognise(*known, format).format, {}};
+  std::vector<Entry> songs;
+  for (const fs::path& folder : folders) {
+    Listing part = recognise(folder, format);
+    if (part.entries.empty()) continue;
+    const std::string name = folder.filename().string();
+    if (part.format != all.format) {
+      throw Error{ErrorCode::kFormat,
+                  fmt::format("{} holds {}, {} {}: splits have one layout", name, part.format, known->filename().string(), all.format),
+                  path.string()};
+    }
+    if (part.is_track) {
+      songs.push_back(std::move(part.entries[0]));
+      continue;
+    }
+    const bool musdb = part.format.starts_with("musdb18");
+    for (Entry& entry : part.entries) {
+      entry.split = musdb && name == "train" && is_musdb_validation(entry.name) ? "validation" : name;
+      all.entries.push_back(std::move(entry));
+    }
+  }
+  all.entries.insert(all.entries.begin(), std::make_move_iterator(songs.begin()), std::make_move_iterator(songs.end()));
+  return all;
+}
+
 /// A folder of any layout, or split folders that each hold one.
 Listing list_any(const fs::path& path, const std::string& format) {
-  if (fs::is_directory(path)) {
-    Listing all;
-    for (const fs::path& folder : folders_in(path)) {
-      if (!names_a_split(folder)) continue;
-      Listing part = recognise(folder, format);
-      if (part.entries.empty()) continue;
-      if (!all.entries.empty() && part.format != all.format) {
-        throw Error{ErrorCode::kFormat,
-                    fmt::format("{} holds {}, the splits before it {}", folder.filename().string(), part.format, all.format),
-                    path.string()};
-      }
-      all.format = part.format;
-      const bool musdb = part.format.starts_with("musdb18");
-      for (Entry& entry : part.entries) {
-        entry.split = folder.filename().string();
-        if (musdb && entry.split == "train" && is_musdb_validation(entry.name)) entry.split = "validation";
-        all.entries.push_back(std::move(entry));
-      }
-    }
-    if (!all.entries.empty()) return all;
-  }
-  return recognise(path, format);
+  Listing listing;
+  if (fs::is_directory(path)) listing = list_splits(path, format);
+  return listing.entries.empty() ? recognise(path, format) : listing;
 }
 
 void apply_split_file(Listing& listing, const fs::path& path) {
@@ -145,6 +162,12 @@ std::vector<std::string> Track::stem_names() const {
   return names;
 }
 
+std::string Track::fingerprint() const {
+  std::string text = fmt::format("{}\n{}", has_mixture_file, mixture->fingerprint());
+  for (const TrackStem& stem : stems) text += fmt::format("\n{}\n{}\n{}", stem.name, stem.instrument, stem.audio->fingerprint());
+  return fmt::format("{:016x}", fnv1a(std::as_bytes(std::span(text))));
+}
+
 DatasetPtr open_dataset(const fs::path& path, const OpenOptions& options) {
   if (!fs::exists(path)) throw Error{ErrorCode::kNotFound, "no such file or folder", path.string()};
   if (options.format != "auto" && std::ranges::none_of(kReaders, [&](const Reader& reader) { return reads(reader, options.format); })) {
@@ -160,7 +183,10 @@ DatasetPtr open_dataset(const fs::path& path, const OpenOptions& options) {
                                          : "holds no " + options.format + " dataset",
                 path.string()};
   }
-  if (!options.split_file.empty()) apply_split_file(listing, options.split_file);
+  if (!options.split_file.empty()) {
+    apply_split_file(listing, options.split_file);
+    if (listing.entries.empty()) throw Error{ErrorCode::kFormat, "leaves no track of " + path.string(), options.split_file.string()};
+  }
   return listed(std::move(listing));
 }
 

@@ -82,7 +82,8 @@ Listing list_slakh(const fs::path& path) {
   };
   if (!fs::is_directory(path)) return {};
   add(path);
-  if (!listing.entries.empty()) return listing;
+  listing.is_track = !listing.entries.empty();
+  if (listing.is_track) return listing;
   for (const fs::path& folder : folders_in(path)) add(folder);
   // A track that lost its metadata must not vanish from a set of numbered tracks: loading it says what is
   // wrong.
@@ -207,6 +208,7 @@ Listing list_track_folders(const fs::path& path) {
                      std::ranges::all_of(folders_in(path), [](const fs::path& f) { return audio_in(f).empty(); });
   if (here.size() > 1 || alone) {  // the folder is itself a track
     listing.entries.push_back(folder_entry(path));
+    listing.is_track = true;
     return listing;
   }
   bool hq = true;

@@ -21,6 +21,7 @@ struct Entry {
 struct Listing {
   std::string format;
   std::vector<Entry> entries;
+  bool is_track = false;  ///< the folder itself is the one entry
 };
 
 DatasetPtr listed(Listing listing);

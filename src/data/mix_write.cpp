@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -19,6 +20,9 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kJamsVersion = "0.3.4";
+
+/// Names that are not UTF-8 get replacement characters.
+std::string text_of(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 Json effects_json(const std::vector<DrawnEffect>& effects) {
   Json list = Json::array();
@@ -52,14 +56,14 @@ Json manifest_json(const MixRecipe& recipe, const MixFiles& files) {
 
 void write_manifest(const MixRecipe& recipe, const fs::path& folder, const MixFiles& files) {
   const fs::path path = folder / "manifest.json";
-  const Json manifest = manifest_json(recipe, files);
+  const std::string manifest = text_of(manifest_json(recipe, files));
   if (std::ifstream stream(path); stream && !files.overwrite) {
     const Json there = Json::parse(stream, nullptr, /*allow_exceptions=*/false);
-    if (there != manifest)
+    if (there != Json::parse(manifest))
       throw Error{ErrorCode::kUsage, "holds mixtures of another recipe, seed or format (--overwrite replaces them)", folder.string()};
     return;
   }
-  write_file_atomically(path, manifest.dump(2) + "\n");
+  write_file_atomically(path, manifest);
 }
 
 void write_audio(const AudioBuffer& audio, const fs::path& base, const MixRecipe& recipe, const MixFiles& files) {
@@ -72,6 +76,55 @@ void write_audio(const AudioBuffer& audio, const fs::path& base, const MixRecipe
   writer->finish();
 }
 
+/// Whether integers from −steps to steps − 1 hold the rounded stems and what is stored as their mixture.
+bool fits(const Mixture& mixture, double steps) {
+  const auto held = [&](double value) { return value >= -steps && value <= steps - 1; };
+  for (std::size_t n = 0; n < mixture.audio.samples().size(); ++n) {
+    double sum = 0;
+    for (const Stem& stem : mixture.stems) {
+      const double value = std::nearbyint(stem.audio.samples()[n] * steps);
+      if (!held(value)) return false;
+      sum += value;
+    }
+    if (!held(mixture.plan.mixture_effects.empty() ? sum : std::nearbyint(mixture.audio.samples()[n] * steps))) return false;
+  }
+  return true;
+}
+
+double peak_of(const Mixture& mixture) {
+  double peak = 0;
+  const auto add = [&](const AudioBuffer& audio) {
+    for (const float x : audio.samples()) peak = std::max(peak, std::abs(static_cast<double>(x)));
+  };
+  add(mixture.audio);
+  for (const Stem& stem : mixture.stems) add(stem.audio);
+  return peak;
+}
+
+/// Rounds the stems to the steps of an integer format and makes the mixture their sum. What would clip is scaled first, or
+/// refused if the recipe leaves clipping alone.
+void fit_to_format(Mixture& mixture, bool fix_clipping, io::SampleFormat format, const std::string& item) {
+  const double steps = std::ldexp(1.0, io::bits(format) - 1);
+  if (!fits(mixture, steps)) {
+    const double peak = peak_of(mixture);
+    if (!fix_clipping)
+      throw Error{ErrorCode::kFormat, fmt::format("peaks at {:.3f} and would clip: set fix_clipping, or store 32f", peak), item};
+    // The largest value is a step below 1, and rounding may add half a step per stem.
+    const double gain = (1 - (1 + 0.5 * static_cast<double>(mixture.stems.size())) / steps) / peak;
+    for (Stem& stem : mixture.stems)
+      for (float& x : stem.audio.samples()) x = static_cast<float>(gain * x);
+    for (float& x : mixture.audio.samples()) x = static_cast<float>(gain * x);
+    mixture.scale *= gain;
+  }
+  for (Stem& stem : mixture.stems) round_to_format(stem.audio, format);
+  if (!mixture.plan.mixture_effects.empty()) return;
+  for (std::size_t n = 0; n < mixture.audio.samples().size(); ++n) {
+    double sum = 0;  // of 24 bits and a carry, more than a float holds
+    for (const Stem& stem : mixture.stems) sum += static_cast<double>(stem.audio.samples()[n]);
+    mixture.audio.samples()[n] = static_cast<float>(sum);
+  }
+}
+
 void write_item(const MixtureDataset& mixtures, std::size_t index, const fs::path& folder, const MixFiles& files) {
   const MixRecipe& recipe = mixtures.recipe();
   const fs::path item = folder / mixtures.track_name(index);
@@ -79,14 +132,8 @@ void write_item(const MixtureDataset& mixtures, std::size_t index, const fs::pat
   if (!files.overwrite && fs::exists(annotation)) return;
   fs::remove(annotation);
   Mixture mixture = mixtures.make(index);
-  for (Stem& stem : mixture.stems) {
-    round_to_format(stem.audio, files.format);
-    write_audio(stem.audio, item / stem.name, recipe, files);
-  }
-  if (mixture.plan.mixture_effects.empty()) {
-    std::ranges::fill(mixture.audio.samples(), 0.0f);
-    for (const Stem& stem : mixture.stems) add_scaled(stem.audio, 1.0f, mixture.audio);
-  }
+  if (files.format != io::SampleFormat::kFloat32) fit_to_format(mixture, recipe.fix_clipping, files.format, mixtures.track_name(index));
+  for (const Stem& stem : mixture.stems) write_audio(stem.audio, item / stem.name, recipe, files);
   write_audio(mixture.audio, item / "mixture", recipe, files);
   write_file_atomically(annotation, jams_annotation(mixtures, index, mixture));
 }
@@ -137,7 +184,7 @@ std::string jams_annotation(const MixtureDataset& mixtures, std::size_t index, c
       {"annotations", Json::array({annotation})},
       {"file_metadata", {{"title", mixtures.track_name(index)}, {"duration", recipe.duration_s}, {"jams_version", kJamsVersion}}},
       {"sandbox", Json::object()}};
-  return document.dump(2) + "\n";
+  return text_of(document);
 }
 
 void write_mixtures(const MixtureDataset& mixtures, const fs::path& folder, const MixFiles& files, RunContext& run) {

@@ -153,6 +153,8 @@ class TrackVerifier {
     if (!compare) return;
     check_.correlation = agreement.correlation();
     check_.residual_db = agreement.residual_db();
+    if (agreement.xx == 0 && agreement.yy > 0) problem("the mixture is silent, the sum of the stems is not");
+    if (agreement.xx > 0 && agreement.yy == 0) problem("the sum of the stems is silent, the mixture is not");
     if (std::isfinite(check_.correlation) && check_.correlation < options_.min_correlation) {
       problem(fmt::format("the stems do not sum to the mixture: correlation {:.12f}", check_.correlation));
     }

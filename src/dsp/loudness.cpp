@@ -66,8 +66,9 @@ struct LoudnessMeter::State {
 };
 
 LoudnessMeter::LoudnessMeter(const LoudnessOptions& options) {
-  if (options.sample_rate < 16 || options.sample_rate > 2'822'400)
-    throw Error{ErrorCode::kUsage, "must lie between 16 and 2822400 Hz", "sample rate"};
+  // libebur128's shelf lies at 1681.97 Hz: where that is above half the rate, its filter is not stable.
+  if (options.sample_rate < 3364 || options.sample_rate > 2'822'400)
+    throw Error{ErrorCode::kUsage, "must lie between 3364 and 2822400 Hz", "sample rate"};
   if (options.channels < 1 || options.channels > 64) throw Error{ErrorCode::kUsage, "must lie between 1 and 64", "channels"};
   const int peaks = options.true_peak ? EBUR128_MODE_TRUE_PEAK : EBUR128_MODE_SAMPLE_PEAK;
   state_ = std::make_unique<State>(State{std::unique_ptr<ebur128_state, DeleteMeter>(

@@ -14,9 +14,18 @@ namespace unbraid::dsp {
 namespace {
 
 constexpr std::uint32_t kMaxRate = 10'000'000;
+constexpr std::uint64_t kMaxRatio = 100'000;
 
 void require_rate(std::uint32_t rate) {
   if (rate < 1 || rate > kMaxRate) throw Error{ErrorCode::kUsage, "must lie between 1 and 10000000 Hz", "sample rate"};
+}
+
+/// Those of one conversion. From 1 to 700 000 Hz libsoxr does not come to an end, nor back.
+void require_rates(std::uint32_t in_rate, std::uint32_t out_rate) {
+  require_rate(in_rate);
+  require_rate(out_rate);
+  if (std::max(in_rate, out_rate) > kMaxRatio * std::min(in_rate, out_rate))
+    throw Error{ErrorCode::kUsage, "must not change more than 100000-fold", "sample rate"};
 }
 
 /// libsoxr, opened on first use: it brings along OpenMP, which reads its settings when it is loaded and not again, so that
@@ -122,8 +131,7 @@ struct Resampler::Stream {
 };
 
 Resampler::Resampler(std::uint32_t in_rate, std::uint32_t out_rate, std::size_t channels) {
-  require_rate(in_rate);
-  require_rate(out_rate);
+  require_rates(in_rate, out_rate);
   stream_ = std::make_unique<Stream>(Stream{in_rate, out_rate, channels});
   if (in_rate != out_rate && channels > 0) stream_->handle = open(in_rate, out_rate, channels);
 }
@@ -146,6 +154,7 @@ AudioBuffer Resampler::finish() {
 }
 
 AudioBuffer resample(AudioView signal, std::uint32_t in_rate, std::uint32_t out_rate, ThreadPool& pool) {
+  require_rates(in_rate, out_rate);
   const std::uint64_t frames = resampled_frames(signal.frames(), in_rate, out_rate);
   AudioBuffer out(signal.channels(), static_cast<std::size_t>(frames));
   pool.parallel_for(signal.channels(), [&](std::size_t c) {

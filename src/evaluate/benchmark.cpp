@@ -50,14 +50,32 @@ class Benchmark {
       : dataset_(dataset), options_(options), budget_(options.max_memory_bytes), result_(result) {
     entries_.resize(result.tracks.size() * result.contenders.size());
     errors_.resize(entries_.size());
+    audio_.resize(result.tracks.size());
   }
 
   std::size_t jobs() const { return entries_.size(); }
   const Contender& contender_of(std::size_t job) const { return result_.contenders[job % result_.contenders.size()]; }
 
+  /// Opens every track for its warnings and, where results are stored, for what tells its audio. A track that cannot be
+  /// opened is left to its jobs.
+  void look_at_tracks(RunContext& run) {
+    std::vector<std::vector<std::string>> warnings(result_.tracks.size());
+    run.pool.parallel_for(warnings.size(), [&](std::size_t i) {
+      run.cancel.check();
+      try {
+        const data::Track track = dataset_.track(i);
+        warnings[i] = track.warnings;
+        if (!options_.folder.empty()) audio_[i] = track.fingerprint();
+      } catch (const std::exception&) {
+      }
+    });
+    for (std::size_t i = 0; i < warnings.size(); ++i)
+      for (std::string& warning : warnings[i]) result_.warnings.emplace_back(i, std::move(warning));
+  }
+
   bool take_over(std::size_t job) {
-    if (!options_.resume) return false;
-    entries_[job] = stored_entry(file_of(job), contender_of(job), options_);
+    if (!options_.resume || !audio_[track_of(job)]) return false;
+    entries_[job] = stored_entry(file_of(job), *audio_[track_of(job)], contender_of(job), options_);
     result_.resumed += entries_[job] ? 1 : 0;
     return entries_[job].has_value();
   }
@@ -65,7 +83,8 @@ class Benchmark {
   void do_job(std::size_t job, clockid_t clock, RunContext& run) {
     try {
       BenchmarkEntry entry = score(dataset_.track(track_of(job)), contender_of(job), clock, run);
-      if (!options_.folder.empty()) store_entry(file_of(job), entry, contender_of(job), options_);
+      if (const auto& audio = audio_[track_of(job)]; audio && !options_.folder.empty())
+        store_entry(file_of(job), entry, *audio, contender_of(job), options_);
       entries_[job] = std::move(entry);
     } catch (const std::exception& exception) {
       const Error error = error_of(exception);
@@ -144,6 +163,7 @@ class Benchmark {
   BenchmarkRun& result_;
   std::vector<std::optional<BenchmarkEntry>> entries_;  ///< [track][contender]
   std::vector<std::optional<Error>> errors_;
+  std::vector<std::optional<std::string>> audio_;  ///< the tracks' fingerprints, before anything of them is read
 };
 
 }  // namespace
@@ -206,6 +226,7 @@ BenchmarkRun benchmark(const data::Dataset& dataset, std::vector<Contender> cont
   for (std::size_t i = 0; i < dataset.size(); ++i) result.tracks.push_back(dataset.track_name(i));
 
   Benchmark work(dataset, options, result);
+  work.look_at_tracks(run);
   std::vector<std::size_t> side_by_side, alone;
   for (std::size_t job = 0; job < work.jobs(); ++job) {
     // A model is loaded once, shared, and brings threads of its own.

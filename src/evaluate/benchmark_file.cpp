@@ -70,7 +70,7 @@ std::filesystem::path benchmark_file(const std::filesystem::path& folder, const 
   return oracle_track_folder(folder / "tracks", dataset, track) / (path_component(file_name(contender)) + ".json");
 }
 
-void store_entry(const std::filesystem::path& file, const BenchmarkEntry& entry, const Contender& contender,
+void store_entry(const std::filesystem::path& file, const BenchmarkEntry& entry, const std::string& audio, const Contender& contender,
                  const BenchmarkOptions& options) {
   ordered_json targets = ordered_json::array();
   for (const TargetResult& target : entry.scores.targets) {
@@ -80,6 +80,7 @@ void store_entry(const std::filesystem::path& file, const BenchmarkEntry& entry,
   }
   const ordered_json document{{"version", version()},
                               {"options", conditions(contender, options)},
+                              {"audio", audio},
                               {"track", entry.scores.name},
                               {"method", contender.name},
                               {"seconds", entry.scores.seconds},
@@ -90,12 +91,14 @@ void store_entry(const std::filesystem::path& file, const BenchmarkEntry& entry,
   write_file_atomically(file, document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 
-std::optional<BenchmarkEntry> stored_entry(const std::filesystem::path& file, const Contender& contender, const BenchmarkOptions& options) {
+std::optional<BenchmarkEntry> stored_entry(const std::filesystem::path& file, const std::string& audio, const Contender& contender,
+                                           const BenchmarkOptions& options) {
   std::ifstream stream(file);
   if (!stream) return std::nullopt;
   const ordered_json json = ordered_json::parse(stream, nullptr, /*allow_exceptions=*/false);
   try {
-    if (json.at("version") != version() || json.at("options") != conditions(contender, options)) return std::nullopt;
+    if (json.at("version") != version() || json.at("options") != conditions(contender, options) || json.at("audio") != audio)
+      return std::nullopt;
     BenchmarkEntry entry{.chosen = json.at("chosen"), .processor_s = number_from_json(json.at("processor_s"))};
     entry.scores.name = json.at("track");
     entry.scores.seconds = json.at("seconds");

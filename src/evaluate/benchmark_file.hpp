@@ -1,11 +1,12 @@
 #pragma once
 // A finished job of a benchmark as a small JSON file, so that an interrupted benchmark can be taken up again.
 //
-//   {"version", "options": {…}, "track", "method", "seconds", "processor_s", "chosen",
+//   {"version", "options": {…}, "audio", "track", "method", "seconds", "processor_s", "chosen",
 //    "targets": [{"name", "not_applicable", "metrics": {…}}]}
 
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "unbraid/evaluate/benchmark.hpp"
 
@@ -16,10 +17,12 @@ namespace unbraid::evaluate {
 std::filesystem::path benchmark_file(const std::filesystem::path& folder, const data::Dataset& dataset, std::size_t track,
                                      const Contender& contender);
 
-void store_entry(const std::filesystem::path& file, const BenchmarkEntry& entry, const Contender& contender,
+/// audio: data::Track::fingerprint().
+void store_entry(const std::filesystem::path& file, const BenchmarkEntry& entry, const std::string& audio, const Contender& contender,
                  const BenchmarkOptions& options);
 
-/// Nothing when there is no file, or one of other options, of another version or cut short.
-std::optional<BenchmarkEntry> stored_entry(const std::filesystem::path& file, const Contender& contender, const BenchmarkOptions& options);
+/// Nothing when there is no file, or one of other options or audio, of another version or cut short.
+std::optional<BenchmarkEntry> stored_entry(const std::filesystem::path& file, const std::string& audio, const Contender& contender,
+                                           const BenchmarkOptions& options);
 
 }  // namespace unbraid::evaluate

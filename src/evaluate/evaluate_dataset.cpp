@@ -2,33 +2,36 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <utility>
 
+#include "evaluate/track_pairs.hpp"
 #include "unbraid/core/error.hpp"
 
 namespace unbraid::evaluate {
+
+namespace {
+
+std::vector<TrackId> ids_of(const data::Dataset& dataset) {
+  std::vector<TrackId> ids;
+  for (std::size_t i = 0; i < dataset.size(); ++i) ids.push_back({dataset.split(i), dataset.track_name(i)});
+  return ids;
+}
+
+}  // namespace
 
 DatasetResult evaluate_dataset(const data::Dataset& references, const data::Dataset& estimates, const EvaluateOptions& options,
                                RunContext& run, const std::function<void(const TrackResult&)>& done, std::size_t picture_tracks) {
   options.validate();
   DatasetResult result;
+  const std::vector<TrackId> truth = ids_of(references), ours = ids_of(estimates);
   std::vector<std::pair<std::size_t, std::size_t>> pairs;
   if (references.size() == 1 && estimates.size() == 1) {
     pairs.emplace_back(0, 0);
   } else {
-    std::map<std::string, std::size_t> by_name;
-    for (std::size_t e = 0; e < estimates.size(); ++e) by_name[estimates.track_name(e)] = e;
-    for (std::size_t r = 0; r < references.size(); ++r) {
-      const auto found = by_name.find(references.track_name(r));
-      if (found == by_name.end()) {
-        result.missing.push_back(references.track_name(r));
-        continue;
-      }
-      pairs.emplace_back(r, found->second);
-      by_name.erase(found);
-    }
-    for (const auto& [name, index] : by_name) result.extra.push_back(name);
+    TrackPairs found = pair_tracks(truth, ours);
+    pairs = std::move(found.both);
+    for (const std::size_t r : found.only_first) result.missing.push_back(truth[r].label());
+    for (const std::size_t e : found.only_second) result.extra.push_back(ours[e].label());
   }
   if (pairs.empty())
     throw Error{ErrorCode::kNotFound,
@@ -46,8 +49,7 @@ DatasetResult evaluate_dataset(const data::Dataset& references, const data::Data
     } catch (const std::exception& exception) {
       const Error error = error_of(exception);
       if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUsage || pairs.size() == 1) throw error;
-      const std::string& track = references.track_name(r);
-      result.failures.push_back({track, error.context() == track ? error.message() : error.what()});
+      result.failures.push_back({truth[r].label(), error.context() == truth[r].name ? error.message() : error.what()});
     }
     if (done && result.tracks.size() > before) done(result.tracks.back());
     run.progress.advance(1);

@@ -279,7 +279,7 @@ std::string not_applicable(const AudioBuffer& reference, const AudioBuffer& esti
   return "";
 }
 
-/// The scores of one estimate against one reference.
+/// The scores of one estimate against one reference. The mixture is empty where no metric needs it.
 void score_alone(const Target& target, const AudioBuffer& mixture, std::uint64_t frames, double sample_rate, const EvaluateOptions& options,
                  TargetResult& result, TrackResult& track, RunContext& run) {
   const AudioBuffer s = load(*target.reference, 0, frames), x = load(*target.estimate, 0, frames);
@@ -288,8 +288,9 @@ void score_alone(const Target& target, const AudioBuffer& mixture, std::uint64_t
     result.estimate_levels = level_grid(x, sample_rate);
   }
   const std::string why_not = not_applicable(s, x);
-  const bool apply = why_not.empty();
-  if (result.not_applicable.empty()) result.not_applicable = why_not;
+  const bool apply = why_not.empty(), mixture_applies = finite(mixture);
+  if (result.not_applicable.empty())
+    result.not_applicable = apply && !mixture_applies ? "the mixture has values that are not finite" : why_not;
   if (apply && !silent(x.samples()))
     for (std::size_t c = 0; c < s.channels(); ++c)
       if (silent(x.channel(c)) && !constant(s.channel(c)))
@@ -304,8 +305,9 @@ void score_alone(const Target& target, const AudioBuffer& mixture, std::uint64_t
       const auto scores = metrics::scale_scores({&reference, 1}, {&estimate, 1}, {.interference = false}, run, mixture);
       const metrics::ScaleSource& source = scores.sources[0];
       result.metrics["si_sdr"] = over_channels(s, [&](std::size_t c) { return source.channels[c].si_sdr; });
-      result.metrics["si_sdr_improvement"] =
-          over_channels(s, [&](std::size_t c) { return source.channels[c].si_sdr - source.mixture[c].si_sdr; });
+      if (mixture_applies)
+        result.metrics["si_sdr_improvement"] =
+            over_channels(s, [&](std::size_t c) { return source.channels[c].si_sdr - source.mixture[c].si_sdr; });
     }
   }
   set("sdr", "sdr", [&] { return metrics::sdr(s, x); });
@@ -316,7 +318,7 @@ void score_alone(const Target& target, const AudioBuffer& mixture, std::uint64_t
   set("l1_time", "l1_time", [&] { return metrics::l1_time(s, x); });
   set("l1_freq", "l1_freq", [&] { return metrics::l1_score(metrics::l1_frequency(s, x, run.pool)); });
   set("l1_snr", "l1_snr", [&] { return metrics::l1_snr(s, x, run.pool); });
-  set("log_wmse", "log_wmse", [&] { return metrics::log_wmse(s, x, mixture, run.pool, sample_rate); });
+  set("log_wmse", "log_wmse", [&] { return mixture_applies ? metrics::log_wmse(s, x, mixture, run.pool, sample_rate) : kNotApplicable; });
   set("aura_stft", "aura_stft", [&] { return metrics::stft_score(metrics::stft_distance(s, x, run.pool).loss()); });
   set("aura_mrstft", "aura_mrstft",
       [&] { return metrics::stft_score(metrics::multi_resolution_stft_distance(s, x, run.pool, sample_rate)); });
@@ -346,19 +348,35 @@ const std::vector<MetricInfo>& known_metrics() {
         "scale.SNRi"},
        "SI-SDR's whole family as nussl, dB"},
       {"sdr", {"sdr"}, "plain SDR of the whole track, dB"},
-      {"k_sdr", {"k_sdr"}, "MSST's bounded SDR, 0 to 100"},
+      {"k_sdr", {"k_sdr"}, "MSST's bounded SDR, 0 to 100", ""},
       {"si_sdr_msst", {"si_sdr_msst"}, "MSST's SI-SDR, dB"},
       {"si_sdr_seed", {"si_sdr_seed"}, "the oracle notebook's SI-SDR with its epsilon, dB"},
       {"projection", {"projection.SDR", "projection.SIR", "projection.SAR"}, "single-tap BSS Eval, dB"},
-      {"l1_time", {"l1_time"}, "mean absolute difference of samples, lower is better"},
-      {"l1_freq", {"l1_freq"}, "MSST's L1 score of magnitudes, 0 to 100"},
+      {"l1_time", {"l1_time"}, "mean absolute difference of samples, lower is better", "", true},
+      {"l1_freq", {"l1_freq"}, "MSST's L1 score of magnitudes, 0 to 100", ""},
       {"l1_snr", {"l1_snr"}, "L1-SNR in time and three resolutions, dB"},
-      {"log_wmse", {"log_wmse"}, "logWMSE, frequency-weighted, 73.68 is perfect"},
-      {"bleedless", {"bleedless"}, "how little is too much, 0 to 100"},
-      {"fullness", {"fullness"}, "how little is missing, 0 to 100"},
-      {"aura_stft", {"aura_stft"}, "STFT distance as a score, 0 to 100"},
-      {"aura_mrstft", {"aura_mrstft"}, "multi-resolution mel STFT distance as a score, 0 to 100"}};
+      {"log_wmse", {"log_wmse"}, "logWMSE, frequency-weighted, 73.68 is perfect", ""},
+      {"bleedless", {"bleedless"}, "how little is too much, 0 to 100", ""},
+      {"fullness", {"fullness"}, "how little is missing, 0 to 100", ""},
+      {"aura_stft", {"aura_stft"}, "STFT distance as a score, 0 to 100", ""},
+      {"aura_mrstft", {"aura_mrstft"}, "multi-resolution mel STFT distance as a score, 0 to 100", ""}};
   return metrics;
+}
+
+const MetricInfo* metric_of(const std::string& result) {
+  const auto gives = [&](const MetricInfo& info) { return std::ranges::find(info.results, result) != info.results.end(); };
+  const auto found = std::ranges::find_if(known_metrics(), gives);
+  return found == known_metrics().end() ? nullptr : &*found;
+}
+
+bool lower_is_better(const std::string& result) {
+  const MetricInfo* const metric = metric_of(result);
+  return metric && metric->lower_is_better;
+}
+
+std::string with_unit(const std::string& result) {
+  const MetricInfo* const metric = metric_of(result);
+  return !metric || metric->unit.empty() ? result : fmt::format("{} ({})", result, metric->unit);
 }
 
 void EvaluateOptions::validate() const {
@@ -376,7 +394,9 @@ void EvaluateOptions::validate() const {
 
 TrackResult evaluate_track(const data::Track& reference, const data::Track& estimate, const EvaluateOptions& options, RunContext& run) {
   options.validate();
-  TrackResult result{.name = reference.name, .sample_rate = reference.sample_rate, .window_s = options.window_s};
+  TrackResult result{.name = reference.name, .split = reference.split, .sample_rate = reference.sample_rate, .window_s = options.window_s};
+  for (const std::string& warning : reference.warnings) result.warnings.push_back("references: " + warning);
+  for (const std::string& warning : estimate.warnings) result.warnings.push_back("estimates: " + warning);
   const std::vector<Target> targets = find_targets(reference, estimate, options, result);
   const std::uint64_t frames = common_frames(targets, reference, options, result);
   result.sample_rate = targets[0].reference->info().sample_rate;

@@ -306,7 +306,8 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
                       .trim_s = options.trim_s,
                       .seed_arithmetic = options.seed_arithmetic,
                       .stems = sources.labels(),
-                      .skipped = sources.skipped()};
+                      .skipped = sources.skipped(),
+                      .warnings = track.warnings};
   const std::size_t window = window_samples(options, result.sample_rate), hop = options.hop ? options.hop : window / 4;
   const Plan plan(options, window, hop, result.samples);
   result.window = window;
@@ -363,7 +364,7 @@ OracleResult oracle(const data::Track& track, const OracleOptions& options, RunC
     if (own_end > own_begin) {
       const auto skip = static_cast<std::size_t>(own_begin - begin), own = static_cast<std::size_t>(own_end - own_begin);
       if (plan.multichannel) {
-        std::vector<AudioBuffer> filtered = wiener_estimates(audio, window, hop, run.pool);
+        std::vector<AudioBuffer> filtered = wiener_estimates(audio, window, hop, run);
         for (std::size_t s = 0; s < stems; ++s) {
           const Products sums_here = products_of(filtered[s].view().slice(skip, own), audio[s].view().slice(skip, own));
           totals[scores + s].estimate_reference += sums_here.estimate_reference;

@@ -12,6 +12,7 @@
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/version.hpp"
 #include "unbraid/io/writer.hpp"
+#include "unbraid/metrics/summary.hpp"
 
 namespace unbraid::evaluate {
 
@@ -46,6 +47,7 @@ OracleResult from_json(const ordered_json& json) {
   result.correlation = number(json.at("correlation"));
   result.residual_db = number(json.at("residual_db"));
   for (const auto& [stem, reason] : json.at("skipped").items()) result.skipped.emplace_back(stem, reason);
+  for (const auto& warning : json.at("warnings")) result.warnings.push_back(warning);
   for (const auto& stem : json.at("stems")) result.stems.push_back(stem);
   for (const auto& [name, mask] : json.at("si_sdr").items()) {
     OracleMask& out = result.masks.emplace_back(OracleMask{name, {}, number(mask.at("mean"))});
@@ -61,14 +63,14 @@ fs::path stem_file(const fs::path& folder, const std::string& mask, const std::s
   return folder / mask / (path_component(stem) + ".wav");
 }
 
-/// A finished track's result, if its file was written with the same options by the same version, and its estimates
-/// beside it where they are wanted.
-std::optional<OracleResult> stored_result(const fs::path& folder, const OracleOptions& options, bool save_stems) {
+/// A finished track's result, if its file was written of the same audio with the same options by the same version, and its
+/// estimates beside it where they are wanted.
+std::optional<OracleResult> stored_result(const fs::path& folder, const std::string& audio, const OracleOptions& options, bool save_stems) {
   std::ifstream stream(folder / "oracle.json");
   if (!stream) return std::nullopt;
   const ordered_json json = ordered_json::parse(stream, nullptr, /*allow_exceptions=*/false);
   try {
-    if (json.at("options") != to_json(options) || json.at("version") != version()) return std::nullopt;
+    if (json.at("options") != to_json(options) || json.at("version") != version() || json.at("audio") != audio) return std::nullopt;
     OracleResult result = from_json(json.at("result"));
     if (!std::ranges::equal(result.masks, options.masks, {}, &OracleMask::name)) return std::nullopt;
     if (save_stems) {
@@ -123,17 +125,22 @@ OracleRun oracle_run(const data::Dataset& dataset, const OracleOptions& options,
   const auto one = [&](std::size_t i, RunContext& inner) {
     const fs::path folder = how.folder.empty() ? fs::path() : oracle_track_folder(how.folder, dataset, i);
     try {
-      if (how.resume && (results[i] = stored_result(folder, options, how.save_stems))) {
+      const data::Track track = dataset.track(i);
+      const std::string audio = folder.empty() ? "" : track.fingerprint();
+      if (how.resume && (results[i] = stored_result(folder, audio, options, how.save_stems))) {
+        results[i]->track = track.name;  // in its own bytes, which need not be UTF-8
         resumed[i] = 1;
         return;
       }
-      const data::Track track = dataset.track(i);
       OracleResult result = how.save_stems ? oracle_to_files(track, options, folder, inner) : oracle(track, options, inner);
       if (!folder.empty()) {
         fs::create_directories(folder);
-        const ordered_json document{
-            {"version", version()}, {"options", to_json(options)}, {"saved_stems", how.save_stems}, {"result", evaluate::to_json(result)}};
-        write_file_atomically(folder / "oracle.json", document.dump(2) + "\n");
+        const ordered_json document{{"version", version()},
+                                    {"options", to_json(options)},
+                                    {"audio", audio},
+                                    {"saved_stems", how.save_stems},
+                                    {"result", evaluate::to_json(result)}};
+        write_file_atomically(folder / "oracle.json", document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
       }
       results[i] = std::move(result);
     } catch (const std::exception& exception) {
@@ -166,26 +173,18 @@ std::vector<OracleAggregate> aggregate(const OracleRun& run) {
   std::vector<OracleAggregate> all;
   for (std::size_t m = 0; m < run.options.masks.size(); ++m) {
     OracleAggregate& out = all.emplace_back(OracleAggregate{.mask = run.options.masks[m]});
-    std::vector<double> means;
-    double stem_sum = 0;
+    std::vector<double> means, stems;
     for (const OracleResult& result : run.results) {
       const OracleMask& mask = result.masks[m];
-      if (std::isfinite(mask.mean_db)) means.push_back(mask.mean_db);
-      for (const double score : mask.si_sdr_db) {
-        if (!std::isfinite(score)) continue;
-        stem_sum += score;
-        ++out.stems;
-      }
+      means.push_back(mask.mean_db);
+      stems.insert(stems.end(), mask.si_sdr_db.begin(), mask.si_sdr_db.end());
     }
-    out.tracks = means.size();
-    std::ranges::sort(means);
-    const double count = static_cast<double>(means.size());
-    double squares = 0;
-    for (const double mean : means) out.mean_db += mean / count;
-    for (const double mean : means) squares += (mean - out.mean_db) * (mean - out.mean_db) / count;
-    out.deviation_db = std::sqrt(squares);
-    out.median_db = means.empty() ? 0 : (means[(means.size() - 1) / 2] + means[means.size() / 2]) / 2;
-    out.stem_mean_db = out.stems > 0 ? stem_sum / static_cast<double>(out.stems) : 0;
+    out.tracks = metrics::finite_count(means);
+    out.stems = metrics::finite_count(stems);
+    out.mean_db = metrics::mean(means);
+    out.median_db = metrics::median(means);
+    out.deviation_db = metrics::standard_deviation(means);
+    out.stem_mean_db = metrics::mean(stems);
   }
   return all;
 }
@@ -202,7 +201,8 @@ ordered_json to_json(const OracleResult& result) {
                     {"correlation", finite(result.correlation)},
                     {"residual_db", finite(result.residual_db)},
                     {"si_sdr", ordered_json::object()},
-                    {"skipped", ordered_json::object()}};
+                    {"skipped", ordered_json::object()},
+                    {"warnings", result.warnings}};
   for (const OracleMask& mask : result.masks) {
     ordered_json stems = ordered_json::object();
     for (std::size_t s = 0; s < result.stems.size(); ++s) {

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <limits>
+#include <utility>
 
 #include "unbraid/core/error.hpp"
 #include "unbraid/metrics/summary.hpp"
@@ -24,6 +25,12 @@ bool stems_were_chosen(const BenchmarkRun& run, std::size_t contender) {
 }
 
 }  // namespace
+
+const RankingRow* Ranking::find(std::size_t contender) const {
+  for (const auto* list : {&rows, &bounds})
+    if (const auto row = std::ranges::find(*list, contender, &RankingRow::contender); row != list->end()) return &*row;
+  return nullptr;
+}
 
 std::vector<double> holm(std::span<const double> p_values) {
   std::vector<std::size_t> order;
@@ -49,27 +56,38 @@ std::vector<Ranking> rank(const BenchmarkRun& run, const std::string& metric) {
   for (const std::string& target : run.targets()) {
     Ranking ranking{.target = target, .metric = metric};
     std::vector<std::vector<double>> scores(run.contenders.size());
+    std::vector<bool> scored(run.tracks.size());
     for (std::size_t c = 0; c < run.contenders.size(); ++c) {
       scores[c] = run.scores(c, target, metric);
-      const std::size_t tracks = metrics::finite_count(scores[c]);
+      std::size_t tracks = 0;
+      for (std::size_t t = 0; t < scored.size(); ++t) {
+        if (std::isnan(scores[c][t])) continue;
+        scored[t] = true;
+        ++tracks;
+      }
       if (tracks == 0) continue;
       const bool is_method = run.contenders[c].kind == Contender::Kind::kMethod;
       (is_method ? ranking.rows : ranking.bounds)
           .push_back({.contender = c,
                       .tracks = tracks,
                       .chosen = stems_were_chosen(run, c),
-                      .median = metrics::median(scores[c]),
+                      .median = metrics::median_or_infinity(scores[c]),
                       .mean = metrics::mean(scores[c]),
                       .median_interval = bootstrap_median(scores[c])});
     }
-    std::ranges::stable_sort(ranking.rows, std::ranges::greater{}, &RankingRow::median);
-    std::ranges::stable_sort(ranking.bounds, std::ranges::greater{}, &RankingRow::median);
+    ranking.tracks = static_cast<std::size_t>(std::ranges::count(scored, true));
+    const double sign = lower_is_better(metric) ? -1 : 1;
+    const auto merit = [&](const RankingRow& row) { return std::pair(row.tracks, sign * row.median); };
+    std::ranges::stable_sort(ranking.rows, std::ranges::greater{}, merit);
+    std::ranges::stable_sort(ranking.bounds, std::ranges::greater{}, merit);
+    const bool best_is_complete = !ranking.rows.empty() && ranking.rows[0].tracks == ranking.tracks;
     std::vector<double> against_best;
     for (std::size_t i = 0; i < ranking.rows.size(); ++i) {
       RankingRow& row = ranking.rows[i];
       row.rank = i + 1;
       if (i == 0) continue;
-      against_best.push_back(p_value(scores[row.contender], scores[ranking.rows[0].contender]));
+      against_best.push_back(!best_is_complete ? std::numeric_limits<double>::quiet_NaN()
+                                               : p_value(scores[row.contender], scores[ranking.rows[0].contender]));
       row.p_next = p_value(scores[row.contender], scores[ranking.rows[i - 1].contender]);
     }
     const std::vector<double> corrected = holm(against_best);

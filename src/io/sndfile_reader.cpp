@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "io/flac_metadata.hpp"
@@ -18,6 +19,22 @@ constexpr std::size_t kScratchSamples = 1 << 14;
 
 /// Opus needs a while after a jump until its filters have settled.
 constexpr std::uint64_t kPrerollFrames = 16384;
+
+/// Whether the last page of an Ogg file is whole and says that the stream ends with it (RFC 3533, section 6).
+bool ends_as_it_should(ByteFile file) {
+  constexpr std::size_t kHeader = 27, kLongestPage = kHeader + 255 + 255 * 255, kTagsBehind = 1 << 16;
+  constexpr char kEndOfStream = 4;
+  std::string tail(static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), kLongestPage + kTagsBehind)), '\0');
+  file.seek(file.size() - tail.size());
+  tail.resize(file.read(tail.data(), tail.size()));
+  const std::size_t page = tail.rfind("OggS");
+  if (page == std::string::npos || tail.size() - page < kHeader) return false;
+  const std::size_t segments = static_cast<unsigned char>(tail[page + kHeader - 1]);
+  std::size_t end = page + kHeader + segments;
+  for (std::size_t i = 0; i < segments && page + kHeader + i < tail.size(); ++i)
+    end += static_cast<unsigned char>(tail[page + kHeader + i]);
+  return (tail[page + 5] & kEndOfStream) != 0 && end <= tail.size();
+}
 
 Container container_of(const SF_INFO& info) {
   switch (info.format & SF_FORMAT_TYPEMASK) {
@@ -62,8 +79,13 @@ class SndfileReader final : public Reader {
     char magic[4] = {};
     file_.read(magic, 4);
     file_.seek(0);
-    if (std::memcmp(magic, "fLaC", 4) == 0) info_.tags = read_flac_tags(file_);
-    else if (std::memcmp(magic, "OggS", 4) != 0) check_chunk_length(file_);
+    if (std::memcmp(magic, "fLaC", 4) == 0) {
+      info_.tags = read_flac_tags(file_);
+    } else if (std::memcmp(magic, "OggS", 4) != 0) {
+      check_chunk_length(file_);
+    } else if (!ends_as_it_should(file_.duplicate())) {
+      info_.warnings.emplace_back("may be cut short: its last page does not say that it is the last");
+    }
 
     SF_INFO raw{};
     handle_ = open_sndfile(file_, SFM_READ, raw);

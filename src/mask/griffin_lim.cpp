@@ -14,14 +14,16 @@ void GriffinLimOptions::validate() const {
 
 template <class T>
 void griffin_lim(const dsp::Magnitudes<T>& magnitudes, const dsp::Spectrogram<T>& phase, const dsp::Stft<T>& stft, PlanarView<T> out,
-                 const GriffinLimOptions& options, ThreadPool& pool) {
+                 const GriffinLimOptions& options, RunContext& run) {
   options.validate();
   require_same_shape(magnitudes, phase);
+  ThreadPool& pool = run.pool;
   const T momentum = static_cast<T>(options.momentum);
   dsp::Spectrogram<T> estimate = with_phase_of(magnitudes, phase, pool);
   dsp::Spectrogram<T> previous;  // c_{n−1}
   stft.inverse(estimate, out, pool);
   for (std::size_t n = 0; n < options.iterations; ++n) {
+    run.cancel.check();
     dsp::Spectrogram<T> consistent = stft.forward(PlanarView<const T>(out), pool);
     require_same_shape(consistent, magnitudes);
     if (n > 0 && momentum > 0) {
@@ -57,7 +59,7 @@ double spectral_convergence_db(const dsp::Magnitudes<T>& magnitudes, const dsp::
 
 #define UNBRAID_INSTANTIATE(T)                                                                                         \
   template void griffin_lim(const dsp::Magnitudes<T>&, const dsp::Spectrogram<T>&, const dsp::Stft<T>&, PlanarView<T>, \
-                            const GriffinLimOptions&, ThreadPool&);                                                    \
+                            const GriffinLimOptions&, RunContext&);                                                    \
   template double spectral_convergence_db(const dsp::Magnitudes<T>&, const dsp::Stft<T>&, PlanarView<const T>, ThreadPool&);
 UNBRAID_INSTANTIATE(float)
 UNBRAID_INSTANTIATE(double)

@@ -81,6 +81,46 @@ struct Frame {
     }
   }
 
+  /// shares() of |S|^power for any power, of magnitudes that are first divided by the bin's largest: powers of what is far
+  /// from 1 leave T's range.
+  void power_shares(std::size_t first, std::size_t count, T epsilon, T power) const {
+    const auto inverse = [](T x) { return x >= std::numeric_limits<T>::min() ? 1 / x : T{0}; };
+    std::array<T, kBlock> scale, largest, total;  // 1 over the largest part of a bin, and over its largest |S|² when so scaled
+    scale.fill(0);
+    largest.fill(0);
+    total.fill(0);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      const std::complex<T>* const source = sources[i].data() + first;
+      for (std::size_t k = 0; k < count; ++k)
+        scale[k] = std::max(scale[k], std::max(std::abs(source[k].real()), std::abs(source[k].imag())));
+    }
+    for (std::size_t k = 0; k < count; ++k) scale[k] = inverse(scale[k]);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      const std::complex<T>* const source = sources[i].data() + first;
+      T* const mask = masks[i].data() + first;
+      for (std::size_t k = 0; k < count; ++k) {
+        mask[k] = squared(source[k] * scale[k]);
+        largest[k] = std::max(largest[k], mask[k]);
+      }
+    }
+    for (std::size_t k = 0; k < count; ++k) largest[k] = inverse(largest[k]);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      T* const mask = masks[i].data() + first;
+      for (std::size_t k = 0; k < count; ++k) {
+        mask[k] = std::pow(mask[k] * largest[k], power / 2);
+        total[k] += mask[k];
+      }
+    }
+    for (std::size_t k = 0; k < count; ++k) {
+      if (total[k] == 0) total[k] = 1;  // every weight is 0 there
+      else if (epsilon > 0) total[k] += epsilon * std::pow(scale[k] * std::sqrt(largest[k]), power);
+    }
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      T* const mask = masks[i].data() + first;
+      for (std::size_t k = 0; k < count; ++k) mask[k] /= total[k];
+    }
+  }
+
   void phase_sensitive(std::size_t first, std::size_t count, bool clip) const {
     for (std::size_t i = 0; i < sources.size(); ++i) {
       const std::complex<T>* const source = sources[i].data() + first;
@@ -106,8 +146,7 @@ void block(const IdealMask& mask, const Frame<T>& frame, std::size_t first, std:
     case IdealKind::kRatio:
       if (mask.power == 1) return frame.shares(first, count, epsilon, [](Bin s, Bin) { return std::sqrt(squared(s)); });
       if (mask.power == 2) return frame.shares(first, count, epsilon, [](Bin s, Bin) { return squared(s); });
-      return frame.shares(first, count, epsilon,
-                          [half = static_cast<T>(mask.power / 2)](Bin s, Bin) { return std::pow(squared(s), half); });
+      return frame.power_shares(first, count, epsilon, static_cast<T>(mask.power));
     case IdealKind::kRatioRoot:
       frame.shares(first, count, epsilon, [](Bin s, Bin) { return squared(s); });
       for (const std::span<T> m : frame.masks) {
@@ -192,18 +231,20 @@ std::vector<dsp::Spectrogram<T>> complex_ratio_masks(std::span<const dsp::Spectr
                                                      double max_magnitude, ThreadPool& pool) {
   require_source(sources.size());
   if (!(max_magnitude > 0)) throw Error{ErrorCode::kUsage, "the largest magnitude of a mask is positive", "max_magnitude"};
-  const T limit = static_cast<T>(max_magnitude);
+  const double most = max_magnitude * max_magnitude;
   std::vector<dsp::Spectrogram<T>> masks;
   for (const dsp::Spectrogram<T>& source : sources) {
     require_same_shape(source, mixture);
     dsp::Spectrogram<T>& mask = masks.emplace_back(mixture.channels(), mixture.frames(), mixture.bins());
     pool.parallel_ranges(mixture.size(), 1 << 14, [&](std::size_t first, std::size_t last) {
       for (std::size_t k = first; k < last; ++k) {
-        const std::complex<T> x = mixture.values()[k];
-        if (x == std::complex<T>{}) continue;
-        const std::complex<T> gain = source.values()[k] / x;
-        const T magnitude = std::abs(gain);
-        mask.values()[k] = magnitude > limit ? gain * (limit / magnitude) : gain;
+        const std::complex<double> x(mixture.values()[k]), s(source.values()[k]);  // double: |X|² of float stays in range
+        const double above = squared(s), below = squared(x);
+        if (!(below > 0)) continue;
+        const double limit = above > most * below ? std::sqrt(most * below / above) : 1.0;
+        const double scale = limit / below;
+        mask.values()[k] = {static_cast<T>(scale * (s.real() * x.real() + s.imag() * x.imag())),
+                            static_cast<T>(scale * (s.imag() * x.real() - s.real() * x.imag()))};
       }
     });
   }

@@ -22,14 +22,13 @@ namespace {
 /// Bins side by side in one task: one cache line or more of every row, and whole vector registers.
 constexpr std::size_t kLanes = 16;
 
-template <class T>
-using Lanes = std::array<T, kLanes>;
+using Lanes = std::array<double, kLanes>;
 
 /// One complex number per bin.
-template <class T>
 struct ComplexLanes {
-  Lanes<T> re{}, im{};
+  Lanes re{}, im{};
 
+  template <class T>
   void load(std::span<const std::complex<T>> row, std::size_t bin, std::size_t count) {
     for (std::size_t l = 0; l < count; ++l) {
       re[l] = row[bin + l].real();
@@ -39,11 +38,12 @@ struct ComplexLanes {
 };
 
 /// EM over all frames of up to kLanes bins, for one or two channels, where the matrices are inverted in
-/// closed form. R_j and C are Hermitian: real diagonal (a, d) and one complex corner b above it.
+/// closed form. R_j and C are Hermitian: real diagonal (a, d) and one complex corner b above it. The determinant a·d − |b|²
+/// of a source between two channels is nothing but √ε's part: in float it would be rounding, hence double for every T.
 template <class T, std::size_t kChannels>
 class NarrowEm {
  public:
-  NarrowEm(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, T scale, T epsilon, std::size_t bin,
+  NarrowEm(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, double scale, double epsilon, std::size_t bin,
            std::size_t count)
       : sources_(sources), mixture_(mixture), scale_(scale), epsilon_(epsilon), bin_(bin), count_(count), covariances_(sources.size()) {}
 
@@ -54,20 +54,20 @@ class NarrowEm {
 
  private:
   struct Hermitian {
-    Lanes<T> a{}, d{}, b_re{}, b_im{};
+    Lanes a{}, d{}, b_re{}, b_im{};
   };
 
-  Lanes<T> power(std::span<const ComplexLanes<T>, kChannels> y) const {
-    Lanes<T> v{};
-    for (const ComplexLanes<T>& channel : y) {
+  Lanes power(std::span<const ComplexLanes, kChannels> y) const {
+    Lanes v{};
+    for (const ComplexLanes& channel : y) {
       for (std::size_t l = 0; l < kLanes; ++l) v[l] += channel.re[l] * channel.re[l] + channel.im[l] * channel.im[l];
     }
-    for (T& value : v) value /= static_cast<T>(kChannels);
+    for (double& value : v) value /= static_cast<double>(kChannels);
     return v;
   }
 
-  std::array<ComplexLanes<T>, kChannels> load(const dsp::Spectrogram<T>& from, std::size_t t) const {
-    std::array<ComplexLanes<T>, kChannels> out;
+  std::array<ComplexLanes, kChannels> load(const dsp::Spectrogram<T>& from, std::size_t t) const {
+    std::array<ComplexLanes, kChannels> out;
     for (std::size_t c = 0; c < kChannels; ++c) {
       out[c].load(from.frame(c, t), bin_, count_);
       for (std::size_t l = 0; l < kLanes; ++l) {
@@ -80,11 +80,11 @@ class NarrowEm {
 
   Hermitian spatial_covariance(std::size_t j) const {
     Hermitian r;
-    Lanes<T> weight;
+    Lanes weight;
     weight.fill(epsilon_);
     for (std::size_t t = 0; t < mixture_.frames(); ++t) {
       const auto y = load(sources_[j], t);
-      const Lanes<T> v = power(y);
+      const Lanes v = power(y);
       for (std::size_t l = 0; l < kLanes; ++l) {
         weight[l] += v[l];
         r.a[l] += y[0].re[l] * y[0].re[l] + y[0].im[l] * y[0].im[l];
@@ -108,7 +108,7 @@ class NarrowEm {
     Hermitian c;
     c.a.fill(std::sqrt(epsilon_));
     c.d = c.a;
-    std::vector<Lanes<T>>& powers = powers_;
+    std::vector<Lanes>& powers = powers_;
     powers.resize(sources_.size());
     for (std::size_t j = 0; j < sources_.size(); ++j) {
       powers[j] = power(load(sources_[j], t));
@@ -122,13 +122,13 @@ class NarrowEm {
     }
     // u = C⁻¹ x, once for all sources.
     const auto x = load(mixture_, t);
-    std::array<ComplexLanes<T>, kChannels> u;
+    std::array<ComplexLanes, kChannels> u;
     for (std::size_t l = 0; l < kLanes; ++l) {
       if constexpr (kChannels == 1) {
         u[0].re[l] = x[0].re[l] / c.a[l];
         u[0].im[l] = x[0].im[l] / c.a[l];
       } else {
-        const T det = c.a[l] * c.d[l] - (c.b_re[l] * c.b_re[l] + c.b_im[l] * c.b_im[l]);
+        const double det = c.a[l] * c.d[l] - (c.b_re[l] * c.b_re[l] + c.b_im[l] * c.b_im[l]);
         // C⁻¹ = [d, −b; −b*, a] / det
         u[0].re[l] = (c.d[l] * x[0].re[l] - (c.b_re[l] * x[1].re[l] - c.b_im[l] * x[1].im[l])) / det;
         u[0].im[l] = (c.d[l] * x[0].im[l] - (c.b_re[l] * x[1].im[l] + c.b_im[l] * x[1].re[l])) / det;
@@ -138,9 +138,9 @@ class NarrowEm {
     }
     for (std::size_t j = 0; j < sources_.size(); ++j) {
       const Hermitian& r = covariances_[j];
-      std::array<ComplexLanes<T>, kChannels> y;
+      std::array<ComplexLanes, kChannels> y;
       for (std::size_t l = 0; l < kLanes; ++l) {
-        const T gain = powers[j][l] / scale_;  // y goes back to the mixture's own level
+        const double gain = powers[j][l] / scale_;  // y goes back to the mixture's own level
         if constexpr (kChannels == 1) {
           y[0].re[l] = gain * r.a[l] * u[0].re[l];
           y[0].im[l] = gain * r.a[l] * u[0].im[l];
@@ -153,52 +153,53 @@ class NarrowEm {
       }
       for (std::size_t channel = 0; channel < kChannels; ++channel) {
         const std::span<std::complex<T>> row = sources_[j].frame(channel, t);
-        for (std::size_t l = 0; l < count_; ++l) row[bin_ + l] = {y[channel].re[l], y[channel].im[l]};
+        for (std::size_t l = 0; l < count_; ++l) row[bin_ + l] = {static_cast<T>(y[channel].re[l]), static_cast<T>(y[channel].im[l])};
       }
     }
   }
 
   std::vector<dsp::Spectrogram<T>>& sources_;
   const dsp::Spectrogram<T>& mixture_;
-  T scale_, epsilon_;
+  double scale_, epsilon_;
   std::size_t bin_, count_;
   std::vector<Hermitian> covariances_;
-  std::vector<Lanes<T>> powers_;  ///< of one frame; kept to save allocations
+  std::vector<Lanes> powers_;  ///< of one frame; kept to save allocations
 };
 
 /// EM of one bin for any number of channels.
 template <class T>
-void iterate_wide(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, T scale, T epsilon, std::size_t bin) {
-  using Matrix = Eigen::Matrix<std::complex<T>, Eigen::Dynamic, Eigen::Dynamic>;
-  using Vector = Eigen::Matrix<std::complex<T>, Eigen::Dynamic, 1>;
+void iterate_wide(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, double scale, double epsilon,
+                  std::size_t bin) {
+  using Matrix = Eigen::MatrixXcd;
+  using Vector = Eigen::VectorXcd;
   const auto channels = static_cast<Eigen::Index>(mixture.channels());
   const auto load = [&](const dsp::Spectrogram<T>& from, std::size_t t) {
     Vector v(channels);
-    for (Eigen::Index c = 0; c < channels; ++c) v[c] = scale * from.at(static_cast<std::size_t>(c), t, bin);
+    for (Eigen::Index c = 0; c < channels; ++c) v[c] = scale * std::complex<double>(from.at(static_cast<std::size_t>(c), t, bin));
     return v;
   };
   std::vector<Matrix> covariances;
   for (const dsp::Spectrogram<T>& source : sources) {
     Matrix r = Matrix::Zero(channels, channels);
-    T weight = epsilon;
+    double weight = epsilon;
     for (std::size_t t = 0; t < mixture.frames(); ++t) {
       const Vector y = load(source, t);
       r += y * y.adjoint();
-      weight += y.squaredNorm() / static_cast<T>(channels);
+      weight += y.squaredNorm() / static_cast<double>(channels);
     }
     covariances.push_back(r / weight);
   }
-  std::vector<T> powers(sources.size());
+  std::vector<double> powers(sources.size());
   for (std::size_t t = 0; t < mixture.frames(); ++t) {
     Matrix c = Matrix::Identity(channels, channels) * std::sqrt(epsilon);
     for (std::size_t j = 0; j < sources.size(); ++j) {
-      powers[j] = load(sources[j], t).squaredNorm() / static_cast<T>(channels);
+      powers[j] = load(sources[j], t).squaredNorm() / static_cast<double>(channels);
       c += powers[j] * covariances[j];
     }
     const Vector u = c.llt().solve(load(mixture, t));
     for (std::size_t j = 0; j < sources.size(); ++j) {
       const Vector y = (powers[j] / scale) * (covariances[j] * u);
-      for (Eigen::Index ch = 0; ch < channels; ++ch) sources[j].at(static_cast<std::size_t>(ch), t, bin) = y[ch];
+      for (Eigen::Index ch = 0; ch < channels; ++ch) sources[j].at(static_cast<std::size_t>(ch), t, bin) = std::complex<T>(y[ch]);
     }
   }
 }
@@ -241,39 +242,44 @@ void WienerEmOptions::validate() const {
 
 template <class T>
 std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> magnitudes, const dsp::Spectrogram<T>& mixture,
-                                           const WienerEmOptions& options, ThreadPool& pool) {
+                                           const WienerEmOptions& options, RunContext& run) {
   options.validate();
   require_source(magnitudes.size());
   for (const dsp::Magnitudes<T>& v : magnitudes) require_broadcastable(v, mixture);
-  std::vector<dsp::Spectrogram<T>> sources = first_estimates(magnitudes, mixture, options, pool);
-  expectation_maximisation(sources, mixture, options, pool);
+  std::vector<dsp::Spectrogram<T>> sources = first_estimates(magnitudes, mixture, options, run.pool);
+  expectation_maximisation(sources, mixture, options, run);
   return sources;
 }
 
 template <class T>
 void expectation_maximisation(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, const WienerEmOptions& options,
-                              ThreadPool& pool) {
+                              RunContext& run) {
   options.validate();
   require_source(sources.size());
   for (const dsp::Spectrogram<T>& source : sources) require_same_shape(source, mixture);
   if (options.iterations == 0) return;
-  T peak = 0;
-  for (const std::complex<T> x : mixture.values()) peak = std::max(peak, std::abs(x));
-  const T scale = 1 / std::max(T{1}, peak / static_cast<T>(options.scale));
-  const T epsilon = static_cast<T>(options.epsilon);
+  double peak = 0;
+  for (const std::complex<T> x : mixture.values()) peak = std::max(peak, static_cast<double>(std::abs(x)));
+  const double scale = 1 / std::max(1.0, peak / options.scale), epsilon = options.epsilon;
   if (mixture.channels() > 2) {
-    pool.parallel_for(mixture.bins(), [&](std::size_t bin) {
-      for (std::size_t i = 0; i < options.iterations; ++i) iterate_wide(sources, mixture, scale, epsilon, bin);
+    run.pool.parallel_for(mixture.bins(), [&](std::size_t bin) {
+      for (std::size_t i = 0; i < options.iterations; ++i) {
+        run.cancel.check();
+        iterate_wide(sources, mixture, scale, epsilon, bin);
+      }
     });
     return;
   }
-  pool.parallel_for((mixture.bins() + kLanes - 1) / kLanes, [&](std::size_t block) {
+  run.pool.parallel_for((mixture.bins() + kLanes - 1) / kLanes, [&](std::size_t block) {
     const std::size_t bin = block * kLanes, count = std::min(kLanes, mixture.bins() - bin);
-    const auto run = [&](auto em) {
-      for (std::size_t i = 0; i < options.iterations; ++i) em.iterate();
+    const auto refine = [&](auto em) {
+      for (std::size_t i = 0; i < options.iterations; ++i) {
+        run.cancel.check();
+        em.iterate();
+      }
     };
-    if (mixture.channels() == 1) run(NarrowEm<T, 1>(sources, mixture, scale, epsilon, bin, count));
-    else run(NarrowEm<T, 2>(sources, mixture, scale, epsilon, bin, count));
+    if (mixture.channels() == 1) refine(NarrowEm<T, 1>(sources, mixture, scale, epsilon, bin, count));
+    else refine(NarrowEm<T, 2>(sources, mixture, scale, epsilon, bin, count));
   });
 }
 
@@ -312,9 +318,9 @@ dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>> magnitudes,
 
 #define UNBRAID_INSTANTIATE(T)                                                                                                  \
   template std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>>, const dsp::Spectrogram<T>&,          \
-                                                      const WienerEmOptions&, ThreadPool&);                                     \
+                                                      const WienerEmOptions&, RunContext&);                                     \
   template void expectation_maximisation(std::vector<dsp::Spectrogram<T>>&, const dsp::Spectrogram<T>&, const WienerEmOptions&, \
-                                         ThreadPool&);                                                                          \
+                                         RunContext&);                                                                          \
   template dsp::Magnitudes<T> residual_magnitudes(std::span<dsp::Magnitudes<T>>, const dsp::Spectrogram<T>&, double, bool, ThreadPool&);
 UNBRAID_INSTANTIATE(float)
 UNBRAID_INSTANTIATE(double)

@@ -192,11 +192,13 @@ struct BssEvalV4::Impl {
     std::vector<bool> spoilt(sources);
     for (std::size_t y = 0; y < sources * channels; ++y)
       if (!std::isfinite(r.at(y, y)[0])) spoilt[y / channels] = true;
-    if (std::ranges::find(spoilt, true) != spoilt.end())
+    if (std::ranges::find(spoilt, true) != spoilt.end()) {  // and those of every estimate with it
       for (std::size_t i = 0; i < sources; ++i)
         roster.references[i] = fmt::format("{} reference has values that are not finite", spoilt[i] ? "the" : "another");
+      return;
+    }
     for (std::size_t x = 0; x < sources * channels; ++x)
-      if (!std::isfinite(r.at(sources * channels + x, 0)[0]) && roster.references[0].empty())
+      if (!std::isfinite(r.at(sources * channels + x, 0)[0]))
         roster.estimates[x / channels] = "the estimate has values that are not finite";
   }
 

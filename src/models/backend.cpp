@@ -1,7 +1,5 @@
 // The door of libunbraid_nn.
 
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "models/exchange.hpp"
@@ -56,17 +54,6 @@ class OpenedModel : public NeuralModel {
 
 class TorchBackend : public NeuralBackend {
  public:
-  std::string description() const override {
-    return fmt::format("libtorch {}, {}", TORCH_VERSION,
-                       torch::cuda::is_available() ? fmt::format("{} CUDA devices", torch::cuda::device_count()) : "CPU");
-  }
-
-  std::vector<std::string> families() const override {
-    std::vector<std::string> names;
-    for (const Family& family : models::families()) names.emplace_back(family.name);
-    return names;
-  }
-
   std::string device(const std::string& wanted) const override { return choose_device(wanted).str(); }
 
   ModelFacts facts(const ModelFiles& files) const override { return OpenedModel(open_with_card(files), torch::kCPU, false).facts(); }

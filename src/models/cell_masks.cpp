@@ -44,10 +44,12 @@ CellMaskConfig CellMaskConfig::of(const Config& config, const Config& model) {
   for (const auto& [bins_per_cell, bands] : result.bands) {
     model.check_range("bands", bins_per_cell, 1, result.stft.bins());
     model.check_range("bands", bands, 1, result.stft.bins());
-    bins += bins_per_cell * bands * result.cells;
+    std::int64_t covered = 0;
+    if (__builtin_mul_overflow(bins_per_cell * bands, result.cells, &covered) || __builtin_add_overflow(bins, covered, &bins) ||
+        bins > result.stft.bins())
+      throw Error{ErrorCode::kFormat, fmt::format("the bands cover more than the {} bins", result.stft.bins()), model.name()};
   }
-  if (bins < 1 || bins > result.stft.bins())
-    throw Error{ErrorCode::kFormat, fmt::format("the bands cover {} of {} bins", bins, result.stft.bins()), model.name()};
+  if (bins < 1) throw Error{ErrorCode::kFormat, "the bands cover no bins", model.name()};
   if (mask == "matrix") result.mask = Mask::kMatrix;
   else if (mask == "complex") result.mask = Mask::kComplex;
   else if (mask != "softmax")

@@ -40,8 +40,8 @@ void refuse_code(const YAML::Node& node, const std::string& name, std::size_t& n
 
 }  // namespace
 
-Config::Config(YAML::Node node, std::string name)
-    : node_(std::move(node)), name_(std::move(name)), read_(std::make_shared<std::set<std::string, std::less<>>>()) {}
+Config::Config(YAML::Node node, std::string name, std::shared_ptr<Known> known)
+    : node_(std::move(node)), name_(std::move(name)), known_(std::move(known)) {}
 
 Config Config::load(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -66,11 +66,15 @@ bool Config::has(std::string_view key) const { return static_cast<bool>(child(ke
 
 Config Config::section(std::string_view key) const {
   const YAML::Node value = child(key, false);
-  return {value && value.IsMap() ? value : YAML::Node(YAML::NodeType::Map), fmt::format("{}: {}", name_, key)};
+  const bool there = value && !value.IsNull();
+  if (there && !value.IsMap()) throw Error{ErrorCode::kFormat, fmt::format("the key {} must be a mapping of names to values", key), name_};
+  std::shared_ptr<Known>& known = known_->sections[std::string(key)];
+  if (!known) known = std::make_shared<Known>();
+  return {there ? value : YAML::Node(YAML::NodeType::Map), fmt::format("{}: {}", name_, key), known};
 }
 
 YAML::Node Config::child(std::string_view key, bool required) const {
-  read_->emplace(key);
+  known_->keys.emplace(key);
   const YAML::Node value = node_[std::string(key)];
   if (required && !value) throw Error{ErrorCode::kFormat, fmt::format("the key {} is missing", key), name_};
   return value;
@@ -90,7 +94,7 @@ void Config::refuse_others(std::initializer_list<std::string_view> harmless) con
   std::vector<std::string> unknown;
   for (const auto& item : node_) {
     const auto key = item.first.as<std::string>();
-    if (!read_->contains(key) && std::ranges::find(harmless, key) == harmless.end()) unknown.push_back(key);
+    if (!known_->keys.contains(key) && std::ranges::find(harmless, key) == harmless.end()) unknown.push_back(key);
   }
   if (!unknown.empty()) throw Error{ErrorCode::kUnsupported, fmt::format("unknown options: {}", fmt::join(unknown, ", ")), name_};
 }

@@ -13,7 +13,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -33,7 +35,7 @@ class Config {
   static Config of(YAML::Node node, std::string name) { return {std::move(node), std::move(name)}; }
 
   bool has(std::string_view key) const;
-  /// An empty section when there is none.
+  /// An empty section when there is none, or null; kFormat when it is no mapping. What is read of it counts for everybody who asks for it.
   Config section(std::string_view key) const;
   const YAML::Node& node() const { return node_; }
   /// As YAML that parse() reads again.
@@ -58,7 +60,13 @@ class Config {
   void refuse_others(std::initializer_list<std::string_view> harmless) const;
 
  private:
-  Config(YAML::Node node, std::string name);
+  /// The keys that somebody asked for, here and in the sections.
+  struct Known {
+    std::set<std::string, std::less<>> keys;
+    std::map<std::string, std::shared_ptr<Known>, std::less<>> sections;
+  };
+
+  Config(YAML::Node node, std::string name, std::shared_ptr<Known> known = std::make_shared<Known>());
   YAML::Node child(std::string_view key, bool required) const;
   template <class T>
   T convert(std::string_view key, const YAML::Node& value) const {
@@ -72,7 +80,7 @@ class Config {
 
   YAML::Node node_;
   std::string name_;  ///< for errors: "config.yaml: model"
-  std::shared_ptr<std::set<std::string, std::less<>>> read_;
+  std::shared_ptr<Known> known_;
 };
 
 }  // namespace unbraid::models

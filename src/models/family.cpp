@@ -136,19 +136,20 @@ ModelTraits demucs_traits(const Config& config, std::string family) {
 const Family kFamilies[] = {
     {"mask_inference", [](const TensorMap& tensors) { return has(tensors, "recurrent_stack.rnn.") && has(tensors, "embedding.linear."); },
      [](const Config& config) { return make_mask_inference(MaskInferenceConfig::of(config), own_traits(config, "mask_inference")); },
-     read_nussl},
+     read_nussl, /*own_keys=*/true},
     {"open_unmix", [](const TensorMap& tensors) { return has(tensors, "input_mean") && has(tensors, "lstm.weight_ih_l0"); },
      [](const Config& config) { return make_open_unmix(OpenUnmixConfig::of(config), own_traits(config, "open_unmix")); },
-     [](const checkpoint::Checkpoint&, const std::filesystem::path& path) { return read_open_unmix(path); }},
+     [](const checkpoint::Checkpoint&, const std::filesystem::path& path) { return read_open_unmix(path); }, /*own_keys=*/true},
     {"deepconvsep", [](const TensorMap& tensors) { return has(tensors, "vertical_convolution/") && has(tensors, "single_dense_"); },
      [](const Config& config) { return make_deepconvsep(DeepConvSepConfig::of(config), own_traits(config, "deepconvsep")); },
-     read_keras_deepconvsep},
+     read_keras_deepconvsep, /*own_keys=*/true},
     {"cunet", [](const TensorMap& tensors) { return has(tensors, "gamma_beta.weight") && has(tensors, "encoder.0.conv.weight"); },
-     [](const Config& config) { return make_cunet(CunetConfig::of(config), own_traits(config, "cunet")); }},
+     [](const Config& config) { return make_cunet(CunetConfig::of(config), own_traits(config, "cunet")); }, nullptr, /*own_keys=*/true},
     {"bsrnn", [](const TensorMap& tensors) { return has(tensors, "encoder.weight") && has(tensors, "time_0.rnn.weight_ih_l0"); },
-     [](const Config& config) { return make_bsrnn(BsrnnConfig::of(config), own_traits(config, "bsrnn")); }},
+     [](const Config& config) { return make_bsrnn(BsrnnConfig::of(config), own_traits(config, "bsrnn")); }, nullptr, /*own_keys=*/true},
     {"mask_unet", [](const TensorMap& tensors) { return has(tensors, "usual") && has(tensors, "first_conv.weight"); },
-     [](const Config& config) { return make_mask_unet(MaskUnetConfig::of(config), own_traits(config, "mask_unet")); }},
+     [](const Config& config) { return make_mask_unet(MaskUnetConfig::of(config), own_traits(config, "mask_unet")); }, nullptr,
+     /*own_keys=*/true},
     {"mdx23c", [](const TensorMap& tensors) { return has(tensors, "first_conv.weight") && has(tensors, "bottleneck_block."); },
      [](const Config& config) { return make_mdx23c(Mdx23cConfig::of(config), msst_traits(config, "mdx23c")); }},
     {"bs_roformer", [](const TensorMap& tensors) { return has(tensors, "mask_estimators.") && has(tensors, "final_norm.gamma"); },
@@ -201,11 +202,9 @@ std::shared_ptr<Model> make_model(std::string_view name, const Config& config, s
 
 std::shared_ptr<Model> make_contained_model(std::string_view family, const Config& config, const TensorMap& tensors) {
   constexpr std::size_t kBesides = 64 << 20;  // windows, tables, what initialising takes
-  std::size_t values = 0;
-  for (const auto& [name, tensor] : tensors) values += tensor.size();
   std::shared_ptr<Model> model;
   try {
-    limit_allocation(kBesides + 2 * sizeof(float) * values, [&] { model = make_model(family, config); });
+    limit_allocation(kBesides + 2 * sizeof(float) * tensors.distinct_values(), [&] { model = make_model(family, config); });
   } catch (const c10::Error& error) {  // sizes that no allocator takes, or no module
     throw Error{ErrorCode::kFormat, error.what_without_backtrace(), config.name()};
   }

@@ -33,6 +33,8 @@ struct Family {
   std::shared_ptr<Model> (*build)(const Config& config);
   /// For families whose files carry their configuration; nullptr for those that need one beside them.
   SelfContained (*read)(const checkpoint::Checkpoint& file, const std::filesystem::path& path) = nullptr;
+  /// Whether its configuration is of our making, so that a key which nobody reads is a slip; published ones have many.
+  bool own_keys = false;
 };
 
 std::span<const Family> families();

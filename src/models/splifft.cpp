@@ -44,7 +44,8 @@ void roformer(const Config& model, const Config& transform, YAML::Node result) {
         {"attn_dropout", "attn_dropout"},
         {"ff_dropout", "ff_dropout"},
         {"ff_mult", "ff_mult"},
-        {"mlp_expansion_factor", "mlp_expansion_factor"}});
+        {"mlp_expansion_factor", "mlp_expansion_factor"},
+        {"skip_connection", "skip_connection"}});
   if (!out["stereo"]) out["stereo"] = true;
   out["num_stems"] = model.get<std::vector<std::string>>("output_stem_names").size();
   out["time_transformer_depth"] = model.get<int>("time_transformer_depth", 1);
@@ -60,7 +61,6 @@ void roformer(const Config& model, const Config& transform, YAML::Node result) {
   out["stft_normalized"] = transform.get<bool>("normalized", false);
   require(model.section("mask_estimator"), "kind", std::string("baseline"));
   require(model, "use_shared_bias", false);
-  require(model, "skip_connection", false);
   bands.refuse_others({"stft_n_fft"});
   model.refuse_others({"chunk_size", "flash_attn", "use_torch_checkpoint", "sage_attention", "rms_norm_eps", "rotary_embed_dtype",
                        "transformer_residual_dtype", "debug"});

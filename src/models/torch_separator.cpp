@@ -1,6 +1,7 @@
 #include "models/torch_separator.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -85,11 +86,17 @@ class TorchSeparator : public Separator {
 
  private:
   torch::Tensor separate(const torch::Tensor& mix, RunContext& run) const {
+    torch::Tensor stems;
     try {
-      return model_->separate(mix, values_, run);
+      stems = model_->separate(mix, values_, run);
     } catch (const c10::Error& error) {
       throw Error{ErrorCode::kInternal, error.what_without_backtrace()};
     }
+    if (stems.dim() != 4 || stems.size(0) != mix.size(0) || stems.size(1) != static_cast<std::int64_t>(info_.stems.size()) ||
+        stems.size(2) != mix.size(1))
+      throw Error{ErrorCode::kInternal, fmt::format("the network gives [{}] for {} stems of {} channels", fmt::join(stems.sizes(), ", "),
+                                                    info_.stems.size(), mix.size(1))};
+    return stems;
   }
 
   /// Measured on the model itself: what it takes for shorter blocks, carried on as b·n + c·n² (attention over time is

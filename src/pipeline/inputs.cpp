@@ -29,23 +29,21 @@ bool has_audio_extension(const fs::path& path) {
   return std::ranges::find(kAudioExtensions, lower_case(path.extension().string())) != kAudioExtensions.end();
 }
 
-std::vector<Input> audio_below(const fs::path& folder) {
-  std::vector<Input> found;
+/// Adds what lies in and below a folder; `below` is its path from the folder that was given.
+void add_audio(const fs::path& folder, const fs::path& below, std::vector<Input>& found, std::vector<fs::path>& unreadable) {
   std::error_code error;
-  fs::recursive_directory_iterator entry(folder, error), end;
-  if (error) throw Error{ErrorCode::kIo, error.message(), folder.string()};
-  while (entry != end) {
-    if (entry->is_directory(error)) {
-      if (is_hidden(entry->path()) || is_result_folder(entry->path())) entry.disable_recursion_pending();
-    } else if (entry->is_regular_file(error) && !is_hidden(entry->path()) && has_audio_extension(entry->path())) {
-      const fs::path below = entry->path().lexically_relative(folder).parent_path();
-      found.push_back({.file = entry->path(), .name = below / track_name(entry->path())});
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const fs::path& path = entry->path();
+    std::error_code none;
+    if (is_hidden(path)) continue;
+    if (entry->is_directory(none)) {
+      if (!entry->is_symlink(none) && !is_result_folder(path)) add_audio(path, below / path.filename(), found, unreadable);
+    } else if (entry->is_regular_file(none) && has_audio_extension(path)) {
+      found.push_back({.file = path, .name = below / track_name(path)});
     }
-    entry.increment(error);
-    if (error) throw Error{ErrorCode::kIo, error.message(), folder.string()};
   }
-  std::ranges::sort(found, {}, &Input::file);
-  return found;
+  if (error && below.empty()) throw Error{ErrorCode::kIo, error.message(), folder.string()};
+  if (error) unreadable.push_back(folder);
 }
 
 /// Makes names differ: song.flac and song.mp3 of one folder become "song.flac" and "song.mp3".
@@ -71,23 +69,27 @@ fs::path track_name(const fs::path& file) {
   const std::string name = file.filename().string();
   constexpr std::string_view kStemFile = ".stem.mp4";
   if (name.size() > kStemFile.size() && lower_case(name).ends_with(kStemFile)) return name.substr(0, name.size() - kStemFile.size());
-  return file.stem();
+  const fs::path stem = file.stem();
+  return stem == "." || stem == ".." ? fs::path(name) : stem;  // "...wav" must not lead out of the folder
 }
 
-std::vector<Input> find_inputs(std::span<const fs::path> paths) {
-  std::vector<Input> inputs;
+FoundInputs find_inputs(std::span<const fs::path> paths) {
+  FoundInputs all;
+  std::vector<Input>& inputs = all.inputs;
   for (const fs::path& path : paths) {
     if (path != "-" && !fs::exists(path)) throw Error{ErrorCode::kNotFound, "no such file or folder", path.string()};
     if (path == "-" || !fs::is_directory(path)) {
       inputs.push_back({.file = path, .name = track_name(path)});
       continue;
     }
-    const std::vector<Input> found = audio_below(path);
+    std::vector<Input> found;
+    add_audio(path, {}, found, all.unreadable);
+    std::ranges::sort(found, {}, &Input::file);
     if (found.empty()) throw Error{ErrorCode::kNotFound, "no audio files in this folder", path.string()};
     inputs.insert(inputs.end(), found.begin(), found.end());
   }
   tell_apart(inputs);
-  return inputs;
+  return all;
 }
 
 }  // namespace unbraid

@@ -26,12 +26,35 @@ Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : 
 
 double level_or_silence(const Json& value) { return value.is_null() ? -HUGE_VAL : value.get<double>(); }
 
+io::SampleFormat sample_format(const std::string& name) {
+  using enum io::SampleFormat;
+  for (const io::SampleFormat format : {kPcm8, kPcm16, kPcm24, kPcm32, kFloat32, kFloat64})
+    if (to_string(format) == name) return format;
+  return kLossy;
+}
+
 /// Null when there is none, or something else of that name.
 Json read_manifest(const fs::path& folder) {
   std::ifstream file(manifest_path(folder), std::ios::binary);
   Json manifest = Json::parse(file, nullptr, false);
   const bool ours = manifest.is_object() && manifest.value("schema", Json()) == kSchema;
   return ours ? manifest : Json(nullptr);
+}
+
+/// The files that a manifest names as stems, as long as they lie in the folder itself and have the size that it says.
+std::vector<fs::path> stems_of(const Json& manifest, const fs::path& folder) try {
+  std::vector<fs::path> stems;
+  if (manifest.is_null()) return stems;
+  for (const Json& stem : manifest.at("stems")) {
+    const fs::path name = stem.at("file").get<std::string>(), file = folder / name;
+    std::error_code missing;
+    const bool inside =
+        name.has_filename() && name == name.filename() && fs::symlink_status(file, missing).type() == fs::file_type::regular;
+    if (inside && fs::file_size(file, missing) == stem.at("bytes").get<std::uintmax_t>()) stems.push_back(file);
+  }
+  return stems;
+} catch (const Json::exception&) {
+  return {};  // nor does it say whose the files are
 }
 
 }  // namespace
@@ -61,6 +84,7 @@ Json request_of(const Method& method, const SeparateOptions& options) {
           {"tta", separation.augment},
           {"consistent", separation.consistent},
           {"format", options.container ? to_string(*options.container) : "same"},
+          {"bitrate_kbps", options.bitrate_kbps},
           {"bit_depth", options.sample_format ? to_string(*options.sample_format) : "same"},
           {"gain_db", options.gain_db},
           {"dither", options.dither}};
@@ -81,6 +105,9 @@ EarlierResult find_earlier(const fs::path& folder, const std::string& input_sha2
                           .frames = manifest.at("frames"),
                           .resumed = true};
   report.duration_s = static_cast<double>(report.frames) / report.sample_rate;
+  report.stem_sample_rate = manifest.at("stem_sample_rate");
+  report.stem_format = sample_format(manifest.at("stem_format"));
+  report.warnings = manifest.at("warnings").get<std::vector<std::string>>();
   report.residual_db = manifest.at("residual_db").is_null() ? std::nan("") : manifest.at("residual_db").get<double>();
   for (const Json& stem : manifest.at("stems")) {
     report.stems.push_back({.name = stem.at("name"),
@@ -122,17 +149,22 @@ void write_manifest(const SeparationReport& report, const std::string& input_sha
                       {"channels", report.channels},
                       {"frames", report.frames},
                       {"residual_db", finite_or_null(report.residual_db)},
+                      {"stem_sample_rate", report.stem_sample_rate},
+                      {"stem_format", to_string(report.stem_format)},
+                      {"warnings", report.warnings},
                       {"stems", stems}};
   write_file_atomically(manifest_path(report.output), manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", overwrite);
 }
 
-void remove_manifest(const fs::path& folder) {
+std::vector<fs::path> remove_manifest(const fs::path& folder) {
+  const std::vector<fs::path> stems = stems_of(read_manifest(folder), folder);
   const fs::path manifest = manifest_path(folder);
   if (unlink(manifest.c_str()) != 0 && errno != ENOENT)
     throw Error{ErrorCode::kIo, fmt::format("cannot be replaced: {}", std::strerror(errno)), manifest.string()};
+  return stems;
 }
 
-std::string to_json(std::span<const SeparationReport> reports) {
+std::string to_json(std::span<const SeparationReport> reports, std::span<const SeparationFailure> failures) {
   Json inputs = Json::array();
   for (const SeparationReport& report : reports) {
     Json stems = Json::array();
@@ -149,9 +181,15 @@ std::string to_json(std::span<const SeparationReport> reports) {
                       {"peak_memory_bytes", report.peak_memory_bytes},
                       {"residual_db", finite_or_null(report.residual_db)},
                       {"resumed", report.resumed},
+                      {"stem_sample_rate", report.stem_sample_rate},
+                      {"stem_format", to_string(report.stem_format)},
+                      {"warnings", report.warnings},
                       {"stems", stems}});
   }
-  return Json{{"schema", "unbraid.separate/1"}, {"inputs", inputs}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  Json failed = Json::array();
+  for (const SeparationFailure& failure : failures) failed.push_back({{"input", failure.input.string()}, {"error", failure.error}});
+  return Json{{"schema", "unbraid.separate/1"}, {"inputs", inputs}, {"failed", failed}}.dump(-1, ' ', false,
+                                                                                             Json::error_handler_t::replace);
 }
 
 }  // namespace unbraid

@@ -4,8 +4,8 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "unbraid/pipeline/report.hpp"
 #include "unbraid/pipeline/separate_file.hpp"
@@ -39,8 +39,9 @@ EarlierResult find_earlier(const std::filesystem::path& folder, const std::strin
 /// Writes folder/manifest.json durably.
 void write_manifest(const SeparationReport& report, const std::string& input_sha256, const nlohmann::ordered_json& request, bool overwrite);
 
-/// To be called before stems are replaced: a manifest beside stems that it does not describe would prove what is not so.
-void remove_manifest(const std::filesystem::path& folder);
+/// To be called before stems are replaced: a manifest beside stems that it does not describe would prove what is not so. Gives
+/// the stems that it names and that still have the size that it says, which the new ones may leave without an owner.
+std::vector<std::filesystem::path> remove_manifest(const std::filesystem::path& folder);
 
 /// One stem, as in manifests and in unbraid.separate/1.
 nlohmann::ordered_json stem_json(const StemReport& stem);

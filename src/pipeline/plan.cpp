@@ -141,10 +141,16 @@ std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& inp
     if (needed <= max_bytes) return tried.batch;
     if (tried.batch == 1)
       throw Error{ErrorCode::kResource,
-                  fmt::format("needs about {}, more than the {} allowed; {}", megabytes(needed), megabytes(max_bytes),
-                              needs_whole_track(separator) ? "this method holds the whole track: choose one that streams, or cut the input"
-                                                           : "allow more, or ask for fewer shifts")};
+                  fmt::format("needs about {}, more than the {} that it may take; {}", megabytes(needed), megabytes(max_bytes),
+                              needs_whole_track(separator)
+                                  ? "this method holds the whole track: choose one that streams, cut the input, or allow more"
+                                  : "allow more, or ask for fewer shifts")};
   }
+}
+
+double estimate_seconds(double half_s, double whole_s, double excerpts) {
+  const double square = std::clamp(2.0 * whole_s - 4.0 * half_s, 0.0, whole_s);
+  return (whole_s - square) * excerpts + square * excerpts * excerpts;
 }
 
 SeparationPlan plan_file(const std::filesystem::path& input, const Method& method, const SeparateOptions& options, RunContext& run) {
@@ -157,6 +163,7 @@ SeparationPlan plan_file(const std::filesystem::path& input, const Method& metho
   const StemMixer checks_the_stems(wants.stems, options.selection);
   SeparationOptions separation = options.separation;
   separation.batch = choose_batch(wants, format, info.frames, separation, options.max_memory_bytes);
+  const std::size_t memory_bytes = current_memory_bytes() + estimate_memory(wants, format, info.frames, separation);
   const Blocks blocks = blocks_of(wants, format, info.frames, separation);
   const bool whole = needs_whole_track(wants);
 
@@ -164,9 +171,13 @@ SeparationPlan plan_file(const std::filesystem::path& input, const Method& metho
   AudioBuffer excerpt(info.channels, static_cast<std::size_t>(std::ceil(excerpt_s * info.sample_rate)));
   const std::size_t got = reader->read(excerpt);
   if (got == 0) throw Error{ErrorCode::kFormat, "holds no audio", input.string()};
-  const auto started = std::chrono::steady_clock::now();
-  separate(excerpt.view().slice(0, got), info.sample_rate, *separator, {.overlap = separation.overlap, .batch = separation.batch}, run);
-  const double trial_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  RunContext quiet{.pool = run.pool, .cancel = run.cancel};
+  const auto time_s = [&](std::size_t frames) {
+    const auto started = std::chrono::steady_clock::now();
+    separate(excerpt.view().slice(0, frames), info.sample_rate, *separator, {.overlap = separation.overlap, .batch = separation.batch},
+             quiet);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  };
 
   const double runs = static_cast<double>(std::max<std::size_t>(1, separation.shifts)) * (!separation.augment  ? 1
                                                                                           : wants.channels > 1 ? 3
@@ -174,7 +185,10 @@ SeparationPlan plan_file(const std::filesystem::path& input, const Method& metho
   const auto count = [&](std::uint64_t frames) {
     return static_cast<double>(blocks.layout.count(blocks_of(wants, format, frames, separation).frames));
   };
-  const double share = whole ? static_cast<double>(info.frames) / static_cast<double>(got) : count(info.frames) / count(got);
+  const double half_s = whole ? time_s(got / 2) : 0.0;
+  const double trial_s = time_s(got);
+  const double once_s = whole ? estimate_seconds(half_s, trial_s, static_cast<double>(info.frames) / static_cast<double>(got))
+                              : trial_s * count(info.frames) / count(got);
   return {.method = method.name,
           .frames = info.frames,
           .duration_s = info.seconds(),
@@ -183,8 +197,8 @@ SeparationPlan plan_file(const std::filesystem::path& input, const Method& metho
           .block_frames = blocks.layout.length,
           .hop_frames = blocks.layout.hop,
           .batch = blocks.batch,
-          .memory_bytes = current_memory_bytes() + estimate_memory(wants, format, info.frames, separation),
-          .seconds = trial_s * share * runs};
+          .memory_bytes = memory_bytes,
+          .seconds = once_s * runs};
 }
 
 }  // namespace unbraid

@@ -57,8 +57,8 @@ class PostSeparator final : public Separator {
   void wiener_em(AudioView mix, Stems& stems, RunContext& run) const {
     std::vector<dsp::Magnitudes<float>> levels;
     for (const Stem& stem : stems) levels.push_back(magnitudes(stft_.forward(stem.audio, run.pool)));
-    const auto refined = mask::wiener_em<float>(levels, stft_.forward(mix, run.pool),
-                                                {.iterations = stage_.iterations > 0 ? stage_.iterations : 1}, run.pool);
+    const auto refined =
+        mask::wiener_em<float>(levels, stft_.forward(mix, run.pool), {.iterations = stage_.iterations > 0 ? stage_.iterations : 1}, run);
     AudioBuffer rest(mix);
     for (std::size_t i = 0; i < stems.size(); ++i) {
       stft_.inverse(refined[i], stems[i].audio, run.pool);
@@ -72,7 +72,7 @@ class PostSeparator final : public Separator {
       run.cancel.check();
       const dsp::Spectrogram<float> x = stft_.forward(stem.audio, run.pool);
       mask::griffin_lim<float>(magnitudes(x), x, stft_, stem.audio.view(), {.iterations = stage_.iterations > 0 ? stage_.iterations : 32},
-                               run.pool);
+                               run);
     }
   }
 

@@ -92,9 +92,6 @@ class BlockStream : public SeparationStream::Impl {
   }
 
   void push(AudioView frames, RunContext& run) override {
-    if (const std::size_t at = first_not_finite(frames); at < frames.channels() * frames.frames())
-      throw Error{ErrorCode::kFormat, fmt::format("sample {} of channel {} is not a finite number", mix.end() + at % frames.frames(),
-                                                  at / frames.frames() + 1)};
     mix.push(frames);
     feed(inward.process(frames), run);
   }
@@ -275,10 +272,23 @@ class BlockStream : public SeparationStream::Impl {
   MixConsistency consistency;
 };
 
+/// Does a step of a stream. What it throws becomes the stream's failure, and is thrown instead of any later step.
+template <class Step>
+auto guarded(std::exception_ptr& failure, const Step& step) {
+  if (failure) std::rethrow_exception(failure);
+  try {
+    return step();
+  } catch (...) {
+    failure = std::current_exception();
+    throw;
+  }
+}
+
 }  // namespace
 
 SeparationStream::SeparationStream(Separator& separator, const StreamFormat& input, const SeparationOptions& options,
-                                   const NormalizationStats& stats) {
+                                   const NormalizationStats& stats)
+    : channels_(input.channels) {
   const SeparatorInfo& info = separator.info();
   if (std::holds_alternative<Ensemble>(info.blocks) || std::holds_alternative<Chain>(info.blocks))
     impl_ = make_composite_stream(info, input, options, stats);
@@ -287,20 +297,31 @@ SeparationStream::SeparationStream(Separator& separator, const StreamFormat& inp
 SeparationStream::~SeparationStream() = default;
 
 void SeparationStream::push(AudioView frames, RunContext& run) {
+  if (failure_) std::rethrow_exception(failure_);
   run.cancel.check();
-  impl_->push(frames, run);
+  if (frames.channels() != channels_)
+    throw Error{ErrorCode::kInternal, fmt::format("frames of {} channels, where the stream has {}", frames.channels(), channels_)};
+  if (const std::size_t at = first_not_finite(frames); at < frames.channels() * frames.frames())
+    throw Error{ErrorCode::kFormat,
+                fmt::format("sample {} of channel {} is not a finite number", pushed_ + at % frames.frames(), at / frames.frames() + 1)};
+  pushed_ += frames.frames();
+  guarded(failure_, [&] { impl_->push(frames, run); });
 }
 
-void SeparationStream::finish(RunContext& run) { impl_->finish(run); }
+void SeparationStream::finish(RunContext& run) {
+  guarded(failure_, [&] { impl_->finish(run); });
+}
 
-bool SeparationStream::ready() const { return impl_->ready(); }
+bool SeparationStream::ready() const { return !failure_ && impl_->ready(); }
 
 SeparatedBlock SeparationStream::take(RunContext& run) {
-  SeparatedBlock block = impl_->take(run);
-  for (const Stem& stem : block.stems)
-    if (first_not_finite(stem.audio) < stem.audio.channels() * stem.audio.frames())
-      throw Error{ErrorCode::kInternal, "the separator gave a value that is not a number", stem.name};
-  return block;
+  return guarded(failure_, [&] {
+    SeparatedBlock block = impl_->take(run);
+    for (const Stem& stem : block.stems)
+      if (first_not_finite(stem.audio) < stem.audio.channels() * stem.audio.frames())
+        throw Error{ErrorCode::kInternal, "the separator gave a value that is not a number", stem.name};
+    return block;
+  });
 }
 
 NormalizationStats measure_stream(const ReadBlock& read, const StreamFormat& input, const SeparatorInfo& separator,
@@ -327,21 +348,24 @@ Stems separate(AudioView mix, double sample_rate, Separator& separator, const Se
     return count;
   };
   SeparationStream stream(separator, format, options, measure_stream(read, format, separator.info(), run.cancel));
+  RunContext inner{.pool = run.pool, .cancel = run.cancel};  // what a separator says of its block is not said of the recording
 
   Stems stems(separator.info().stems, mix.channels(), mix.frames());
   std::size_t done = 0;
   const auto drain = [&] {
     while (stream.ready()) {
-      const SeparatedBlock block = stream.take(run);
+      const SeparatedBlock block = stream.take(inner);
       for (std::size_t i = 0; i < stems.size(); ++i) copy(block.stems[i].audio, stems[i].audio.view().slice(done, block.mix.frames()));
       done += block.mix.frames();
+      run.progress.advance(block.mix.frames());
     }
   };
+  run.progress.start("separate", mix.frames(), "frames");
   for (std::size_t first = 0; first < mix.frames(); first += kPieceFrames) {
-    stream.push(mix.slice(first, std::min(kPieceFrames, mix.frames() - first)), run);
+    stream.push(mix.slice(first, std::min(kPieceFrames, mix.frames() - first)), inner);
     drain();
   }
-  stream.finish(run);
+  stream.finish(inner);
   drain();
   return stems;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <exception>
@@ -25,23 +26,36 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kReadFrames = 1 << 14;
 
+/// That of the input, or the nearest that can be written and loses nothing that the input has.
+io::Container same_container(const io::AudioInfo& info, io::SampleFormat wanted) {
+  using io::Container;
+  if (info.container == Container::kOther) return Container::kWav;
+  if (io::is_lossy(info.container) && info.format != io::SampleFormat::kLossy) {
+    constexpr std::size_t kFlacChannels = 8;
+    const bool fits = io::closest_format(Container::kFlac, wanted) == wanted && info.channels <= kFlacChannels;
+    return fits ? Container::kFlac : Container::kWav;
+  }
+  return info.container == Container::kStemMp4 ? Container::kM4a : info.container;
+}
+
 /// The format of the input as far as it can be written, changed as asked.
 io::WriterOptions writer_options(const io::AudioInfo& info, const SeparateOptions& options) {
   using io::Container;
-  const Container same = info.container == Container::kOther     ? Container::kWav
-                         : info.container == Container::kStemMp4 ? Container::kM4a
-                                                                 : info.container;
-  const Container container = options.container.value_or(same);
-  const io::SampleFormat format = io::closest_format(container, options.sample_format.value_or(info.format));
+  const io::SampleFormat wanted = options.sample_format.value_or(info.format);
+  const Container container = options.container.value_or(same_container(info, wanted));
+  const io::SampleFormat format = io::closest_format(container, wanted);
   if (options.sample_format && format != *options.sample_format)
     throw Error{ErrorCode::kUsage,
                 fmt::format("a file of type {} cannot hold {}", to_string(container), to_string(*options.sample_format))};
+  if (options.bitrate_kbps > 0 && !io::is_lossy(container))
+    throw Error{ErrorCode::kUsage, fmt::format("a file of type {} has no bit rate to choose", to_string(container))};
   return {.container = container,
           .format = format,
           .sample_rate = info.sample_rate,
           .channels = info.channels,
           .dither = options.dither,
           .dither_seed = options.separation.seed,
+          .bitrate_kbps = options.bitrate_kbps,
           .tags = info.tags};
 }
 
@@ -107,6 +121,15 @@ Before look_for_earlier(const fs::path& folder, const std::string& hash, const n
     for (const fs::path& target : targets)
       if (fs::exists(target)) throw Error{ErrorCode::kIo, "exists already (use --overwrite to replace it)", target.string()};
   return before;
+}
+
+/// What an earlier run wrote and this one did not would be taken for stems of this one. The recording itself stays.
+void remove_leftovers(std::span<const fs::path> leftovers, const SeparationReport& report) {
+  for (const fs::path& file : leftovers) {
+    const bool written = std::ranges::find(report.stems, file, &StemReport::file) != report.stems.end();
+    std::error_code none;
+    if (!written && !fs::equivalent(file, report.input, none)) fs::remove(file, none);
+  }
 }
 
 /// What is settled before the first frame.
@@ -203,7 +226,8 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
   StemFiles files(folder, job.mixer.names(), job.writing);
   ResidualMeter residual;
   const std::uint64_t frames = flow(job, options, separation, files, residual, run);
-  if (to_files && job.writing.overwrite) remove_manifest(folder);
+  std::vector<fs::path> leftovers;
+  if (to_files && job.writing.overwrite) leftovers = remove_manifest(folder);
   SeparationReport report{.input = input,
                           .output = folder,
                           .method = method.name,
@@ -212,9 +236,13 @@ SeparationReport run_job(const fs::path& input, const fs::path& folder, const Me
                           .frames = frames,
                           .duration_s = static_cast<double>(frames) / job.format.sample_rate,
                           .residual_db = residual.db(),
-                          .stems = files.finish()};
+                          .stems = files.finish(),
+                          .stem_sample_rate = io::closest_sample_rate(job.writing.container, job.format.sample_rate),
+                          .stem_format = job.writing.format,
+                          .warnings = job.reader->info().warnings};
   if (to_files) write_manifest(report, hash, request, job.writing.overwrite);
   files.keep();
+  remove_leftovers(leftovers, report);
   report.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   report.realtime_factor = report.duration_s / report.wall_s;
   report.peak_memory_bytes = peak_memory_bytes();
@@ -228,6 +256,7 @@ void SeparateOptions::validate() const {
   if (container == io::Container::kOther) throw Error{ErrorCode::kUsage, "not a format that can be written", "format"};
   if (sample_format == io::SampleFormat::kLossy || (container && sample_format && io::is_lossy(*container)))
     throw Error{ErrorCode::kUsage, "lossy formats have no bit depth", "bit depth"};
+  if (bitrate_kbps < 0) throw Error{ErrorCode::kUsage, "must not be below 0", "bit rate"};
   if (!(gain_db >= -120.0 && gain_db <= 60.0)) throw Error{ErrorCode::kUsage, "lies between -120 and 60 dB", "gain"};
   if (!selection.two_stems.empty() && !selection.stems.empty())
     throw Error{ErrorCode::kUsage, "choose stems or two stems, not both", "stems"};

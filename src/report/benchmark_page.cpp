@@ -34,10 +34,10 @@ tr.bound td { font-style: italic; color: var(--soft); } td.best { font-weight: 7
 td.far { white-space: normal; text-align: left; min-width: 14rem; } .quoted { border-left: 4px solid var(--line); padding-left: .8rem; }
 )css";
 
-std::string cell(double value, const char* style = "") {
+std::string cell(double value, const char* style = "", const std::string& remark = {}) {
   if (std::isnan(value)) return "<td data-v=\"\">—</td>";
   const std::string sort_key = std::isinf(value) ? (value > 0 ? "Infinity" : "-Infinity") : fmt::format("{:.6g}", value);
-  return fmt::format("<td{} data-v=\"{}\">{}</td>", style, sort_key, score_text(value));
+  return fmt::format("<td{} data-v=\"{}\">{}{}</td>", style, sort_key, score_text(value), remark);
 }
 
 std::string p_cell(double p) {
@@ -56,12 +56,10 @@ std::string summary(const BenchmarkRun& run, const std::vector<Ranking>& ranking
   for (std::size_t c = 0; c < run.contenders.size(); ++c) {
     std::string cells, star;
     for (const Ranking& ranking : rankings) {
-      const double median = metrics::median_or_infinity(run.scores(c, ranking.target, metric));
-      for (const auto* rows : {&ranking.rows, &ranking.bounds})
-        for (const RankingRow& row : *rows)
-          if (row.contender == c) star = row.chosen ? " *" : "";
-      const bool best = !ranking.rows.empty() && ranking.rows[0].contender == c;
-      cells += cell(median, best ? " class=\"best\"" : "");
+      const RankingRow* const row = ranking.find(c);
+      if (row) star = row->chosen ? " *" : "";
+      const std::string lacking = row && row->tracks < ranking.tracks ? fmt::format(" ({}/{})", row->tracks, ranking.tracks) : "";
+      cells += cell(row ? row->median : NAN, row && row->rank == 1 ? " class=\"best\"" : "", lacking);
     }
     const double speed = run.realtime_factor(c);
     html += fmt::format("<tr{}><td>{}{}</td>{}{}", is_method(run, c) ? "" : " class=\"bound\"", escape_html(run.contenders[c].name), star,
@@ -81,7 +79,7 @@ std::string speed_plots(const BenchmarkRun& run, const std::vector<Ranking>& ran
     for (const RankingRow& row : ranking.rows)
       points.push_back({run.contenders[row.contender].name, run.realtime_factor(row.contender), row.median, row.chosen});
     for (const RankingRow& row : ranking.bounds) lines.push_back({run.contenders[row.contender].name, row.median});
-    html += fmt::format("<figure>{}</figure>\n", speed_plot_svg(points, lines, ranking.target, metric + " (dB)"));
+    html += fmt::format("<figure>{}</figure>\n", speed_plot_svg(points, lines, ranking.target, evaluate::with_unit(metric)));
   }
   return html + "</div>\n";
 }
@@ -93,8 +91,8 @@ std::string box_plots(const BenchmarkRun& run, const std::vector<Ranking>& ranki
     for (const auto* rows : {&ranking.bounds, &ranking.rows})
       for (const RankingRow& row : *rows)
         distributions.push_back({label(run, row), run.scores(row.contender, ranking.target, ranking.metric)});
-    html +=
-        fmt::format("<figure><h3>{}</h3>{}</figure>\n", escape_html(ranking.target), box_plot_svg(distributions, ranking.metric + " (dB)"));
+    html += fmt::format("<figure><h3>{}</h3>{}</figure>\n", escape_html(ranking.target),
+                        box_plot_svg(distributions, evaluate::with_unit(ranking.metric)));
   }
   return html + "</div>\n";
 }
@@ -105,9 +103,11 @@ std::string ranking_table(const BenchmarkRun& run, const Ranking& ranking) {
       "<th>95 %</th><th>mean</th><th>p, to the best</th><th>p, to the next</th></tr></thead><tbody>\n",
       escape_html(ranking.target));
   const auto add = [&](const RankingRow& row, bool bound) {
-    const bool ties = !bound && !(row.p_best < kSignificant);
-    html += fmt::format("<tr{}><td>{}</td><td>{}</td><td>{}</td>{}", bound ? " class=\"bound\"" : "", escape_html(label(run, row)),
-                        bound ? "—" : fmt::to_string(row.rank), row.tracks, cell(row.median, ties ? " class=\"best\"" : ""));
+    const bool complete = row.tracks == ranking.tracks;
+    const bool ties = !bound && (row.rank == 1 || (complete && !(row.p_best < kSignificant)));
+    html +=
+        fmt::format("<tr{}><td>{}</td><td>{}</td><td>{}/{}</td>{}", bound ? " class=\"bound\"" : "", escape_html(label(run, row)),
+                    bound ? "—" : fmt::to_string(row.rank), row.tracks, ranking.tracks, cell(row.median, ties ? " class=\"best\"" : ""));
     html += std::isfinite(row.median_interval.low)
                 ? fmt::format("<td>{:.2f} … {:.2f}</td>", row.median_interval.low, row.median_interval.high)
                 : std::string("<td>—</td>");
@@ -159,20 +159,23 @@ std::string benchmark_page(const BenchmarkRun& run, const BenchmarkReportOptions
       title, kPageStyle, kBenchmarkStyle, title, methods, methods == 1 ? "" : "s", run.tracks.size(), run.tracks.size() == 1 ? "" : "s",
       version(), metrics::kConformance);
   html += fmt::format(
-      "<h2>Summary</h2>\n<p>{} in dB, median of the tracks; the best method of each target is marked. Bounds, in italics, "
+      "<h2>Summary</h2>\n<p>{}, median of the tracks, of so many where some lack; the best method of each target is marked. Bounds, in "
+      "italics, "
       "are no methods: oracles know the stems, mix is the mixture itself. × real time: seconds of audio per second of one "
       "processor core.</p>\n<p>* numbered stems: for every target the one that fits it best, chosen with the truth "
       "known.</p>\n",
-      escape_html(options.metric));
+      escape_html(evaluate::with_unit(options.metric)));
   html += summary(run, rankings, options.metric);
   html +=
-      "<h2>Quality against speed</h2>\n<p>Up is better, right is faster. Rings: methods marked with *. Dashed: "
-      "bounds.</p>\n" +
-      speed_plots(run, rankings, options.metric);
+      fmt::format("<h2>Quality against speed</h2>\n<p>{} is better, right is faster. Rings: methods marked with *. Dashed: bounds.</p>\n",
+                  evaluate::lower_is_better(options.metric) ? "Down" : "Up");
+  html += speed_plots(run, rankings, options.metric);
   if (run.tracks.size() > 1) html += "<h2>Distributions</h2>\n" + box_plots(run, rankings);
   html +=
-      "<h2>Rankings</h2>\n<p>By the median. p: Wilcoxon's signed-rank test on the tracks that both have, against the "
-      "best method (corrected by Holm) and against the one ranked above. Marked medians do not differ from the best "
+      "<h2>Rankings</h2>\n<p>By the median; methods that lack tracks stand below those that have more. p: Wilcoxon's signed-rank test on "
+      "the tracks that both have, against the "
+      "best method (corrected by Holm; none where that lacks tracks) and against the one ranked above. Marked medians do not differ from "
+      "the best "
       "at the level of 5 %.</p>\n";
   for (const Ranking& ranking : rankings) html += ranking_table(run, ranking);
   html += failures(run) + quoted_table();

@@ -52,22 +52,17 @@ std::set<std::string> metric_names(const BenchmarkRun& run) {
 /// The cells of the table of medians; `best` marks the best method of a target.
 std::vector<std::vector<std::string>> median_rows(const BenchmarkRun& run, const BenchmarkReportOptions& options,
                                                   const std::function<std::string(std::string)>& best) {
-  const auto targets = run.targets();
-  std::vector<double> highest(targets.size(), -INFINITY);
-  for (std::size_t t = 0; t < targets.size(); ++t)
-    for (std::size_t c = 0; c < run.contenders.size(); ++c)
-      if (const double m = metrics::median_or_infinity(run.scores(c, targets[t], options.metric));
-          run.contenders[c].kind == Contender::Kind::kMethod && m > highest[t])
-        highest[t] = m;
+  const auto rankings = evaluate::rank(run, options.metric);
   std::vector<std::vector<std::string>> rows;
   for (std::size_t c = 0; c < run.contenders.size(); ++c) {
     const bool chosen = std::ranges::any_of(run.entries, [&](const auto& e) { return e.contender == c && e.chosen; });
     std::vector<std::string> row{run.contenders[c].name + (chosen ? " *" : "")};
-    for (std::size_t t = 0; t < targets.size(); ++t) {
-      const double median = metrics::median_or_infinity(run.scores(c, targets[t], options.metric));
-      const std::string text = score_text(median);
-      const bool is_best = run.contenders[c].kind == Contender::Kind::kMethod && median == highest[t];
-      row.push_back(is_best ? best(text) : text);
+    for (const evaluate::Ranking& ranking : rankings) {
+      const evaluate::RankingRow* const place = ranking.find(c);
+      std::string text = score_text(place ? place->median : NAN);
+      if (place && place->rank == 1) text = best(text);
+      if (place && place->tracks < ranking.tracks) text += fmt::format(" ({}/{})", place->tracks, ranking.tracks);
+      row.push_back(std::move(text));
     }
     const double speed = run.realtime_factor(c);
     row.push_back(std::isfinite(speed) ? speed_text(speed) + " ×" : "—");
@@ -77,6 +72,14 @@ std::vector<std::vector<std::string>> median_rows(const BenchmarkRun& run, const
 }
 
 constexpr const char* kStar = "* numbered stems: for every target the one that fits it best, chosen with the truth known";
+
+/// What the numbers of a table are; after_median: a remark on them.
+std::string footer(const BenchmarkRun& run, const BenchmarkReportOptions& options, const char* after_median = "") {
+  return fmt::format(
+      "\n{}, median of {} tracks{}; (1/2): one of two tracks, ranked below those that have more. Speed: seconds of audio per second of "
+      "one core.\n{}\n",
+      evaluate::with_unit(options.metric), run.tracks.size(), after_median, kStar);
+}
 
 }  // namespace
 
@@ -129,7 +132,8 @@ std::string benchmark_json(const BenchmarkRun& run, const BenchmarkReportOptions
                          {"mean", finite(row.mean)},
                          {"p_best", finite(row.p_best)},
                          {"p_next", finite(row.p_next)}});
-    document["rankings"].push_back({{"target", ranking.target}, {"metric", ranking.metric}, {"methods", methods}});
+    document["rankings"].push_back(
+        {{"target", ranking.target}, {"metric", ranking.metric}, {"tracks", ranking.tracks}, {"methods", methods}});
   }
   for (const QuotedScore& quoted : quoted_scores())
     document["quoted"].push_back({{"system", quoted.system},
@@ -168,8 +172,7 @@ std::string benchmark_markdown(const BenchmarkRun& run, const BenchmarkReportOpt
     for (const std::string& cell : row) text += "| " + cell + " ";
     text += "|\n";
   }
-  return text + fmt::format("\n{}, dB, median of {} tracks. Speed: seconds of audio per second of one core.\n{}\n", options.metric,
-                            run.tracks.size(), kStar);
+  return text + footer(run, options);
 }
 
 std::string benchmark_text(const BenchmarkRun& run, const BenchmarkReportOptions& options) {
@@ -178,10 +181,7 @@ std::string benchmark_text(const BenchmarkRun& run, const BenchmarkReportOptions
   columns.push_back({"speed", Align::kRight});
   TextTable table(columns);
   for (auto& row : median_rows(run, options, [](std::string cell) { return "›" + cell; })) table.add_row(std::move(row));
-  return table.to_string() + fmt::format(
-                                 "\n{}, dB, median of {} tracks; › the best method. Speed: seconds of audio per second of one core.\n"
-                                 "{}\n",
-                                 options.metric, run.tracks.size(), kStar);
+  return table.to_string() + footer(run, options, "; › the best method");
 }
 
 }  // namespace unbraid::report

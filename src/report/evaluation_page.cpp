@@ -104,7 +104,7 @@ std::string box_plots(Results results, const std::vector<std::string>& metrics, 
           if (target.name == name && target.metrics.contains(metric)) distribution.values.push_back(target.metrics.at(metric));
       distributions.push_back(std::move(distribution));
     }
-    html += fmt::format("<figure>{}</figure>\n", box_plot_svg(distributions, metric));
+    html += fmt::format("<figure>{}</figure>\n", box_plot_svg(distributions, evaluate::with_unit(metric)));
   }
   return html + "</div>\n";
 }
@@ -117,7 +117,7 @@ std::string track_table(Results results, const std::vector<std::string>& metrics
   html += "</tr></thead><tbody>\n";
   for (const TrackResult& track : results) {
     for (const TargetResult& target : track.targets) {
-      html += fmt::format("<tr><td>{}</td><td class=\"text\">{}</td>", escape_html(track.name), escape_html(target.name));
+      html += fmt::format("<tr><td>{}</td><td class=\"text\">{}</td>", escape_html(track.id().label()), escape_html(target.name));
       for (const auto& metric : metrics) {
         const auto found = target.metrics.find(metric);
         html += cell(found == target.metrics.end() ? NAN : found->second);
@@ -196,7 +196,7 @@ std::string triptych(const TargetResult& target) {
 
 std::string track_section(const TrackResult& track, bool open) {
   std::string html = fmt::format("<details{}><summary>{}</summary>\n<p>{:.1f} s at {:g} Hz</p>\n", open ? " open" : "",
-                                 escape_html(track.name), track.seconds, track.sample_rate);
+                                 escape_html(track.id().label()), track.seconds, track.sample_rate);
   for (const auto& warning : track.warnings) html += fmt::format("<p class=\"warning\">{}</p>\n", escape_html(warning));
   for (const auto& stem : track.missing) html += fmt::format("<p class=\"warning\">no estimate of {}</p>\n", escape_html(stem));
   for (const auto& stem : track.extra) html += fmt::format("<p>no reference for {}</p>\n", escape_html(stem));
@@ -212,9 +212,16 @@ std::string track_section(const TrackResult& track, bool open) {
   return html + "</details>\n";
 }
 
+std::string unscored_list(const evaluate::DatasetResult& result) {
+  std::string items;
+  for (const std::string& line : unscored_tracks(result)) items += fmt::format("<li>{}</li>\n", escape_html(line));
+  return items.empty() ? items : "<h2>Not scored</h2>\n<ul>\n" + items + "</ul>\n";
+}
+
 }  // namespace
 
-std::string evaluation_page(Results results, const EvaluationPageOptions& options) {
+std::string evaluation_page(const evaluate::DatasetResult& result, const EvaluationPageOptions& options) {
+  const Results results = result.tracks;
   const auto metrics = metric_names(results);
   const auto targets = target_names(results);
   const std::string title = escape_html(options.title);
@@ -225,7 +232,7 @@ std::string evaluation_page(Results results, const EvaluationPageOptions& option
       title, kPageStyle, title, results.size(), results.size() == 1 ? "" : "s", targets.size(), targets.size() == 1 ? "" : "s", version(),
       metrics::kConformance);
   html += "<h2>Summary</h2>\n<p>Median of the tracks; point at a number for its 95 % interval and mean.</p>\n" +
-          aggregate_table(results, metrics, targets);
+          aggregate_table(results, metrics, targets) + unscored_list(result);
   if (results.size() > 1) html += "<h2>Distributions</h2>\n" + box_plots(results, metrics, targets);
   html += "<h2>All scores</h2>\n" + track_table(results, metrics) + "<h2>Tracks</h2>\n";
   for (std::size_t i = 0; i < results.size(); ++i) html += track_section(results[i], results.size() == 1);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "unbraid/report/box_plot.hpp"
+#include "unbraid/report/scores.hpp"
 #include "unbraid/report/text_table.hpp"
 
 namespace unbraid::report {
@@ -19,6 +20,10 @@ using evaluate::OracleResult;
 using evaluate::OracleRun;
 
 std::string decibels(double value) { return std::isnan(value) ? "n/a" : fmt::format("{:.2f}", value); }
+
+std::string correlation_text(const OracleResult& result) {
+  return std::isnan(result.correlation) ? "n/a" : fmt::format("{:.12f}", result.correlation);
+}
 
 /// What a mask is called in print.
 std::string title_of(const std::string& mask) {
@@ -74,9 +79,10 @@ std::string oracle_text(const OracleResult& result) {
   fmt::format_to(out, "{} stems loaded\n", result.stems.size());
   for (const std::string& stem : result.stems) fmt::format_to(out, "  {}\n", stem);
   for (const auto& [stem, reason] : result.skipped) fmt::format_to(out, "  {} skipped: {}\n", stem, reason);
-  fmt::format_to(out, "\nThe sum of the stems against the mixture: correlation {:.12f}, residual {}{}\n\n", result.correlation,
-                 std::isinf(result.residual_db) ? "none" : fmt::format("{:.1f} dB", result.residual_db),
-                 result.correlation > 0.99 ? "" : "  WARNING: the stems do not sum to the mixture");
+  const bool nothing = std::isnan(result.correlation) && std::isnan(result.residual_db);  // all silent
+  fmt::format_to(out, "\nThe sum of the stems against the mixture: correlation {}, residual {}{}\n\n", correlation_text(result),
+                 residual_text(result.residual_db),
+                 nothing || result.correlation > 0.99 ? "" : "  WARNING: the stems do not sum to the mixture");
 
   std::vector<Column> columns{{"SI-SDR (dB)"}};
   for (const OracleMask& mask : result.masks) columns.push_back({mask.name, Align::kRight});
@@ -111,13 +117,15 @@ std::string oracle_summary_text(const OracleRun& run) {
   const auto all = evaluate::aggregate(run);
   const auto add = [&](const char* name, double evaluate::OracleAggregate::*value) {
     std::vector<std::string> row{name, ""};
-    for (const auto& a : all) row.push_back(a.tracks > 0 ? decibels(a.*value) : "n/a");
+    for (const auto& a : all) row.push_back(decibels(a.*value));
     table.add_row(std::move(row));
   };
   add("mean", &evaluate::OracleAggregate::mean_db);
   add("median", &evaluate::OracleAggregate::median_db);
   add("std", &evaluate::OracleAggregate::deviation_db);
   std::string text = "Mean SI-SDR (dB) of each track's stems\n" + table.to_string();
+  for (const OracleResult& result : run.results)
+    for (const auto& [stem, reason] : result.skipped) text += fmt::format("{}: {} skipped: {}\n", result.track, stem, reason);
   for (const auto& [track, error] : run.failed) text += fmt::format("{} failed: {}\n", track, error);
   return text;
 }
@@ -166,12 +174,13 @@ std::string oracle_html(const OracleRun& run) {
   for (const std::string& mask : run.options.masks) html += "<th>" + escape_html(mask) + "</th>";
   html += "</tr>\n";
   for (const OracleResult& result : run.results) {
-    fmt::format_to(out, "<tr><td>{}</td><td>{}</td><td>{:.12f}</td>", escape_html(result.track), result.stems.size(), result.correlation);
+    fmt::format_to(out, "<tr><td>{}</td><td>{}</td><td>{}</td>", escape_html(result.track), result.stems.size(), correlation_text(result));
     for (const OracleMask& mask : result.masks) html += "<td>" + decibels(mask.mean_db) + "</td>";
     html += "</tr>\n";
   }
   html += "<tr><th>mean</th><th></th><th></th>";
-  for (const auto& a : evaluate::aggregate(run)) fmt::format_to(out, "<th>{:.2f} ± {:.2f}</th>", a.mean_db, a.deviation_db);
+  for (const auto& a : evaluate::aggregate(run))
+    html += "<th>" + decibels(a.mean_db) + (a.tracks > 0 ? " ± " + decibels(a.deviation_db) : "") + "</th>";
   html += "</tr></table>\n";
   for (const auto& [track, error] : run.failed) {
     fmt::format_to(out, "<p>{} failed: {}</p>\n", escape_html(track), escape_html(error));

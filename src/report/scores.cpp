@@ -15,6 +15,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+std::string text_of(const Json& json, int indent = 2) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
+
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 /// out["bsseval_v4"]["SDR"] for "bsseval_v4.SDR".
@@ -32,8 +34,8 @@ Json track_json(const evaluate::TrackResult& track) {
                        {"not_applicable", target.not_applicable.empty() ? Json(nullptr) : Json(target.not_applicable)},
                        {"metrics", metrics}});
   }
-  return {{"name", track.name},   {"sample_rate", track.sample_rate}, {"duration_s", track.seconds}, {"missing", track.missing},
-          {"extra", track.extra}, {"warnings", track.warnings},       {"targets", targets}};
+  return {{"name", track.name},       {"split", track.split}, {"sample_rate", track.sample_rate}, {"duration_s", track.seconds},
+          {"missing", track.missing}, {"extra", track.extra}, {"warnings", track.warnings},       {"targets", targets}};
 }
 
 /// count: what its number of scores is called.
@@ -66,18 +68,28 @@ std::string score_text(double value) {
   return std::isnan(value) ? "—" : fmt::format("{:.2f}", value);
 }
 
-std::string evaluation_json(std::span<const evaluate::TrackResult> results) {
-  Json tracks = Json::array(), aggregate = Json::object(), overall = Json::object();
+std::string residual_text(double db) {
+  if (std::isnan(db)) return "n/a";
+  if (std::isinf(db)) return db > 0 ? "∞ dB" : "none";
+  return fmt::format("{:.1f} dB", db);
+}
+
+std::string evaluation_json(const evaluate::DatasetResult& result) {
+  const std::span<const evaluate::TrackResult> results = result.tracks;
+  Json tracks = Json::array(), aggregate = Json::object(), overall = Json::object(), failed = Json::object();
   for (const auto& track : results) tracks.push_back(track_json(track));
+  for (const auto& failure : result.failures) failed[failure.track] = failure.reason;
   for (const auto& [target, metrics] : evaluate::aggregate(results))
     for (const auto& [metric, s] : metrics) slot(aggregate[target], metric) = summary_json(s, "tracks");
   for (const auto& [metric, s] : evaluate::overall(results)) slot(overall, metric) = summary_json(s, "scores");
-  return Json{{"schema", "unbraid.evaluate/1"},
-              {"conformance", metrics::kConformance},
-              {"tracks", tracks},
-              {"aggregate", aggregate},
-              {"overall", overall}}
-      .dump(2);
+  return text_of({{"schema", "unbraid.evaluate/1"},
+                  {"conformance", metrics::kConformance},
+                  {"tracks", tracks},
+                  {"aggregate", aggregate},
+                  {"overall", overall},
+                  {"failed", failed},
+                  {"missing_tracks", result.missing},
+                  {"extra_tracks", result.extra}});
 }
 
 std::string museval_json(const evaluate::TrackResult& track) {
@@ -92,7 +104,7 @@ std::string museval_json(const evaluate::TrackResult& track) {
                             rounded(target.windows.isr[w]));
     }
     targets +=
-        fmt::format("{}    {{\"name\": {}, \"frames\": [\n      {}]}}", targets.empty() ? "" : ",\n", Json(target.name).dump(), frames);
+        fmt::format("{}    {{\"name\": {}, \"frames\": [\n      {}]}}", targets.empty() ? "" : ",\n", text_of(target.name, -1), frames);
   }
   return fmt::format("{{\n  \"targets\": [\n{}\n  ]\n}}\n", targets);
 }
@@ -100,12 +112,21 @@ std::string museval_json(const evaluate::TrackResult& track) {
 std::string scores_csv(std::span<const evaluate::TrackResult> results) {
   std::string text = "track,target,metric,value\n";
   for (const evaluate::Score& score : evaluate::scores_of(results))
-    text += fmt::format("{},{},{},{}\n", csv_cell(score.track), csv_cell(score.target), score.metric,
-                        std::isfinite(score.value) ? fmt::format("{:.10g}", score.value) : "");
+    text += fmt::format("{},{},{},{}\n", csv_cell(evaluate::TrackId{score.split, score.track}.label()), csv_cell(score.target),
+                        score.metric, std::isfinite(score.value) ? fmt::format("{:.10g}", score.value) : "");
   return text;
 }
 
-std::string summary_markdown(std::span<const evaluate::TrackResult> results) {
+std::vector<std::string> unscored_tracks(const evaluate::DatasetResult& result) {
+  std::vector<std::string> lines;
+  for (const auto& failure : result.failures) lines.push_back(fmt::format("{}: {}", failure.track, failure.reason));
+  for (const std::string& track : result.missing) lines.push_back(track + ": no estimate");
+  for (const std::string& track : result.extra) lines.push_back(track + ": no reference");
+  return lines;
+}
+
+std::string summary_markdown(const evaluate::DatasetResult& result) {
+  const std::span<const evaluate::TrackResult> results = result.tracks;
   const std::map<std::string, evaluate::Summary> overall = evaluate::overall(results);
   const evaluate::Summaries summaries = evaluate::aggregate(results);
   std::string head = "| target |", rule = "|---|", rows;
@@ -126,23 +147,28 @@ std::string summary_markdown(std::span<const evaluate::TrackResult> results) {
   };
   for (const auto& [target, scores] : summaries) add_row(target, scores);
   if (summaries.size() > 1) add_row("*all*", overall);
-  return head + "\n" + rule + "\n" + rows + "\nMedian of the tracks (mean ± standard deviation)" +
-         (summaries.size() > 1 ? "; *all*: of every target's scores alike.\n" : ".\n");
+  std::string text = head + "\n" + rule + "\n" + rows + "\nMedian of the tracks (mean ± standard deviation)" +
+                     (summaries.size() > 1 ? "; *all*: of every target's scores alike.\n" : ".\n");
+  const std::vector<std::string> unscored = unscored_tracks(result);
+  if (!unscored.empty()) text += "\nNot scored:\n\n";
+  for (const std::string& line : unscored) text += fmt::format("- {}\n", line);
+  return text;
 }
 
-std::vector<evaluate::Score> read_scores(const std::filesystem::path& path) {
+StoredScores read_scores(const std::filesystem::path& path) {
   const std::filesystem::path file = std::filesystem::is_directory(path) ? path / "evaluate.json" : path;
   std::ifstream stream(file);
   if (!stream) throw Error{ErrorCode::kNotFound, "no results of an evaluation (evaluate.json)", path.string()};
   const Json document = Json::parse(stream, nullptr, /*allow_exceptions=*/false);
   if (!document.is_object() || document.value("schema", "") != "unbraid.evaluate/1")
     throw Error{ErrorCode::kFormat, "not a document of schema unbraid.evaluate/1", file.string()};
-  std::vector<evaluate::Score> scores;
+  StoredScores stored;
   try {
+    stored.conformance = document.at("conformance");
     for (const Json& track : document.at("tracks")) {
       for (const Json& target : track.at("targets")) {
         const auto add = [&](const std::string& metric, const Json& value) {
-          if (value.is_number()) scores.push_back({track.at("name"), target.at("name"), metric, value});
+          if (value.is_number()) stored.scores.push_back({track.at("name"), target.at("name"), metric, value, track.value("split", "")});
         };
         for (const auto& [metric, value] : target.at("metrics").items()) {
           if (!value.is_object()) add(metric, value);
@@ -154,10 +180,10 @@ std::vector<evaluate::Score> read_scores(const std::filesystem::path& path) {
   } catch (const Json::exception& error) {
     throw Error{ErrorCode::kFormat, error.what(), file.string()};
   }
-  return scores;
+  return stored;
 }
 
-std::string comparison_json(std::span<const evaluate::Comparison> comparisons) {
+std::string comparison_json(std::span<const evaluate::Comparison> comparisons, int conformance) {
   constexpr std::size_t kShown = 3;
   Json list = Json::array();
   for (const evaluate::Comparison& c : comparisons) {
@@ -175,7 +201,7 @@ std::string comparison_json(std::span<const evaluate::Comparison> comparisons) {
                     {"best", pairs_json({c.pairs.data(), shown})},
                     {"worst", pairs_json({c.pairs.data() + c.pairs.size() - shown, shown})}});
   }
-  return Json{{"schema", "unbraid.compare/1"}, {"conformance", metrics::kConformance}, {"comparisons", list}}.dump(2);
+  return text_of({{"schema", "unbraid.compare/1"}, {"conformance", conformance}, {"comparisons", list}});
 }
 
 }  // namespace unbraid::report

@@ -111,7 +111,7 @@ std::string speed_plot_svg(const std::vector<SpeedPoint>& points, const std::vec
     const bool far = std::hypot(end - x, label.y - 4 - y) > 1.5 * kLine;
     if (far) fmt::format_to(out, "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ddd\"/>", x, y, end, label.y - 4);
     fmt::format_to(out,
-                   "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" class=\"{}\"><title>{}: {:.2f} dB, {} × real "
+                   "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" class=\"{}\"><title>{}: {:.2f}, {} × real "
                    "time</title></circle><text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
                    x, y, p.hollow ? "ring" : "dot", escape_html(p.name), p.quality, speed_text(p.realtime_factor), label.x, label.y,
                    escape_html(p.name));

@@ -12,8 +12,8 @@ namespace unbraid::report {
 struct SpeedPoint {
   std::string name;
   double realtime_factor;  ///< > 0
-  double quality;          ///< dB
-  bool hollow = false;     ///< drawn as a ring
+  double quality;
+  bool hollow = false;  ///< drawn as a ring
 };
 
 struct QualityLine {

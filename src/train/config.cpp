@@ -1,6 +1,7 @@
 #include "train/config.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -220,6 +221,16 @@ Config model_config(const Config& config) {
   return Config::parse(YAML::Dump(node), config.name());
 }
 
+/// Once the model is built: what it did not read of a configuration of our own making, and the sections of other families.
+void refuse_other_models_keys(const Config& config, const TrainConfig& train) {
+  for (const char* section : {"htdemucs", "hdemucs"})
+    if (config.has(section) && train.architecture != section)
+      throw Error{ErrorCode::kUsage, fmt::format("belongs to another architecture than {}", train.architecture),
+                  fmt::format("{}: {}", config.name(), section)};
+  if (!std::ranges::find(models::families(), train.architecture, &models::Family::name)->own_keys) return;
+  for (const char* section : {"audio", "inference", "training"}) train.model.section(section).refuse_others({});
+}
+
 TrainConfig read(const Config& config, const fs::path& folder) {
   const Config training = config.section("training");
   const Config data = config.section("data");
@@ -241,8 +252,16 @@ TrainConfig read(const Config& config, const fs::path& folder) {
   if (train.losses.empty()) train.losses.emplace_back();
 
   // Built once to check its keys, and for what the data must look like.
-  train.traits = models::make_model(train.architecture, train.model, train.seed)->traits();
+  const std::shared_ptr<models::Model> model = models::make_model(train.architecture, train.model, train.seed);
+  refuse_other_models_keys(config, train);
+  train.traits = model->traits();
   const models::ModelTraits& traits = train.traits;
+  for (const auto& [target, stems] : train.data.targets)
+    if (std::ranges::find(traits.stems, target) == traits.stems.end())
+      throw Error{ErrorCode::kUsage, fmt::format("the model has no such stem, but {}", fmt::join(traits.stems, ", ")),
+                  fmt::format("{}: targets: {}", data.name(), target)};
+  if (model->conditioned() && std::ranges::any_of(train.losses, [](const LossTerm& term) { return term.name == "deepconvsep"; }))
+    throw Error{ErrorCode::kUsage, "deepconvsep compares all stems, and the model is trained on one at a time", config.name() + ": loss"};
   if (train.frames == 0) train.frames = static_cast<std::int64_t>(traits.blocks.length);
   if (train.frames == 0) throw Error{ErrorCode::kUsage, "the model has no block length of its own: give one", training.name() + ": frames"};
   if (train.steps == 0 && !train.data.songs)
@@ -287,11 +306,22 @@ TrainConfig TrainConfig::load(const fs::path& path, const std::vector<std::strin
   return parse({std::istreambuf_iterator<char>(file), {}}, path.string(), path.parent_path(), overrides);
 }
 
+namespace {
+
+void require_stem(const data::Dataset& tracks, const std::string& name, const fs::path& path) {
+  for (std::size_t t = 0; t < tracks.size(); ++t)
+    if (tracks.track(t).find(name)) return;
+  throw Error{ErrorCode::kUsage, fmt::format("no track has a stem '{}' to rename", name), path.string()};
+}
+
+}  // namespace
+
 data::DatasetPtr open_sources(const std::vector<SourceSpec>& sources) {
   std::vector<data::DatasetPtr> opened;
   for (const SourceSpec& source : sources) {
     data::DatasetPtr tracks =
         data::open_mix_sources({.path = source.path, .format = source.format, .split = source.split, .submix = source.submix});
+    for (const auto& [from, to] : source.rename) require_stem(*tracks, from, source.path);
     if (!source.only.empty() || !source.without.empty()) tracks = data::with_names(tracks, source.only, source.without);
     if (!source.rename.empty()) tracks = data::renamed(tracks, source.rename);
     if (tracks->size() == 0) throw Error{ErrorCode::kNotFound, "no track fits 'only' and 'without'", source.path.string()};

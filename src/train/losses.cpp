@@ -1,6 +1,7 @@
 #include "train/losses.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,21 +20,29 @@ using torch::Tensor;
 constexpr double kEpsilon = 1e-8;
 constexpr double kSnrThreshold = 1e-3;
 constexpr double kLogFloor = 1e-5;
+constexpr double kQuietest = 1e-2;  // root mean square of a magnitude: white noise at some -65 dB
 constexpr std::int64_t kMostPermuted = 6;
-
-using Comparison = Tensor (*)(const Tensor&, const Tensor&);
 
 struct NamedComparison {
   std::string_view name;
-  Comparison compare;
+  Tensor (*compare)(const Tensor&, const Tensor&);
 };
 constexpr NamedComparison kComparisons[] = {
-    {"l1", l1},        {"mse", mse}, {"snr", negative_snr}, {"thresholded_snr", negative_thresholded_snr}, {"si_sdr", negative_si_sdr},
-    {"cosine", cosine}};
+    {"l1", l1}, {"mse", mse}, {"snr", negative_snr}, {"si_sdr", negative_si_sdr}, {"cosine", cosine}};
 
-Comparison comparison_named(const std::string& name) {
+/// The mixture has the shape of one stem, [batch, 1, …]. Empty for a name that is none of these.
+Comparison comparison_named(const std::string& name, const Tensor& mixture = {}) {
+  if (name == "thresholded_snr") return [mixture](const Tensor& e, const Tensor& r) { return negative_thresholded_snr(e, r, mixture); };
   const auto found = std::ranges::find(kComparisons, name, &NamedComparison::name);
-  return found == std::end(kComparisons) ? nullptr : found->compare;
+  return found == std::end(kComparisons) ? Comparison() : Comparison(found->compare);
+}
+
+void require_same_shape(const Tensor& estimate, const Tensor& reference) {
+  if (estimate.sizes() != reference.sizes())
+    throw Error{ErrorCode::kUsage,
+                fmt::format("the estimates have the shape [{}], the references [{}]", fmt::join(estimate.sizes(), ", "),
+                            fmt::join(reference.sizes(), ", ")),
+                "loss"};
 }
 
 /// [batch, stems, …] → [batch, stems, values].
@@ -42,6 +51,7 @@ Tensor rows(const Tensor& x) { return x.flatten(2); }
 /// The same of two whose values are compared one by one, in the order in which the estimate lies in memory: spectrograms
 /// come with their columns one after the other.
 std::pair<Tensor, Tensor> matching_rows(const Tensor& estimate, const Tensor& reference) {
+  require_same_shape(estimate, reference);
   const bool by_columns = estimate.dim() > 3 && estimate.stride(-1) > estimate.stride(-2);
   const auto order = [&](const Tensor& x) { return rows(by_columns ? x.transpose(-1, -2) : x).contiguous(); };
   return {order(estimate), order(reference)};
@@ -218,9 +228,9 @@ Tensor negative_snr(const Tensor& estimate, const Tensor& reference) {
   return -decibels(rows(reference).square().sum(-1), rows(reference - estimate).square().sum(-1));
 }
 
-Tensor negative_thresholded_snr(const Tensor& estimate, const Tensor& reference) {
-  const Tensor mixture = rows(reference.sum(1, true)).square().sum(-1);
-  return decibels(rows(reference - estimate).square().sum(-1) + kSnrThreshold * mixture, mixture);
+Tensor negative_thresholded_snr(const Tensor& estimate, const Tensor& reference, const Tensor& mixture) {
+  const Tensor energy = rows(mixture).square().sum(-1);
+  return decibels(rows(reference - estimate).square().sum(-1) + kSnrThreshold * energy, energy);
 }
 
 Tensor negative_si_sdr(const Tensor& estimate, const Tensor& reference) {
@@ -236,13 +246,17 @@ Tensor cosine(const Tensor& estimate, const Tensor& reference) {
   return 1 - (e * r).sum(-1) / (norms + kEpsilon);
 }
 
-Tensor multi_resolution_stft(const Tensor& estimate, const Tensor& reference, const std::vector<std::int64_t>& n_ffts) {
+Tensor multi_resolution_stft(const Tensor& estimate, const Tensor& reference, const Tensor& mixture,
+                             const std::vector<std::int64_t>& n_ffts) {
   Tensor sum;
   for (const std::int64_t n_fft : n_ffts) {
     const nn::TorchStft stft = stft_of_size(n_fft);
     const Tensor e = rows(spectrum(stft, estimate).abs()), r = rows(spectrum(stft, reference).abs());
+    const Tensor energy_of_mixture = rows(spectrum(stft, mixture).abs()).square().sum(-1);
     const Tensor distance = ((r - e).square().sum(-1) + kEpsilon * kEpsilon).sqrt();
-    const Tensor convergence = distance / (r.square().sum(-1).sqrt() + kEpsilon);
+    const double least = kQuietest * kQuietest * static_cast<double>(r.size(-1));
+    const Tensor energy = torch::maximum(r.square().sum(-1), kSnrThreshold * energy_of_mixture).clamp_min(least);
+    const Tensor convergence = distance / energy.sqrt();
     const Tensor logarithms = ((r + kLogFloor).log() - (e + kLogFloor).log()).abs().mean(-1);
     const Tensor one = convergence + logarithms;
     sum = sum.defined() ? sum + one : one;
@@ -282,12 +296,15 @@ Tensor deepconvsep(const Tensor& estimate, const Tensor& reference, const std::v
   to_reference(kBass, kOther, -weights.beta);
   to_reference(kDrums, kOther, -weights.beta);
   to_reference(kVocals, kOther, -weights.gamma);
+  if (estimate.size(1) != static_cast<std::int64_t>(stems.size()))
+    throw Error{ErrorCode::kUsage, fmt::format("compares all {} stems, and the model gives {}", stems.size(), estimate.size(1)),
+                "loss deepconvsep"};
   const auto [e, r] = matching_rows(estimate, reference);
   const Tensor loss = plain(e, r) ? WeightedDistances::apply(e, r, distances) : weighted_distances(e, r, distances);
   return weights.absolute ? loss.abs() : loss;
 }
 
-Tensor best_permutation(Comparison loss, const Tensor& estimate, const Tensor& reference) {
+Tensor best_permutation(const Comparison& loss, const Tensor& estimate, const Tensor& reference) {
   const std::int64_t stems = reference.size(1);
   if (stems > kMostPermuted)
     throw Error{ErrorCode::kUsage, fmt::format("at most {} stems can be permuted", kMostPermuted), "loss.permutation_invariant"};
@@ -325,7 +342,7 @@ LossTerm LossTerm::of(const models::Config& config) {
   const auto require = [&](bool fine, const char* message) {
     if (!fine) throw Error{ErrorCode::kUsage, message, config.name()};
   };
-  const bool compares = comparison_named(term.name) != nullptr;
+  const bool compares = static_cast<bool>(comparison_named(term.name));
   require(compares || term.name == "mrstft" || term.name == "complex_stft" || term.name == "deepconvsep",
           "there are l1, mse, snr, thresholded_snr, si_sdr, cosine, mrstft, complex_stft and deepconvsep");
   require(term.domain == "time" || term.domain == "magnitude" || term.domain == "spectrum", "the domain is time, magnitude or spectrum");
@@ -340,6 +357,7 @@ LossTerm LossTerm::of(const models::Config& config) {
 Tensor total_loss(const std::vector<LossTerm>& terms, const Separated& data, models::Model& model) {
   // Made when a term asks for them.
   Tensor waveforms, truth = data.reference, own_reference, own_estimate, own_reference_spectra, own_estimate_spectra;
+  const Tensor mixture = data.mix.unsqueeze(1);  // where the stems stand
   const auto in_time = [&] {
     if (waveforms.defined()) return waveforms;
     if (model.conditioned()) {  // of every example one stem, by lot: all of them would cost as many passes
@@ -356,7 +374,8 @@ Tensor total_loss(const std::vector<LossTerm>& terms, const Separated& data, mod
   };
   Tensor sum;
   for (const LossTerm& term : terms) {
-    Tensor estimate, reference;
+    const bool hears_mixture = term.name == "thresholded_snr" || term.name == "mrstft";
+    Tensor estimate, reference, mix;
     if (term.on_spectra() && model.has_spectra()) {
       if (!own_estimate_spectra.defined()) {
         own_reference_spectra = torch::view_as_real(model.spectra(data.reference));
@@ -364,6 +383,7 @@ Tensor total_loss(const std::vector<LossTerm>& terms, const Separated& data, mod
       }
       estimate = own_estimate_spectra;
       reference = own_reference_spectra;
+      if (hears_mixture) mix = torch::view_as_real(model.spectra(mixture));
     } else if (term.on_magnitudes() && model.has_magnitudes()) {
       if (!own_estimate.defined()) {
         own_reference = model.magnitudes(data.reference);
@@ -371,23 +391,26 @@ Tensor total_loss(const std::vector<LossTerm>& terms, const Separated& data, mod
       }
       estimate = own_estimate;
       reference = own_reference;
+      if (hears_mixture) mix = model.magnitudes(mixture);
     } else {
-      estimate = in_time();
-      reference = truth.narrow(-1, 0, estimate.size(-1));  // some models shorten their output
-      if (term.domain != "time") {
-        const nn::TorchStft stft{.n_fft = term.n_fft, .hop = term.hop};
-        estimate = spectrum(stft, estimate);
-        reference = spectrum(stft, reference);
-        estimate = term.on_spectra() ? torch::view_as_real(estimate) : estimate.abs();
-        reference = term.on_spectra() ? torch::view_as_real(reference) : reference.abs();
-      }
+      const std::int64_t frames = std::min(in_time().size(-1), truth.size(-1));  // some models give less, or whole excerpts
+      const auto in_domain = [&](const Tensor& audio) {
+        const Tensor cut = audio.narrow(-1, 0, frames);
+        if (term.domain == "time") return cut;
+        const Tensor z = spectrum({.n_fft = term.n_fft, .hop = term.hop}, cut);
+        return term.on_spectra() ? torch::view_as_real(z) : z.abs();
+      };
+      estimate = in_domain(waveforms);
+      reference = in_domain(truth);
+      if (hears_mixture) mix = in_domain(mixture);
     }
+    require_same_shape(estimate, reference);
     Tensor one;
-    if (term.name == "mrstft") one = multi_resolution_stft(estimate, reference, term.n_ffts);
+    if (term.name == "mrstft") one = multi_resolution_stft(estimate, reference, mix, term.n_ffts);
     else if (term.name == "complex_stft") one = complex_stft(estimate, reference, term.n_ffts);
     else if (term.name == "deepconvsep") one = deepconvsep(estimate, reference, data.stems, term.deepconvsep);
-    else if (term.permutation_invariant) one = best_permutation(comparison_named(term.name), estimate, reference);
-    else one = comparison_named(term.name)(estimate, reference);
+    else if (term.permutation_invariant) one = best_permutation(comparison_named(term.name, mix), estimate, reference);
+    else one = comparison_named(term.name, mix)(estimate, reference);
     one = term.weight * one.mean();
     sum = sum.defined() ? sum + one : one;
   }

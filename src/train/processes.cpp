@@ -22,6 +22,8 @@ namespace unbraid::train {
 
 namespace {
 
+constexpr int kMost = 65535;  // processes, and ports
+
 class Alone : public Processes {
  public:
   Alone() : Processes(0, 1) {}
@@ -91,10 +93,11 @@ class Together : public Processes {
 
 }  // namespace
 
+int local_rank() { return number_of({"LOCAL_RANK", "SLURM_LOCALID"}, kMost).value_or(0); }
+
 std::unique_ptr<Processes> only_process() { return std::make_unique<Alone>(); }
 
 std::unique_ptr<Processes> join_processes() {
-  constexpr int kMost = 65535;
   const char* const host = std::getenv("MASTER_ADDR");
   std::optional<int> given = number_of({"WORLD_SIZE"}, kMost);
   if (!given && host) given = number_of({"SLURM_NTASKS"}, kMost);  // an allocation alone does not mean that all take part

@@ -41,4 +41,7 @@ std::unique_ptr<Processes> only_process();
 /// reached.
 std::unique_ptr<Processes> join_processes();
 
+/// Which of the processes on this machine this one is: LOCAL_RANK, or SLURM_LOCALID; 0 when neither is set. kUsage.
+int local_rank();
+
 }  // namespace unbraid::train

@@ -41,7 +41,6 @@ void save_state_file(const std::filesystem::path& path, const RunState& state) {
        {{"best", score_json(state.schedule.best)}, {"since_best", state.schedule.since_best}, {"reductions", state.schedule.reductions}}},
       {"best_score", score_json(state.best_score)},
       {"since_best", state.since_best},
-      {"stopped_early", state.stopped_early},
       {"validation_due", state.validation_due},
       {"seconds", state.seconds}};
   checkpoint::TensorMap tensors;
@@ -64,7 +63,6 @@ RunState load_state_file(const std::filesystem::path& path) {
                       .reductions = json.at("schedule").at("reductions")};
     state.best_score = score_of(json.at("best_score"));
     state.since_best = json.at("since_best");
-    state.stopped_early = json.at("stopped_early");
     state.validation_due = json.value("validation_due", false);
     state.seconds = json.at("seconds");
   } catch (const Json::exception& error) {

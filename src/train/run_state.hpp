@@ -24,9 +24,8 @@ struct RunState {
   Schedule::State schedule;
   double best_score = -std::numeric_limits<double>::infinity();
   std::uint64_t since_best = 0;  ///< validations
-  bool stopped_early = false;
-  bool validation_due = false;  ///< of this very step, and not done yet
-  double seconds = 0;           ///< spent training
+  bool validation_due = false;   ///< of this very step, and not done yet
+  double seconds = 0;            ///< spent training
   std::map<std::string, torch::Tensor> tensors;
 };
 

@@ -29,6 +29,13 @@ std::shared_ptr<models::Model> build(const TrainConfig& config, torch::Device de
   return model;
 }
 
+/// The processes of one machine share its GPUs out, unless one is named.
+torch::Device device_named(const std::string& name) {
+  const torch::Device device = models::choose_device(name);
+  if (!device.is_cuda() || device.has_index()) return device;
+  return {torch::kCUDA, static_cast<torch::DeviceIndex>(local_rank() % static_cast<int>(torch::cuda::device_count()))};
+}
+
 /// The mixture and its stems as the separator will see them: mean 0 and deviation 1 over the mean of the channels.
 void normalize(Tensor& mix, Tensor& reference) {
   const Tensor mono = mix.mean(1, true);
@@ -42,7 +49,7 @@ void normalize(Tensor& mix, Tensor& reference) {
 Session::Session(TrainConfig config, const std::string& device, const Processes& processes)
     : config_(std::move(config)),
       processes_(processes),
-      device_(models::choose_device(device)),
+      device_(device_named(device)),
       model_(build(config_, device_)),
       shape_{.items = config_.batch,
              .channels = model_->traits().channels,
@@ -126,13 +133,17 @@ bool Session::observe(double score) {
   processes_.share(of_first);
   score = of_first.item<double>();
   schedule_.observe(score);
+  state_.validation_due = false;
+  if (std::isnan(score)) return false;
   const bool best = score > state_.best_score;
   if (best) state_.best_score = score;
-  state_.validation_due = false;
   state_.since_best = best ? 0 : state_.since_best + 1;
-  const std::size_t patience = config_.validation.patience;
-  state_.stopped_early = patience > 0 && state_.since_best >= patience;
   return best;
+}
+
+bool Session::stopped_early() const {
+  const std::size_t patience = config_.validation.patience;
+  return patience > 0 && state_.since_best >= patience;
 }
 
 RunState Session::gathered() {
@@ -175,7 +186,7 @@ void Session::restore(const std::filesystem::path& path) {
 
 void Session::save_model_file(const std::filesystem::path& path, const ValidationRecord* scores) {
   nlohmann::ordered_json training{{"steps", state_.step},
-                                  {"items_per_step", config_.batch * config_.accumulate},
+                                  {"items_per_step", config_.batch * config_.accumulate * processes_.count()},
                                   {"seconds", std::round(state_.seconds)},
                                   {"device", device_.str()},
                                   {"configuration", config_.text}};

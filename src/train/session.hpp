@@ -58,9 +58,10 @@ class Session {
   /// A validation is due from the moment it should begin until observe(); a state remembers it.
   void owe_validation() { state_.validation_due = true; }
   bool validation_due() const { return state_.validation_due; }
-  /// Takes a score of the validation in, that of process 0; true when it is the best so far.
+  /// Takes a score of the validation in, that of process 0; true when it is the best so far. NaN changes nothing.
   bool observe(double score);
-  bool stopped_early() const { return state_.stopped_early; }
+  /// Whether the configuration's patience, which may be another than before a resume, is at its end.
+  bool stopped_early() const;
   double best_score() const { return state_.best_score; }
   void spend(double seconds) { state_.seconds += seconds; }
 

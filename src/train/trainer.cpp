@@ -53,8 +53,8 @@ void prepare_folder(const Files& files, const Request& request) {
   if (error) throw Error{ErrorCode::kIo, error.message(), files.folder.string()};
 }
 
-/// The batch that broke the training, to be looked at: mix and reference.
-fs::path save_batches(const fs::path& folder, std::uint64_t step, const std::vector<Batch>& batches) {
+/// The batch that broke the training, to be looked at: mix and reference. Every process has its own.
+fs::path save_batches(const fs::path& folder, std::uint64_t step, const Processes& processes, const std::vector<Batch>& batches) {
   checkpoint::TensorMap tensors;
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const auto add = [&](const char* name, const torch::Tensor& tensor) {
@@ -65,7 +65,8 @@ fs::path save_batches(const fs::path& folder, std::uint64_t step, const std::vec
     add("mix", batches[i].mix);
     add("reference", batches[i].reference);
   }
-  const fs::path path = folder / fmt::format("failed_step_{}.safetensors", step);
+  const std::string rank = processes.count() > 1 ? fmt::format("_rank_{}", processes.rank()) : "";
+  const fs::path path = folder / fmt::format("failed_step_{}{}.safetensors", step, rank);
   checkpoint::save_safetensors(path, tensors);
   return path;
 }
@@ -192,7 +193,7 @@ class Run {
       throw Error{
           ErrorCode::kFormat,
           fmt::format("step {} gave the loss {} with gradient norm {}; its batch is in {}", outcome.record.step, outcome.record.loss,
-                      outcome.record.gradient_norm, save_batches(files_.folder, outcome.record.step, batches).string()),
+                      outcome.record.gradient_norm, save_batches(files_.folder, outcome.record.step, *processes_, batches).string()),
           request_.config.string()};
     }
     if (first()) {

@@ -25,6 +25,13 @@ has '12 results taken over' notes.txt || fail "nothing was taken over: $(cat not
 "$program" benchmark songs -m lowpass --tracks 1 --metrics sdr --rank-by sdr -q >text.txt
 grep -q '^lowpass' text.txt || fail "no table: $(cat text.txt)"
 
+# Two files of one name are two methods; a name that is repeated is one.
+mkdir a b
+echo 'ensemble: {members: [{model: hpss}]}' >a/recipe.yaml
+echo 'ensemble: {members: [{model: lowpass}]}' >b/recipe.yaml
+"$program" benchmark songs -m a/recipe.yaml,b/recipe.yaml,a/recipe.yaml --tracks 1 --metrics sdr --rank-by sdr -q >text.txt
+[ "$(grep -c '^recipe.yaml' text.txt)" = 1 ] && [ "$(grep -c '^b/recipe.yaml' text.txt)" = 1 ] || fail "not two methods: $(cat text.txt)"
+
 refuses 2 'no such method' benchmark songs -m nonsense
 refuses 2 'did you mean hpss' benchmark songs -m lowpass,hpps
 refuses 2 'unknown mask|no such mask|mask' benchmark songs -m oracle:magic

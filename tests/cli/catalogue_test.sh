@@ -75,7 +75,7 @@ has 'has changed' verify.txt || fail "verify does not say what is wrong: $(cat v
 has 'SHA-256' stderr || fail "no word of the hash"
 [ ! -e $store/wrong/model.ckpt ] || fail "wrong bytes got the name"
 
-"$program" models pull slow -q 2>stderr &
+env --default-signal=INT "$program" models pull slow -q 2>stderr &
 pull=$!
 for _ in $(seq 100); do [ "$(stat -c %s $store/slow/model.ckpt.part 2>/dev/null || echo 0)" -ge 1000 ] && break; sleep 0.1; done
 kill -INT $pull
@@ -88,6 +88,32 @@ has -E '^/slow/model.ckpt [1-9]' requests || fail "it was not resumed by range: 
 
 "$program" models import "$model/model.safetensors" --config "$model/config.yaml" --name mine -q >/dev/null || fail "import"
 "$program" models info mine | grep 'family\|mdx23c' >matched || fail "info of an imported model"
+"$program" models import "$model/model.safetensors" --config "$model/config.yaml" --name described -q --licence MIT --author Ada \
+  --description "for tests" --source "my disk" --training "my songs" >/dev/null || fail "import with a card"
+"$program" models info described >info.txt
+for line in 'licence: MIT' 'authors: Ada' 'note: for tests' 'facts from: my disk' 'trained on: my songs'; do
+  has -F "$line" info.txt || fail "the card lost '$line': $(cat info.txt)"
+done
+"$program" models info described --json | has '"files":\[{"role":"weights",' || fail "files[] without a role"
+refuses 2 'precision: makes another file' models import "$model/model.safetensors" --config "$model/config.yaml" --name half --precision fp16
+refuses 2 'overwrite: goes with -o' models import "$model/model.safetensors" --config "$model/config.yaml" --name mine --overwrite
+refuses 2 'a method is called so' models import "$model/model.safetensors" --config "$model/config.yaml" --name hpss
+"$program" models export described -o exported -q || fail "export of a model by name"
+[ -s exported/model.safetensors ] || fail "nothing was exported"
+# The name of an import is not pulled over, nor is its damage forgotten.
+cp "$model/model.safetensors" other.safetensors
+"$program" models rm tiny -q >/dev/null
+"$program" models import other.safetensors --config "$model/config.yaml" --name tiny -q >/dev/null || fail "import under a name of the catalogue"
+refuses 1 'there is another model of that name' models pull tiny
+"$program" models rm tiny -q >/dev/null && "$program" models pull tiny -q >/dev/null || fail "pull after rm"
+printf x >>$store/described/model.safetensors
+for _ in 1 2 3; do
+  "$program" models verify >verify.txt 2>stderr && fail "damage was forgotten"
+  has 'described: model.safetensors: .*import it again' verify.txt || fail "verify gives no advice: $(cat verify.txt)"
+done
+refuses 2 'described: damaged: model.safetensors is missing; remove it' separate "$song" -m described -o none
+refuses 2 'did you mean described' separate "$song" -m descibed -o none
+"$program" models rm described -q >/dev/null || fail "rm of a damaged model"
 "$program" models import "$model/model.safetensors" --config "$model/../scnet/config.yaml" -q 2>stderr && fail "a wrong configuration was imported"
 # Models of several files: a folder of Open-Unmix, a bag of demucs with its package.
 "$program" models import "$model/../openunmix/" --name targets -q >/dev/null || fail "import of a folder"
@@ -101,6 +127,10 @@ has -E '^/slow/model.ckpt [1-9]' requests || fail "it was not resumed by range: 
 mkdir recipe && cp "$model/../htdemucs/model-29814b9b.th" recipe/
 printf 'ensemble:\n  members:\n    - model: model-29814b9b.th\n    - model: classic4\n' > recipe/both.yaml
 "$program" models import recipe/both.yaml -q >/dev/null || fail "import of a recipe"
+"$program" models info recipe/both.yaml | has 'both.yaml: recipe' || fail "info of a recipe"
+"$program" models info recipe/both.yaml --json | has '"family":"recipe","stems":\["' || fail "info of a recipe as JSON"
+"$program" models verify recipe/both.yaml | has sound || fail "verify of a recipe"
+refuses 2 'is several models' models export both -o exported_both
 [ "$(ls $store/both | tr '\n' ' ')" = "both.yaml installed.json model-29814b9b.th " ] || fail "of the recipe: $(ls $store/both)"
 rm -r recipe && "$program" separate "$song" -m both --stems drums -o of_both -q || fail "separate with an imported recipe"
 printf 'chain:\n  - model: %s\n' "$PWD/of_both/real_mix/drums.flac" > far.yaml

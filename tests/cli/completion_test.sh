@@ -29,6 +29,20 @@ completes "" unbraid --threads ""
 completes "--json" unbraid completion --j
 completes "" unbraid man nothing
 completes "classic4" unbraid separate -m class
+export XDG_CACHE_HOME=$folder/cache
+completes "umxl" unbraid separate -m umxl
+completes "umxl" unbraid models pull umxl
+completes "umxl" unbraid models info umxl
+completes "" unbraid models rm umxl
+mkdir -p cache/unbraid/models/mine_own
+printf '{"schema": "unbraid.catalogue/1", "models": [{"name": "mine_own", "family": "scnet", "authors": [], "stems": ["vocals"], "scores": [],
+  "files": [{"role": "weights", "name": "w.ckpt", "urls": []}]}]}' >cache/unbraid/models/mine_own/installed.json
+touch cache/unbraid/models/mine_own/w.ckpt
+completes "mine_own" unbraid models rm mine
+completes "mine_own" unbraid separate -m mine
+completes "mine_own" unbraid models export mine
+completes "" unbraid models pull mine_
+"$program" models ls --installed | has '^default ' && completes "default" unbraid separate -m def
 completes "vocals,drums" unbraid separate song.wav --stems vocals,dr
 completes "kernel_frames=" unbraid separate -m hpss --param kernel_f
 completes "soft" unbraid separate -m hpss --param mask = s

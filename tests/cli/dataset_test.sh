@@ -52,6 +52,25 @@ refuses 1 'have problems' dataset verify broken --json
 [ "$(value ok <stdout)" = False ] || fail "JSON calls a broken dataset ok"
 value tracks.0.problems <stdout >/dev/null || fail "no problems in the JSON document"
 
+# Silence on one side only.
+mkdir -p silent
+cp -r "songs/test/$name" silent/song
+python3 - silent/song/mix.wav <<'END'
+import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+samples = data.index(b"data") + 8
+data[samples:] = bytes(len(data) - samples)
+open(sys.argv[1], "wb").write(data)
+END
+refuses 1 '1 of 1 tracks have problems' dataset verify silent
+has '∞ dB *PROBLEM' stdout && has 'the mixture is silent, the sum of the stems is not' stdout || fail "a silent mixture passes: $(cat stdout)"
+
+# A split file that leaves nothing.
+"$program" dataset ls songs --json | python3 -c 'import json, sys
+json.dump({t["track"]: {"action": "omit"} for t in json.load(sys.stdin)["tracks"]}, open("none.json", "w"))'
+refuses 1 '^unbraid: none.json: leaves no track of songs$' dataset pick songs --split-file none.json --random
+refuses 1 '^unbraid: none.json: leaves no track of songs$' oracle songs --split-file none.json --random
+
 # Mixed rates, zero-length stems, odd names.
 mkdir -p 'odd/Ünï "quoted", song'
 "$program" synth --compose 1 --length 1 --rate 16000 -q -o fast

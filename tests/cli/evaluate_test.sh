@@ -40,6 +40,13 @@ for folder, stems in {
         stem(folder, name, rate, channels)
 for name in ("vocals", "drums"):
     stem("faster", name, 16000, vocals)
+for split, estimate in (("test", mixed(vocals, drums)), ("valid", mixed(drums, vocals))):  # one name, near and far
+    stem(f"splits/{split}/song", "vocals", rate, vocals)
+    stem(f"split estimates/{split}/song", "vocals", rate, estimate)
+for song, song_rate in (("a", rate), ("b", 16000), ("c", rate)):
+    stem(f"songs/{song}", "vocals", rate, vocals)
+    if song != "c":
+        stem(f"song estimates/{song}", "vocals", song_rate, mixed(vocals, drums))
 END
 
 # --- evaluate -------------------------------------------------------------------------------------------------------
@@ -91,6 +98,40 @@ status=0
 "$program" evaluate -r true -e close --metrics sdr --json >/dev/full 2>stderr || status=$?
 [ "$status" = 1 ] && has 'No space left' stderr || fail "a full disk is success"
 
+# Tracks of one name in two splits keep apart, in every file.
+works evaluate -r splits -e "split estimates" --metrics bsseval_v4,sdr -o apart
+for split in test valid; do [ -s "apart/museval/$split/song.json" ] || fail "no museval scores of $split"; done
+python3 - <<'END' || fail "splits are mixed up"
+import json
+scores = {t["split"]: t["targets"][0]["metrics"]["sdr"] for t in json.load(open("apart/evaluate.json"))["tracks"]}
+assert abs(scores["test"] - 20) < 0.3 and scores["valid"] < 0, scores
+END
+has '^test/song,vocals,sdr,' apart/scores.csv || fail "the CSV does not name the split"
+mkdir flat
+cp -r splits/test/song flat/song
+cp -r splits/test/song flat/another
+refuses 1 '^unbraid: song: several tracks have this name' evaluate -r splits -e flat --metrics sdr
+
+# Tracks without scores are named in every file.
+status=0
+"$program" evaluate -r songs -e "song estimates" --metrics sdr -o lacking >stdout 2>stderr || status=$?
+[ "$status" = 1 ] || fail "a track that cannot be scored is success"
+python3 - <<'END' || fail "tracks without scores are not in the document"
+import json
+d = json.load(open("lacking/evaluate.json"))
+assert "16000 Hz" in d["failed"]["b"] and d["missing_tracks"] == ["c"] and d["extra_tracks"] == [], d
+END
+for file in summary.md report.html; do
+  has 'b: .*16000 Hz' "lacking/$file" && has 'c: no estimate' "lacking/$file" || fail "$file does not name the tracks without scores"
+done
+
+# Names in other encodings are replaced, not an end.
+mkdir latin estimates
+cp -r splits/test/song $'latin/caf\xe9'
+cp -r splits/test/song $'estimates/caf\xe9'
+works evaluate -r latin -e estimates --metrics sdr -o latin-out --json
+[ -s latin-out/evaluate.json ] || fail "a name in Latin-1 leaves no document"
+
 refuses 1 "estimate drums has 30000 frames" evaluate -r true -e cut --strict
 refuses 1 "1 channel, reference drums has 2" evaluate -r true -e mono
 refuses 1 "16000 Hz, reference drums at 8000 Hz" evaluate -r true -e faster
@@ -111,6 +152,9 @@ END
 works compare one two
 has 'drums *si_sdr *1 ' stdout || fail "the table"
 refuses 1 "no results of an evaluation" compare one nowhere
+mkdir old
+sed "s/\"conformance\": $conformance/\"conformance\": 1/" one/evaluate.json >old/evaluate.json
+refuses 1 "scores of conformance $conformance beside 1 in A" compare old two
 
 # --- inspect --------------------------------------------------------------------------------------------------------
 works inspect true
@@ -118,5 +162,6 @@ has 'bleed' stdout || fail "no bleed"
 works inspect true --json
 has '"schema": "unbraid.inspect/1"' stdout || fail "the document"
 refuses 1 "1 fault found" inspect true/vocals.wav true/drums.wav --mix true/vocals.wav # the sum is not the mixture
+refuses 2 "songs: holds 3 tracks; give the folder of one, such as a" inspect songs
 refuses 1 "not stems of one track" inspect true/vocals.wav mono/drums.wav
 refuses 1 "no such file" inspect missing.wav

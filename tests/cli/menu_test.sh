@@ -11,6 +11,12 @@ has 'no such song.wav' err || fail "the command did not run"
 has 'ended with status' out || fail "the status is not shown"
 has 'a number from 1 to' out || fail "a wrong number is taken"
 
+usual=$("$program" models --json | grep -o '"name":"[^"]*"[^{}]*"default":true' | cut -d'"' -f4)
+printf '1\nsong.wav\n' | "$program" menu >out 2>err || fail "status $?"
+has -F "method or model [$usual]: " out || fail "the menu does not offer $usual: $(cat out)"
+printf '2\n' | "$program" menu >out 2>err || fail "status $?"
+has 'configuration: ' out || fail "a configuration that is not here is offered: $(cat out)"
+
 "$program" </dev/null >out || fail "without a verb and a terminal"
 has 'Usage' out || fail "no help without a terminal"
 echo "menu: fine"

@@ -68,6 +68,18 @@ END
   "$program" oracle "$fixtures/slakh" --fewest --json -q | has '"track": "Track00001"' || fail "--fewest"
 fi
 
+# Other audio under the names of tracks that are done is done again; a stem that is lost is said.
+cp -r songs edited
+"$program" oracle edited --masks ibm -o edited-out -q >/dev/null
+rm edited/Track00001/stems/S01.wav
+touch edited/Track00002/mix.wav
+"$program" oracle edited --masks ibm -o edited-out --resume >text.txt 2>notes.txt
+has 'done already' notes.txt && fail "scores of other audio were taken over"
+has '^unbraid: warning: Track00001: S01 is listed but' notes.txt || fail "a lost stem is not said: $(cat notes.txt)"
+has '^Track00001: S01 skipped: ' text.txt || fail "the text does not list the skipped stem: $(cat text.txt)"
+"$program" benchmark edited -m oracle:irm --metrics sdr --rank-by sdr -q >/dev/null 2>notes.txt
+has '^unbraid: warning: Track00001: S01 is listed but' notes.txt || fail "benchmark does not say what is lost: $(cat notes.txt)"
+
 # A damaged track does not stop the others.
 cp -r songs broken
 echo 'stems: [' >broken/Track00001/metadata.yaml

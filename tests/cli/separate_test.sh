@@ -155,10 +155,18 @@ refused 2 "nonsense" song.wav --param nonsense=1
 refused 2 "name=value" song.wav --param nonsense
 refused 2 "out of range" song.wav --param "$("$program" models info $method | awk '/^cutoff/ {print $1; exit}')=-5"
 refused 2 "overlap" song.wav --overlap 1.5
+refused 2 "overlap" song.wav --overlap nan
+refused 2 "song.wav: a file of type wav has no bit rate" song.wav --bitrate 128
 refused 2 "shifts" song.wav --shifts -1
 refused 2 "format" song.wav --format exe
 refused 2 "threads" song.wav --threads 1000000
 refused 2 "flac cannot hold float32" song.wav --format flac --bit-depth 32f
+# A list does not swallow what comes behind it.
+works --stems low song.wav -o out --format mp3 --bitrate 64
+[ "$(ls out/song | tr '\n' ' ')" = "low.mp3 manifest.json " ] || fail "--stems low: $(ls out/song)"
+works --derive 'half=0.5*mix' song.wav -o out --overwrite
+works --param "$("$program" models info $method | awk '/^cutoff/ {print $1; exit}')=200" song.wav -o out --overwrite
+rm -r out
 refused 2 "no bit depth" song.wav --format mp3 --bit-depth 16
 refused 2 "did you mean hpss" song.wav -m hpps
 refused 2 "precision" song.wav --precision fp8
@@ -166,7 +174,12 @@ refused 1 "CUDA" song.wav --device cuda
 refused 2 "no such device" song.wav --device tpu
 refused 2 "input" # none
 refused 2 "nonsense" song.wav --nonsense
-refused 1 "MB allowed" song.wav --max-memory 1M
+refused 1 "MB that it may take" song.wav --max-memory 1M
+refused 2 "max-memory" song.wav --max-memory -5
+refused 2 "max-memory" song.wav --max-memory 0
+refused 2 "max-memory" song.wav --max-memory 2X
+works song.wav -o out --max-memory 1.5GiB
+rm -r out
 refused 2 "max-memory" song.wav --max-memory lots
 
 echo file >in_the_way
@@ -198,7 +211,7 @@ rm -r out
 # Ctrl-C.
 wav 1 2 16 800000000 >long.wav
 truncate -s 800000044 long.wav
-"$program" separate -q -m hpss long.wav -o out >stdout 2>stderr &
+env --default-signal=INT "$program" separate -q -m hpss long.wav -o out >stdout 2>stderr & # a script's jobs ignore it
 job=$!
 for _ in $(seq 100); do [ -e out/long ] && break || sleep 0.1; done
 [ -e out/long ] || fail "nothing was begun"
@@ -222,4 +235,57 @@ wait $job || status=$?
 [ "$status" = 1 ] && [ ! -e out ] || fail "a stop while standard input is awaited exits with $status"
 tail -n 1 stderr | has 'cancelled' || fail "a stop while standard input is awaited is not called one"
 exec 9>&-
+
+# A signal that is ignored from the start, as by nohup, stays ignored.
+exec 9<>pipe
+(trap '' INT HUP TERM; exec "$program" separate -m $method - -o out <pipe >stdout 2>stderr 9>&-) &
+job=$!
+for _ in $(seq 100); do [ -s stderr ] && break || sleep 0.1; done
+for signal in INT HUP TERM; do kill -$signal $job; done
+cat song.wav >pipe
+exec 9>&-
+wait $job || fail "an ignored signal ends the work: $(cat stderr)"
+[ -s out/stdin/low.wav ] || fail "no stems after an ignored signal"
+rm -r out
+
+# A name that would lead out of the output folder, and no home.
+cp song.wav ...wav
+works ...wav -o out
+[ -s out/...wav/low.wav ] && [ "$(ls -A out)" = ...wav ] || fail "a dotted name leads to $(find out)"
+rm -r out ...wav
+env -u HOME -u XDG_CACHE_HOME -u XDG_CONFIG_HOME "$program" separate -q -m $method song.wav -o out >stdout 2>stderr || fail "no home"
+rm -r out
+env -u HOME -u XDG_CACHE_HOME -u XDG_CONFIG_HOME "$program" models ls >stdout 2>stderr || fail "models ls without a home"
+
+# Documents name what failed; one file that does not fit does not stop the others.
+works song.wav -o flacs --format flac
+cp flacs/song/low.flac fits_not.flac
+run fits_not.flac song.wav text.wav -o out --bit-depth 32f --json
+[ "$status" = 1 ] && [ -s out/song/low.wav ] || fail "a file that does not fit stops the others: status $status"
+has '"failed":\[{"input":"fits_not.flac","error":"fits_not.flac: a file of type flac cannot hold float32"},{"input":"text.wav"' stdout ||
+  fail "--json hides what failed: $(cat stdout)"
+tail -n 1 stderr | has '2 of 3 inputs failed: fits_not.flac, text.wav' || fail "not both are named at the end"
+rm -r out
+run song.wav text.wav --plan --json
+[ "$status" = 1 ] && has '"failed":\[{"input":"text.wav","error":"text.wav: ' stdout || fail "--plan --json hides what failed"
+refuses 1 '^unbraid: text.wav: ' separate -m $method text.wav --plan
+run fits_not.flac flacs/song/high.flac -o out --bit-depth 32f
+[ "$status" = 2 ] || fail "wrong usage for all inputs exits with $status"
+
+# An overwrite leaves nothing of the run before.
+works song.wav -o out --two-stems low
+works song.wav -o out --overwrite
+[ "$(ls out/song | tr '\n' ' ')" = "high.wav low.wav manifest.json " ] || fail "--overwrite leaves $(ls out/song)"
+rm -r out
+
+# What the files do to stems that add up; rates that a type does not hold; faults of the input.
+works song.wav -o out --consistent
+has 'exactly, before rounding to 16 bits' stdout || has 'dB against the mixture' stdout || fail "16 bits are called exact"
+rm -r out
+works "$demo" -o out --format ogg --stems low
+head -c $(($(stat -c %s out/mixture/low.ogg) * 3 / 4)) out/mixture/low.ogg >cut.ogg
+rm -r out
+works cut.ogg -o out
+has 'warning: cut.ogg: may be cut short' stderr || fail "a cut Ogg file is separated without a word"
+rm -r out
 echo "all checks passed"

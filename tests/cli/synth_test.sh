@@ -31,6 +31,11 @@ grep -q '^skipped cut.mid: is cut short' stderr || fail "no reason for the cut f
 grep -q '^skipped text.mid: .*MThd' stderr || fail "no reason for the text file"
 [ -f mixed/Track00002/mix.wav ] || fail "the playable piece is missing"
 
+mkdir latin
+cp "$track/all_src.mid" $'latin/caf\xe9.mid'
+"$program" synth latin -o latin-out --length 1 --rate 8000 --json >stdout || fail "a name in Latin-1 is an end"
+python3 -c 'import json; json.load(open("stdout"))' || fail "no document for a name in Latin-1"
+
 refuses 2 "give MIDI files or folders" synth -o x
 refuses 2 "give MIDI files or folders" synth midi --compose 2 -o x
 refuses 2 "output" synth midi

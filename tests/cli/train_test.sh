@@ -46,7 +46,7 @@ cmp straight.csv killed.csv || fail "the curve after kill -9 is another one"
 cmp straight/validation.csv killed/validation.csv || fail "the validation after kill -9 is another one"
 
 # Standard C interrupts save the state.
-"$program" train tiny.yaml -o stopped -q --threads 1 --set training.checkpoint_steps=1000 --set training.steps=5000 2>stderr &
+env --default-signal=INT "$program" train tiny.yaml -o stopped -q --threads 1 --set training.checkpoint_steps=1000 --set training.steps=5000 2>stderr &
 pid=$!
 while [ ! -f stopped/log.csv ] || [ "$(find stopped -name 'events*' -size +4k | wc -l)" -eq 0 ]; do
   kill -0 $pid 2>/dev/null || fail "ended by itself"

@@ -47,6 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string path = "/proc/self/fd/" + std::to_string(memory);
   tolerate([&] {
     const unbraid::checkpoint::Checkpoint file = unbraid::checkpoint::load(path);
+    promise(file.tensors.distinct_values() <= size);
     for (const auto& [name, tensor] : file.tensors) {
       promise(file.tensors.find(name) != nullptr);
       read(tensor);

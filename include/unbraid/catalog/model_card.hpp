@@ -24,6 +24,9 @@ enum class FileRole {
   kBag      ///< demucs' list of models and their weights per stem
 };
 
+/// "weights", "config", "bag".
+std::string_view to_string(FileRole role);
+
 struct CardFile {
   FileRole role = FileRole::kWeights;
   std::string name;               ///< in the model's folder; no path

@@ -1,7 +1,7 @@
 #pragma once
 // The neural part of the library, opened on first use.
 //
-//   fmt::print("{}\n", catalog::neural_backend().description());      // "libtorch 1.13.0, CPU"
+//   auto model = catalog::neural_backend().open({.weights = "model.ckpt", .config = "config.yaml"}, {.device = "cpu"});
 //
 // Where libtorch's BLAS has threads of its own (Debian's OpenBLAS), a program should set the environment variable
 // OMP_WAIT_POLICY=passive first, as `unbraid` does: a network takes half the time.

@@ -5,7 +5,8 @@
 //   for (const auto& [name, tensor] : file.tensors) fmt::print("{} {}\n", name, shape_text(tensor.shape()));
 //
 // Formats, told apart by content: safetensors; torch zip archives and torch's format before 1.6, both through a pickle
-// reader that builds inert values; Keras HDF5 weights. Tensors stay in the mapped file until read.
+// reader that builds inert values; Keras HDF5 weights. Tensors stay in the mapped file until read. No other file is read, even
+// where an HDF5 file names one.
 // Every size in a file is checked against the file before memory is taken for it, so a hostile file costs no more
 // memory than a small multiple of its own size; a pickle's values, each more than its byte or two, are limited to a million,
 // some 200 MB. Errors: kNotFound, kIo, kFormat (the message says what is wrong).

@@ -10,6 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -56,6 +58,8 @@ class Tensor {
   std::vector<std::byte> to_bytes() const;
   /// The bytes in place, when contiguous(); else empty.
   std::span<const std::byte> bytes() const;
+  /// The bytes in place from the first element to the last, whatever lies between.
+  std::span<const std::byte> extent() const;
 
  private:
   template <class Visit>
@@ -84,9 +88,12 @@ class TensorMap {
   auto begin() const { return entries_.begin(); }
   auto end() const { return entries_.end(); }
 
+  /// How many values lie in the tensors' extents: those that several tensors share count once.
+  std::size_t distinct_values() const;
+
  private:
   std::vector<std::pair<std::string, Tensor>> entries_;
-  std::vector<std::uint32_t> by_name_;  ///< indices into entries_, sorted by name
+  std::map<std::string, std::size_t, std::less<>> by_name_;  ///< indices into entries_
 };
 
 }  // namespace unbraid::checkpoint

@@ -22,7 +22,7 @@ struct CentreOptions {
   double width_deg = 12;   ///< half width φ₀ of the middle, 0 < φ₀ < 45
   double azimuth_deg = 0;  ///< α, the middle of what is sought: −45 hard left … 45 hard right
   double power = 2;        ///< p, > 0: steepness
-  double low_hz = 0;       ///< below, nothing counts as centre
+  double low_hz = 0;       ///< ≥ 0: below, nothing counts as centre
   double high_hz = 1e9;    ///< above, nothing counts as centre; > low_hz
 
   /// kUsage when a value is out of its range.
@@ -30,7 +30,7 @@ struct CentreOptions {
 };
 
 /// The mask of one channel, [1][frame][bin] in 0 … 1, from channels 0 and 1 of the spectrogram (kUnsupported when there
-/// are fewer). A silent bin counts as centre.
+/// are fewer). kUsage for a sample rate that is not above 0. A silent bin counts as centre.
 dsp::Mask<float> centre_mask(const dsp::Spectrogram<float>& stereo, const CentreOptions& options, double sample_rate, ThreadPool& pool);
 
 }  // namespace unbraid::classic

@@ -1,7 +1,7 @@
 #pragma once
 // Up to many sources from two channels, told apart by attenuation and delay between them.
 //
-//   const classic::DuetHistogram histogram = classic::duet_histogram(stereo, {.sources = 3});
+//   const classic::DuetHistogram histogram = classic::duet_histogram(stereo, {.sources = 3}, pool);
 //   const auto sources = classic::duet_sources(histogram, options);
 //   std::vector<dsp::Mask<float>> masks = classic::duet_masks<float>(stereo, sources, pool);
 //
@@ -52,19 +52,21 @@ struct DuetSource {
   double delay_samples;  ///< right after left
 };
 
-/// From channels 0 and 1; kUnsupported when there are fewer. T is float or double.
+/// From channels 0 and 1; kUnsupported when there are fewer. T is float or double. The result does not depend on the number
+/// of threads.
 template <class T>
-DuetHistogram duet_histogram(const dsp::Spectrogram<T>& stereo, const DuetOptions& options);
+DuetHistogram duet_histogram(const dsp::Spectrogram<T>& stereo, const DuetOptions& options, ThreadPool& pool);
 
-/// The highest peaks, at most options.sources of them, in the order of their attenuation: from left to right.
+/// The highest peaks, at most options.sources of them, in the order of their attenuation: from left to right. kUsage
+/// when the histogram was made with other numbers of cells.
 std::vector<DuetSource> duet_sources(const DuetHistogram& histogram, const DuetOptions& options);
 
 /// One mask of 0 and 1 per source, [1][frame][bin]; every bin belongs to exactly one.
 template <class T>
 std::vector<dsp::Mask<T>> duet_masks(const dsp::Spectrogram<T>& stereo, const std::vector<DuetSource>& sources, ThreadPool& pool);
 
-extern template DuetHistogram duet_histogram<float>(const dsp::Spectrogram<float>&, const DuetOptions&);
-extern template DuetHistogram duet_histogram<double>(const dsp::Spectrogram<double>&, const DuetOptions&);
+extern template DuetHistogram duet_histogram<float>(const dsp::Spectrogram<float>&, const DuetOptions&, ThreadPool&);
+extern template DuetHistogram duet_histogram<double>(const dsp::Spectrogram<double>&, const DuetOptions&, ThreadPool&);
 extern template std::vector<dsp::Mask<float>> duet_masks<float>(const dsp::Spectrogram<float>&, const std::vector<DuetSource>&,
                                                                 ThreadPool&);
 extern template std::vector<dsp::Mask<double>> duet_masks<double>(const dsp::Spectrogram<double>&, const std::vector<DuetSource>&,

@@ -37,6 +37,7 @@ struct IcaResult {
   std::vector<double> means;   ///< [channel]
 };
 
+/// run.progress counts iterations of "unmix".
 IcaResult fast_ica(AudioView recording, const IcaOptions& options, RunContext& run);
 
 }  // namespace unbraid::classic

@@ -31,6 +31,7 @@ struct IvaOptions {
 
 /// The images of the sources in the recording: of each, [channel][frame][bin]; they sum to the mixture. kUnsupported for
 /// less than two channels and more than 16. Bins in which the channels are linearly dependent give all to the first source.
+/// run.progress counts iterations of "unmix".
 std::vector<dsp::Spectrogram<float>> fast_iva(const dsp::Spectrogram<float>& mix, const IvaOptions& options, RunContext& run);
 
 }  // namespace unbraid::classic

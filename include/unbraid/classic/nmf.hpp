@@ -50,7 +50,8 @@ struct NmfOptions {
 };
 
 /// Runs the updates on v, [frame][bin], ≥ 0, from the given start; returns the iterations done. kUsage when shapes do
-/// not agree, or when beta ≤ 0 and v holds a zero (the divergence is infinite there). T is float or double.
+/// not agree, or when beta ≤ 0 and v holds a zero (the divergence is infinite there). run.progress counts iterations
+/// of "factor". T is float or double.
 template <class T>
 std::size_t nmf(std::span<const T> v, NmfFactors<T>& factors, const NmfOptions& options, RunContext& run);
 

@@ -46,7 +46,7 @@ ConvolutiveFactors<T> convolutive_start(std::span<const T> v, std::size_t frames
                                         std::uint64_t seed);
 
 /// Runs the updates on v, [frame][bin], ≥ 0: each iteration the patterns, then the activations. kUsage when shapes do
-/// not agree. T is float or double.
+/// not agree. run.progress counts iterations of "factor". T is float or double.
 template <class T>
 void nmf_convolutive(std::span<const T> v, ConvolutiveFactors<T>& factors, const ConvolutiveOptions& options, RunContext& run);
 

@@ -49,7 +49,8 @@ struct ScoreOptions {
   void validate() const;
 };
 
-/// magnitudes: one channel. hop: samples from frame to frame.
+/// magnitudes: one channel of at least two bins. hop: samples from frame to frame. kUsage for others, and for a note whose
+/// stem is not among score.stems or whose key is none of MIDI's 0 … 127.
 std::vector<dsp::Mask<float>> score_masks(const dsp::Magnitudes<float>& magnitudes, double sample_rate, std::size_t hop, const Score& score,
                                           const ScoreOptions& options, RunContext& run);
 

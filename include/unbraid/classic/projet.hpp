@@ -12,6 +12,9 @@
 // follow multiplicative updates for the β divergence (TASLP eq. 20, 21). Sources are Wiener-filtered in the
 // projections and brought back by the pseudo-inverse (eq. 24).
 //
+// Neither the model nor P falls below −200 dB of the loudest projection: in digital silence both would reach 0, and their
+// ratio would be no number.
+//
 // Q and P follow those of nussl.separation.spatial.Projet step by step. The separation does not: nussl weighs the
 // sources by K·Q/P where the model says K·Q·P.
 //
@@ -53,7 +56,8 @@ struct ProjetModel {
 template <class T>
 ProjetModel<T> projet_random_start(std::size_t bins, std::size_t frames, const ProjetOptions& options, std::uint64_t seed);
 
-/// Runs options.iterations updates on channels 0 and 1 of the spectrogram. kUsage when shapes do not agree.
+/// Runs options.iterations updates on channels 0 and 1 of the spectrogram. kUsage when shapes do not agree; kInternal when
+/// the factors leave the range of T. run.progress counts iterations of "factor".
 template <class T>
 void projet(const dsp::Spectrogram<T>& stereo, ProjetModel<T>& model, const ProjetOptions& options, RunContext& run);
 

@@ -16,7 +16,8 @@
 // Equals nussl.separation.factorization.RPCA with hard masks. nussl's masks are hard even when soft ones are asked for,
 // and silence divides by zero there; here soft masks are soft and silence is background.
 //
-// Whole-track. About 30 iterations of O(frames·bins·min(frames, bins)), memory 6 doubles per bin of one channel.
+// Whole-track. About 30 iterations of O(frames·bins·min(frames, bins)). Memory: 5·frames·bins doubles for one channel, v and
+// the result among them, 6 where there are fewer frames than bins, and 4·min(frames, bins)² for the eigenvectors.
 
 #include <cstddef>
 #include <span>
@@ -45,7 +46,7 @@ struct LowRankSparse {
   double error = 0;  ///< ‖v − low_rank − sparse‖ / ‖v‖
 };
 
-/// Splits v, [frame][bin].
+/// Splits v, [frame][bin]. run.progress counts iterations of "factor", of options.iterations; most often about 30 are enough.
 LowRankSparse rpca(std::span<const double> v, std::size_t frames, std::size_t bins, const RpcaOptions& options, RunContext& run);
 
 /// The mask of the background, [channel][frame][bin] in 0 … 1: |low_rank| / (|low_rank| + gain·|sparse|). T is float or

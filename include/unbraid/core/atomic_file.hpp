@@ -16,7 +16,8 @@ namespace unbraid {
 
 class AtomicFile {
  public:
-  /// kIo when the folder cannot be made or written to, or when the target exists and overwrite is false.
+  /// kIo when the folder cannot be made or written to, when the target exists and overwrite is false, and when it is
+  /// something other than a regular file: folders, pipes and devices are not replaced.
   explicit AtomicFile(std::filesystem::path target, bool overwrite = true);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;

@@ -13,7 +13,10 @@
 #include <cstddef>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
+
+#include "unbraid/core/value_count.hpp"
 
 namespace unbraid {
 
@@ -55,9 +58,20 @@ class AudioBuffer {
  public:
   AudioBuffer() = default;
   /// Silence.
-  AudioBuffer(std::size_t channels, std::size_t frames) : channels_(channels), frames_(frames), samples_(channels * frames) {}
+  AudioBuffer(std::size_t channels, std::size_t frames) : channels_(channels), frames_(frames), samples_(value_count({channels, frames})) {}
   /// A copy of what the view shows.
   explicit AudioBuffer(AudioView source);
+  AudioBuffer(const AudioBuffer&) = default;
+  AudioBuffer& operator=(const AudioBuffer&) = default;
+  /// The other is left without channels and frames.
+  AudioBuffer(AudioBuffer&& other) noexcept
+      : channels_(std::exchange(other.channels_, 0)), frames_(std::exchange(other.frames_, 0)), samples_(std::move(other.samples_)) {}
+  AudioBuffer& operator=(AudioBuffer&& other) noexcept {
+    channels_ = std::exchange(other.channels_, 0);
+    frames_ = std::exchange(other.frames_, 0);
+    samples_ = std::move(other.samples_);
+    return *this;
+  }
 
   std::size_t channels() const noexcept { return channels_; }
   std::size_t frames() const noexcept { return frames_; }

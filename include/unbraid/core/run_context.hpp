@@ -3,7 +3,7 @@
 //
 //   ThreadPool pool;
 //   RunContext run{pool};
-//   separator->process(block, stems, run);
+//   Stems stems = separator->process(block, run);
 
 #include "unbraid/core/cancel.hpp"
 #include "unbraid/core/progress.hpp"

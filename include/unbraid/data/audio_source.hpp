@@ -36,6 +36,9 @@ class AudioSource {
   virtual SourceInfo info() const = 0;
   /// The frames [first, first + count) that there are: fewer at the end, none beyond it.
   virtual AudioBuffer read(std::uint64_t first = 0, std::uint64_t count = kToTheEnd) const = 0;
+  /// A text that says whether the audio is the same as another time: of a file its path, size and time of modification, of
+  /// what is made of files theirs, of anything else a hash of the samples.
+  virtual std::string fingerprint() const;
 };
 
 using SourcePtr = std::shared_ptr<const AudioSource>;

@@ -9,7 +9,7 @@
 //   }
 //
 // Opening lists folders and reads nothing else; track(i) reads the track's metadata; audio is read by its
-// sources. Tracks come in the order of their names (bytewise, split after split), so that an index means the
+// sources. Tracks come in the order of their names (bytewise, split after split, those without one first), so that an index means the
 // same on every machine. Datasets are immutable: any number of threads may ask for tracks at once.
 
 #include <cstddef>
@@ -47,6 +47,9 @@ struct Track {
   /// The stem of that name; kNotFound lists the names there are.
   const TrackStem& stem(std::string_view name) const;
   std::vector<std::string> stem_names() const;
+  /// 16 digits that say whether the mixture and the stems, their names and instruments are the same as another time, by
+  /// AudioSource::fingerprint().
+  std::string fingerprint() const;
 };
 
 class Dataset {
@@ -74,7 +77,7 @@ struct OpenOptions {
 };
 
 /// A folder of any known layout, a single track of one, or a CSV manifest. kNotFound when there is no such
-/// path, kFormat when it is nothing that a reader knows.
+/// path, kFormat when it is nothing that a reader knows, and when a split file leaves no track of it.
 DatasetPtr open_dataset(const std::filesystem::path& path, const OpenOptions& options = {});
 
 /// The index of a track by name; kNotFound with a hint.

@@ -156,8 +156,9 @@ struct MixFiles {
 };
 
 /// folder/<item>/{<stem>, mixture}.(wav|flac) and mixture.jams per item, folder/manifest.json for all. The
-/// stored stems add up to the stored mixture exactly. Items that are there whole are kept unless overwrite is
-/// set, so that an interrupted run can go on; kUsage when they are of another recipe.
+/// stored stems add up to the stored mixture, exactly in integers and as floats do in kFloat32, unless there are mixture_effects. What
+/// integers would clip is scaled down with fix_clipping and kFormat without. Items that are there whole are kept unless overwrite is set,
+/// so that an interrupted run can go on; kUsage when they are of another recipe.
 void write_mixtures(const MixtureDataset& mixtures, const std::filesystem::path& folder, const MixFiles& files, RunContext& run);
 
 /// The JAMS annotation (namespace "scaper") of an item.

@@ -6,8 +6,9 @@
 //   }
 //
 // Problems make a track unfit: files that are missing, damaged or empty, another sample rate, channel count
-// or length than the mixture's, values that are not finite, and a sum of stems that is not the mixture. Notes
-// do not: a silent stem, samples at full scale. Memory does not grow with the length of tracks.
+// or length than the mixture's, values that are not finite, and a sum of stems that is not the mixture, or is silent where
+// the mixture is not, or sounds where it is silent. Notes do not: a silent stem, samples at full scale. Memory does not grow with the
+// length of tracks.
 
 #include <cstdint>
 #include <filesystem>
@@ -41,7 +42,7 @@ struct TrackCheck {
   /// Pearson's, over all channels and samples, of the sum of the stems with the mixture. NaN when there is no
   /// file of the mixture, when no stem fits it, or when either is constant. Blind to gain: see residual_db.
   double correlation = std::numeric_limits<double>::quiet_NaN();
-  /// 10·log10(Σ(sum − mix)² / Σ mix²); −∞ when the sum is the mixture.
+  /// 10·log10(Σ(sum − mix)² / Σ mix²); −∞ when the sum is the mixture, ∞ when only the mixture is silent.
   double residual_db = std::numeric_limits<double>::quiet_NaN();
   std::vector<std::string> problems;
   std::vector<std::string> notes;

@@ -2,11 +2,10 @@
 // Convolution with long filters through the FFT (overlap-save).
 //
 //   std::vector<double> y = dsp::convolve<double>(x, taps);         // full length: N + L − 1
-//   dsp::filter_aligned(song, taps, bass, pool);                    // linear-phase taps: same length, no
-//   delay
+//   dsp::filter_aligned(song, taps, bass, pool);                    // linear-phase taps: same length, no delay
 //
 //   dsp::FftFilter filter(taps, 2);                                 // the same for a stream
-//   while (reader.read(block) > 0) writer.write(filter.process(block));
+//   while (std::size_t n = reader.read(block)) writer.write(filter.process(block.view().slice(0, n)));
 //   writer.write(filter.finish());
 //
 // y[n] = Σ_k h[k] x[n − k], x zero outside. The work per sample is O(log L) for L taps. The arithmetic is

@@ -2,7 +2,7 @@
 // Loudness and peak level.
 //
 //   dsp::LoudnessMeter meter({.sample_rate = 44100, .channels = 2});
-//   while (reader.read(block) > 0) meter.add(block);
+//   while (std::size_t n = reader.read(block)) meter.add(block.view().slice(0, n));
 //   double lufs = meter.integrated_lufs();
 //   double dbtp = meter.true_peak_db();
 //
@@ -26,7 +26,7 @@
 namespace unbraid::dsp {
 
 struct LoudnessOptions {
-  std::uint32_t sample_rate = 0;  ///< 16 to 2 822 400 Hz
+  std::uint32_t sample_rate = 0;  ///< 3364 to 2 822 400 Hz; below, the K-weighting's shelf at 1682 Hz has no place
   /// 1 to 64, in the order left, right, centre, LFE (not counted), left surround, right surround; with 4
   /// channels left, right, left surround, right surround; with 5 no LFE. Surrounds count 1.41-fold, channels
   /// beyond these not at all.
@@ -47,7 +47,8 @@ class LoudnessMeter {
   double integrated_lufs() const;
   double range_lu() const;        ///< EBU Tech 3342
   double sample_peak_db() const;  ///< of the loudest channel, dB relative to full scale
-  /// The same of the signal oversampled to 192 kHz or more (BS.1770-4, annex 2); kUsage when not asked for.
+  /// The same of the signal oversampled fourfold below 96 kHz and twofold below 192 kHz (BS.1770-4, annex 2); kUsage
+  /// when not asked for.
   double true_peak_db() const;
 
  private:

@@ -5,14 +5,15 @@
 //   AudioBuffer at_44100 = dsp::resample(song, 48000, 44100, pool);      // all at once
 //
 //   dsp::Resampler resampler(48000, 44100, 2);                           // block by block
-//   while (reader.read(block) > 0) writer.write(resampler.process(block));
+//   while (std::size_t n = reader.read(block)) writer.write(resampler.process(block.view().slice(0, n)));
 //   writer.write(resampler.finish());
 //
 // The filter's delay is compensated: input frame i lands at output time i·out_rate/in_rate exactly, and N
 // input frames give resampled_frames(N) output frames in all, no matter how they were cut into blocks. Equal
 // rates copy the samples. What resample() returns is, bit for bit, what a Resampler returns in pieces.
 //
-// Errors: kUsage for rates outside [1, 10 000 000] Hz. A Resampler is used by one thread at a time.
+// Errors: kUsage for rates outside [1, 10 000 000] Hz and for rates one of which is more than 100 000 times the
+// other, where libsoxr would not come to an end. A Resampler is used by one thread at a time.
 
 #include <cstddef>
 #include <cstdint>

@@ -10,7 +10,9 @@
 #include <complex>
 #include <cstddef>
 #include <span>
+#include <utility>
 
+#include "unbraid/core/value_count.hpp"
 #include "unbraid/core/zeroed_vector.hpp"
 
 namespace unbraid::dsp {
@@ -21,7 +23,22 @@ class TimeFrequency {
   TimeFrequency() = default;
   /// Zeros.
   TimeFrequency(std::size_t channels, std::size_t frames, std::size_t bins)
-      : channels_(channels), frames_(frames), bins_(bins), values_(channels * frames * bins) {}
+      : channels_(channels), frames_(frames), bins_(bins), values_(value_count({channels, frames, bins})) {}
+  TimeFrequency(const TimeFrequency&) = default;
+  TimeFrequency& operator=(const TimeFrequency&) = default;
+  /// The other is left without channels, frames and bins.
+  TimeFrequency(TimeFrequency&& other) noexcept
+      : channels_(std::exchange(other.channels_, 0)),
+        frames_(std::exchange(other.frames_, 0)),
+        bins_(std::exchange(other.bins_, 0)),
+        values_(std::move(other.values_)) {}
+  TimeFrequency& operator=(TimeFrequency&& other) noexcept {
+    channels_ = std::exchange(other.channels_, 0);
+    frames_ = std::exchange(other.frames_, 0);
+    bins_ = std::exchange(other.bins_, 0);
+    values_ = std::move(other.values_);
+    return *this;
+  }
 
   std::size_t channels() const noexcept { return channels_; }
   std::size_t frames() const noexcept { return frames_; }

@@ -36,6 +36,7 @@ std::map<std::string, Summary> overall(std::span<const TrackResult> results);
 struct Score {
   std::string track, target, metric;
   double value;
+  std::string split = {};  ///< of the track
 };
 std::vector<Score> scores_of(std::span<const TrackResult> results);
 
@@ -43,18 +44,19 @@ std::vector<Score> scores_of(std::span<const TrackResult> results);
 struct Comparison {
   std::string target, metric;
   struct Pair {
-    std::string track;
+    std::string track;  ///< of A, TrackId::label()
     double a, b;
     double difference() const { return b - a; }
   };
-  std::vector<Pair> pairs;  ///< tracks that both scored, the largest difference first
+  std::vector<Pair> pairs;  ///< tracks that both scored, the largest gain first
   double median_a, median_b;
   double mean_difference, median_difference;
   Interval mean_interval;  ///< 95 %, bootstrap, of the mean difference
   double p_value;          ///< two-sided Wilcoxon signed-rank test
 };
 
-/// Every (target, metric) that both have, in A's order; kNotFound when there is none.
+/// Every (target, metric) that both have, in A's order; kNotFound when there is none. Tracks are paired as evaluate_dataset()
+/// does; kFormat where it cannot be told which belong together.
 std::vector<Comparison> compare(std::span<const Score> a, std::span<const Score> b);
 
 }  // namespace unbraid::evaluate

@@ -27,6 +27,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "unbraid/core/error.hpp"
@@ -60,7 +61,7 @@ struct BenchmarkOptions {
   std::uint64_t seed = 0;             ///< of methods that draw
   std::size_t max_memory_bytes = 0;   ///< of all jobs that run at a time; 0: no limit
   std::filesystem::path folder = {};  ///< empty: nothing is written
-  bool resume = false;                ///< takes over jobs whose file was made with the same options; needs a folder
+  bool resume = false;                ///< takes over jobs whose file was made of the same audio with the same options; needs a folder
 };
 
 /// A finished job.
@@ -82,7 +83,8 @@ struct BenchmarkRun {
     std::string reason;
   };
   std::vector<Failure> failures;
-  std::size_t resumed = 0;  ///< how many jobs were taken over
+  std::vector<std::pair<std::size_t, std::string>> warnings;  ///< what is wrong with a track (data::Track::warnings)
+  std::size_t resumed = 0;                                    ///< how many jobs were taken over
 
   /// The targets that any contender was scored on: the dataset's parts first, then other, then accompaniment.
   std::vector<std::string> targets() const;

@@ -12,7 +12,10 @@
 //
 // A target whose reference is silent throughout, or that has values which are not finite, is not applicable: its numbers are
 // NaN, kept out of every mean, and `not_applicable` says why. Scores of single channels are averaged over those in which the
-// reference sounds; a channel that is lost in the estimate makes SI-SDR and its family NaN, with a warning.
+// reference sounds; a channel that is lost in the estimate makes SI-SDR and its family NaN, with a warning. A mixture with
+// values that are not finite takes away the scores that need it: logWMSE and the improvement of SI-SDR.
+//
+// What is wrong with the tracks themselves (data::Track::warnings) is among the warnings.
 //
 // Different lengths are cut to the shortest with a warning, or refused when strict. Different sample rates or channel counts
 // are refused (kFormat): a score across a conversion would score the conversion.
@@ -20,6 +23,7 @@
 // BSS Eval v4 is streamed: with the default metrics memory holds some seconds of every stem, one whole reference with
 // its estimate and mixture, and the filters. The other metrics hold what their headers say.
 
+#include <compare>
 #include <cstddef>
 #include <map>
 #include <string>
@@ -36,8 +40,27 @@ struct MetricInfo {
   std::string name;                  ///< "bsseval_v4"
   std::vector<std::string> results;  ///< "bsseval_v4.SDR", …; the same as the name where it is one number
   std::string help;
+  std::string unit = "dB";  ///< of all its results; empty for plain numbers
+  bool lower_is_better = false;
 };
 const std::vector<MetricInfo>& known_metrics();
+
+/// The metric that gives this result ("bsseval_v4.SDR"); null for unknown names.
+const MetricInfo* metric_of(const std::string& result);
+/// False for unknown names.
+bool lower_is_better(const std::string& result);
+/// "bsseval_v4.SDR (dB)", or the name alone where it has no unit.
+std::string with_unit(const std::string& result);
+
+/// What tells the tracks of a dataset apart.
+struct TrackId {
+  std::string split = {};  ///< empty where there is none
+  std::string name;
+
+  /// "test/song", or "song" without a split.
+  std::string label() const { return split.empty() ? name : split + "/" + name; }
+  auto operator<=>(const TrackId&) const = default;
+};
 
 struct EvaluateOptions {
   std::vector<std::string> metrics = {"bsseval_v4", "si_sdr", "sdr"};
@@ -71,6 +94,7 @@ struct TargetResult {
 
 struct TrackResult {
   std::string name;
+  std::string split = {};  ///< of the reference
   double sample_rate = 0;  ///< Hz
   double seconds = 0;
   double window_s = 0;  ///< of `windows`
@@ -79,6 +103,8 @@ struct TrackResult {
   std::vector<std::string> missing;  ///< references without an estimate
   std::vector<std::string> extra;    ///< estimates without a reference
   std::vector<std::string> warnings;
+
+  TrackId id() const { return {split, name}; }
 };
 
 /// kNotFound when no target is named in both tracks, kFormat when one of the signals has no samples and others have some.

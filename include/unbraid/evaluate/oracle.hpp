@@ -70,6 +70,7 @@ struct OracleResult {
   std::vector<std::string> stems;  ///< loaded ones, "S00_Bass" where the dataset names the instrument
   /// Stems without scores and why: by the dataset's name ("S10"), missing ones included.
   std::vector<std::pair<std::string, std::string>> skipped;
+  std::vector<std::string> warnings = {};                         ///< data::Track::warnings
   double correlation = std::numeric_limits<double>::quiet_NaN();  ///< of the sum of the loaded stems with the mixture
   double residual_db = std::numeric_limits<double>::quiet_NaN();  ///< of that sum minus the mixture, against the mixture
   std::vector<OracleMask> masks;

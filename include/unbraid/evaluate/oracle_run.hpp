@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
@@ -22,7 +23,7 @@ namespace unbraid::evaluate {
 
 struct OracleRunOptions {
   std::filesystem::path folder = {};  ///< empty: nothing is written
-  bool resume = false;                ///< takes over tracks whose files were made with the same options
+  bool resume = false;                ///< takes over tracks whose files were made of the same audio with the same options
   bool save_stems = false;            ///< needs a folder
 };
 
@@ -43,14 +44,14 @@ std::string path_component(std::string name);
 /// The folder of a track's files.
 std::filesystem::path oracle_track_folder(const std::filesystem::path& folder, const data::Dataset& dataset, std::size_t track);
 
-/// Over tracks, of one mask.
+/// Over tracks, of one mask. NaN where nothing has a score.
 struct OracleAggregate {
   std::string mask;
-  std::size_t tracks = 0, stems = 0;  ///< with a score
-  double mean_db = 0;                 ///< of the tracks' means, as the notebook averages
-  double median_db = 0;               ///< of the tracks' means
-  double deviation_db = 0;            ///< population standard deviation of the tracks' means
-  double stem_mean_db = 0;            ///< of all stems of all tracks alike
+  std::size_t tracks = 0, stems = 0;                               ///< with a score
+  double mean_db = std::numeric_limits<double>::quiet_NaN();       ///< of the tracks' means, as the notebook averages
+  double median_db = std::numeric_limits<double>::quiet_NaN();     ///< of the tracks' means
+  double deviation_db = std::numeric_limits<double>::quiet_NaN();  ///< population standard deviation of the tracks' means
+  double stem_mean_db = std::numeric_limits<double>::quiet_NaN();  ///< of all stems of all tracks alike
 };
 std::vector<OracleAggregate> aggregate(const OracleRun& run);
 

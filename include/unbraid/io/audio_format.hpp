@@ -49,6 +49,8 @@ struct AudioInfo {
   std::size_t streams = 1;                     ///< audio streams in the file: 5 in a .stem.mp4
   std::vector<std::string> stream_names = {};  ///< where the file names them
   Tags tags = {};
+  /// What is wrong with the file but survivable, for people: damaged packets that are silence, an end that is missing.
+  std::vector<std::string> warnings = {};
 
   double seconds() const { return sample_rate > 0 ? static_cast<double>(frames) / sample_rate : 0.0; }
 };

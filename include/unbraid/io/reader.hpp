@@ -16,6 +16,10 @@
 // Errors: kNotFound; kFormat: damaged, cut short (found when opening, before any work is done), empty, not audio;
 // kUnsupported: no decoder; kIo. Playlists are not followed, addresses not opened. A reader belongs to one thread at a
 // time; different readers, also of the same file, may work in parallel.
+//
+// Of what FFmpeg reads, a damaged packet of a lossy format is silence, up to a tenth of all; bytes behind the last packet
+// of an MP3, such as tags and zeros, are no music. An end that is missing without a header that promises it (Ogg, Opus,
+// Matroska) is no error either. AudioInfo::warnings tells of all but the tags.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +35,7 @@ namespace unbraid::io {
 class Reader {
  public:
   virtual ~Reader() = default;
+  /// Warnings may be added while it is read.
   virtual const AudioInfo& info() const = 0;
   /// Fills up to out.frames() frames and says how many; fewer than asked only at the end, 0 from then on.
   /// kFormat when the stream is damaged or ends before the length that its header promises.

@@ -45,7 +45,7 @@ struct WriterOptions {
   std::uint64_t dither_seed = 0;
   int bitrate_kbps = 0;  ///< lossy containers, all channels together; 0: a transparent default
   Tags tags = {};
-  bool overwrite = false;  ///< else kIo when the target exists
+  bool overwrite = false;  ///< else kIo when the target exists; only regular files are ever replaced
 
   /// kUsage for a sample rate that is not a positive whole number of hertz, no channels, a negative bit rate.
   void validate() const;

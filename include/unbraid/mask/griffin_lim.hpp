@@ -3,7 +3,7 @@
 //
 //   dsp::Stft<float> stft({.window = {.length = 2048}, .hop = 512});
 //   AudioBuffer y(1, frames);
-//   mask::griffin_lim<float>(magnitudes, mixture, stft, y.view(), {.iterations = 32}, pool);
+//   mask::griffin_lim<float>(magnitudes, mixture, stft, y.view(), {.iterations = 32}, run);
 //
 // Griffin and Lim (IEEE TASSP 32(2), 1984): replace the magnitude, go to the signal and back, keep the phase.
 // With momentum α > 0 the fast form of Perraudin, Balazs, Søndergaard (WASPAA 2013, algorithm 2):
@@ -13,7 +13,7 @@
 #include <cstddef>
 
 #include "unbraid/core/audio_buffer.hpp"
-#include "unbraid/core/thread_pool.hpp"
+#include "unbraid/core/run_context.hpp"
 #include "unbraid/dsp/stft.hpp"
 #include "unbraid/dsp/time_frequency.hpp"
 
@@ -28,10 +28,10 @@ struct GriffinLimOptions {
 
 /// phase: where to start, usually the mixture; a spectrogram of zeros starts from phase 0. Writes
 /// out.frames() samples to every channel of out. Shapes must agree with stft.frames(out.frames()) (kInternal
-/// otherwise).
+/// otherwise). Can be cancelled between iterations.
 template <class T>
 void griffin_lim(const dsp::Magnitudes<T>& magnitudes, const dsp::Spectrogram<T>& phase, const dsp::Stft<T>& stft, PlanarView<T> out,
-                 const GriffinLimOptions& options, ThreadPool& pool);
+                 const GriffinLimOptions& options, RunContext& run);
 
 /// ‖|STFT(y)| − |V|‖ / ‖V‖ in dB: how far the signal is from the magnitudes (spectral convergence).
 template <class T>

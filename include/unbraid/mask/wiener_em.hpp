@@ -3,7 +3,7 @@
 // sit between the channels.
 //
 //   std::vector<dsp::Spectrogram<float>> stems =
-//       mask::wiener_em<float>(magnitudes, mixture, {.iterations = 1, .residual = true}, pool);
+//       mask::wiener_em<float>(magnitudes, mixture, {.iterations = 1, .residual = true}, run);
 //
 // Duong, Vincent, Gribonval, "Under-determined reverberant audio source separation using a full-rank spatial
 // covariance model" (IEEE TASLP 18(7), 2010) in the form of Nugraha, Liutkus, Vincent (IEEE/ACM TASLP 24(9),
@@ -12,13 +12,14 @@
 //   y_j[t] = v_j R_j (Σ_k v_k R_k + √ε I)⁻¹ x[t]
 // After EM the sources no longer add up to the mixture exactly (relative error about √ε).
 //
-// Memory: the result; no copy of it is made. Bins run in parallel. T is float or double.
+// Memory: the result; no copy of it is made. Bins run in parallel. T is float or double; the matrices are double for both,
+// since those of sources panned between two channels are nearly singular.
 
 #include <cstddef>
 #include <span>
 #include <vector>
 
-#include "unbraid/core/thread_pool.hpp"
+#include "unbraid/core/run_context.hpp"
 #include "unbraid/dsp/time_frequency.hpp"
 
 namespace unbraid::mask {
@@ -34,17 +35,17 @@ struct WienerEmOptions {
 };
 
 /// magnitudes: one per source, of the mixture's shape or with one channel that serves all. kInternal when
-/// shapes differ, kUsage without a source.
+/// shapes differ, kUsage without a source. Can be cancelled between iterations.
 template <class T>
 std::vector<dsp::Spectrogram<T>> wiener_em(std::span<const dsp::Magnitudes<T>> magnitudes, const dsp::Spectrogram<T>& mixture,
-                                           const WienerEmOptions& options, ThreadPool& pool);
+                                           const WienerEmOptions& options, RunContext& run);
 
 /// The EM iterations alone, in place, from complex first estimates of the sources (norbert's
 /// expectation_maximization); residual and softmask do not count. One iteration from the true sources is the oracle
 /// multichannel Wiener filter: their own powers and places, applied to the mixture.
 template <class T>
 void expectation_maximisation(std::vector<dsp::Spectrogram<T>>& sources, const dsp::Spectrogram<T>& mixture, const WienerEmOptions& options,
-                              ThreadPool& pool);
+                              RunContext& run);
 
 /// What is left of the mixture, max(0, |x|^alpha − Σ v_j), as a further source (norbert's residual_model).
 /// With autoscale the v_j are first scaled in place, bin by bin, to fit the mixture in the least-squares

@@ -16,7 +16,8 @@
 // on weighted transient loudness", J. AES 67(6), 2019). The reference ships its taps as data, always for 44.1 kHz; here
 // they are computed, to 2e-8, for the rate that is given.
 //
-// kUsage when shapes differ, there are no samples, or the rate is not above 20 kHz. Memory: one double per sample.
+// NaN where a signal has values that are not finite. kUsage when shapes differ, there are no samples, or the rate is not above 20 kHz.
+// Memory: one double per sample.
 
 #include <cstddef>
 #include <vector>

@@ -28,7 +28,7 @@ struct SeparationPlan {
   std::size_t hop_frames = 0;
   std::size_t batch = 0;         ///< blocks at a time
   std::size_t memory_bytes = 0;  ///< estimated peak of the process
-  double seconds = 0;            ///< estimated; from a trial on the first block, where it is the track on ten seconds
+  double seconds = 0;            ///< estimated; from a trial on the first block, where it is the track on five and ten seconds
 };
 
 /// Estimated peak memory of a SeparationStream over so many frames, without what the process has already.
@@ -43,6 +43,14 @@ std::size_t estimate_memory(const SeparatorInfo& separator, const StreamFormat& 
 /// how much is needed, when not even one block at a time does.
 std::size_t choose_batch(const SeparatorInfo& separator, const StreamFormat& input, std::uint64_t frames, const SeparationOptions& options,
                          std::size_t max_bytes);
+
+/// Time for so many excerpts as one block, from the times that half of one and one took: a·n + b·n², neither below 0. Methods that
+/// compare all moments with all others, such as REPET-SIM, grow with the square.
+double estimate_seconds(double half_s, double whole_s, double excerpts);
+
+/// Bytes of RAM that this process could have at most: the machine's, or less where a control group limits it (containers, services).
+/// A sensible max_bytes for programs that must not be killed for memory.
+std::size_t machine_memory_bytes();
 
 /// Opens the file and tries the separator on its beginning. Errors as separate_file().
 SeparationPlan plan_file(const std::filesystem::path& input, const Method& method, const SeparateOptions& options, RunContext& run);

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "unbraid/io/audio_format.hpp"
+
 namespace unbraid {
 
 /// The residual_db of stems whose sum is the mixture bit by bit: low, but a number that programs can compare.
@@ -33,7 +35,7 @@ struct SeparationReport {
   std::string method;
   double sample_rate = 0;    ///< Hz, of the input
   std::size_t channels = 0;  ///< of the input and the stems
-  std::uint64_t frames = 0;
+  std::uint64_t frames = 0;  ///< of the input
   double duration_s = 0;
   double wall_s = 0;                  ///< time it took
   double realtime_factor = 0;         ///< duration_s / wall_s
@@ -43,10 +45,19 @@ struct SeparationReport {
   /// when nothing is left, NaN for a silent mixture.
   double residual_db = 0;
   std::vector<StemReport> stems;  ///< in the order of the method
-  bool resumed = false;           ///< nothing was done: an earlier run had finished it
+  double stem_sample_rate = 0;    ///< Hz, of the files; another than the input's where their type cannot hold that
+  io::SampleFormat stem_format = io::SampleFormat::kFloat32;
+  std::vector<std::string> warnings = {};  ///< of the input's reader, see io::AudioInfo
+  bool resumed = false;                    ///< nothing was done: an earlier run had finished it
 };
 
-/// {"schema": "unbraid.separate/1", "inputs": [...]}, one line. What is no finite number is null.
-std::string to_json(std::span<const SeparationReport> reports);
+/// An input that gave no stems, and why.
+struct SeparationFailure {
+  std::filesystem::path input;
+  std::string error;  ///< one line
+};
+
+/// {"schema": "unbraid.separate/1", "inputs": [...], "failed": [...]}, one line. What is no finite number is null.
+std::string to_json(std::span<const SeparationReport> reports, std::span<const SeparationFailure> failed = {});
 
 }  // namespace unbraid

@@ -19,9 +19,14 @@
 //
 // Both functions are one implementation, and results do not depend on the sizes of the pushed blocks, on the
 // batch or on the number of threads. One thread at a time may use a stream.
+//
+// A push() that refuses its frames leaves the stream as it was, and others may follow. Any other error, one of
+// the separator's or a stop while it works, ends the stream: it gives nothing more, and every later call but
+// ready() throws the same error again.
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -65,13 +70,14 @@ class SeparationStream {
   SeparationStream(Separator& separator, const StreamFormat& input, const SeparationOptions& options, const NormalizationStats& stats = {});
   ~SeparationStream();
 
-  /// Takes frames of the recording and runs the separator on every block that is complete. kFormat when a
-  /// sample is not a finite number; kInternal when the separator gives anything but finite stems of its
-  /// block's shape.
+  /// Takes frames of the recording and runs the separator on every block that is complete. Refuses frames of
+  /// another number of channels (kInternal), samples that are not finite numbers (kFormat), and all when it was
+  /// stopped before (kCancelled). kInternal when the separator gives anything but finite stems of its block's
+  /// shape.
   void push(AudioView frames, RunContext& run);
   /// The recording ends here.
   void finish(RunContext& run);
-  /// Whether take() has something to give.
+  /// Whether take() has something to give; never after an error that ended the stream.
   bool ready() const;
   /// kInternal when a stem is not finite.
   SeparatedBlock take(RunContext& run);
@@ -79,7 +85,10 @@ class SeparationStream {
   struct Impl;
 
  private:
+  std::size_t channels_;      ///< of the recording
+  std::uint64_t pushed_ = 0;  ///< frames
   std::unique_ptr<Impl> impl_;
+  std::exception_ptr failure_;  ///< what ended the stream
 };
 
 /// Fills a block with frames, says how many; 0 at the end.
@@ -90,7 +99,7 @@ using ReadBlock = std::function<std::size_t(MutableAudioView)>;
 NormalizationStats measure_stream(const ReadBlock& read, const StreamFormat& input, const SeparatorInfo& separator,
                                   const CancelToken& cancel = {});
 
-/// A recording in memory.
+/// A recording in memory. run.progress counts its frames: "separate".
 Stems separate(AudioView mix, double sample_rate, Separator& separator, const SeparationOptions& options, RunContext& run);
 
 }  // namespace unbraid

@@ -6,8 +6,9 @@
 //
 // Writes <folder>/<stem>.<ext> for every stem (of a .stem.mp4 one file named like the folder) and, last,
 // <folder>/manifest.json: what went in (SHA-256 of a file), what was asked, what came out. Stems have the sample rate, the
-// channels, the length, the container and the bit depth of the input unless asked otherwise (what cannot be written becomes
-// WAV), and its tags and pictures.
+// channels, the length, the container and the bit depth of the input unless asked otherwise, and its tags and pictures. What
+// cannot be written becomes WAV; what is exact in a container that we write only lossy, such as ALAC in .m4a, becomes FLAC,
+// or WAV where FLAC would not hold it. A rate that the container cannot hold becomes the nearest that it can.
 // All or nothing: on an error, or when cancelled, no file and no folder is left behind. Samples are
 // written as they are, unless one common gain is asked for.
 //
@@ -41,10 +42,12 @@ struct SeparateOptions {
   StemSelection selection = {};
   std::optional<io::Container> container = {};         ///< nothing: that of the input
   std::optional<io::SampleFormat> sample_format = {};  ///< nothing: that of the input, or the nearest to it
+  int bitrate_kbps = 0;                                ///< of lossy containers, all channels together; 0: a transparent one
   double gain_db = 0.0;                                ///< of every stem as it is written, −120 to 60
   bool dither = false;                                 ///< when going to integers; seeded by separation.seed
   std::size_t max_memory_bytes = 0;                    ///< 0: no limit
-  bool overwrite = false;                              ///< replace files that exist
+  /// Replace files that exist. The stems that an earlier run left in the folder go, too.
+  bool overwrite = false;
   /// Do nothing where a manifest proves that the same was done to the same input. Of standard input and pipes nothing is
   /// proven: earlier results are in the way then.
   bool resume = false;

@@ -9,7 +9,7 @@
 //    "methods": [{"name", "kind": "method" | "oracle" | "mixture", "chosen", "parameters": {…},
 //                 "targets": {target: {"tracks", "SDR", "ISR", "SIR", "SAR", "SI_SDR", …}}, "mean",
 //                 "realtime_factor", "failed": {track: reason}}],
-//    "rankings": [{"target", "metric", "methods": [{"method", "rank", "tracks", "median", "median_low", "median_high",
+//    "rankings": [{"target", "metric", "tracks", "methods": [{"method", "rank", "tracks", "median", "median_low", "median_high",
 //                 "mean", "p_best", "p_next"}]}],
 //    "quoted": [{"system", "dataset", "target", "metric", "value", "source"}]}
 // Scores are medians over the tracks; "SDR" … "SAR" are BSS Eval v4's, "SI_SDR" is si_sdr, others keep their names.
@@ -32,7 +32,8 @@ std::string benchmark_json(const evaluate::BenchmarkRun& run, const BenchmarkRep
 /// track,method,kind,target,metric,value: a line per score, and one per job for its processor_s (without a target).
 std::string benchmark_csv(const evaluate::BenchmarkRun& run);
 
-/// A row per contender, a column per target with the median of `metric`; the best method of each in bold.
+/// A row per contender, a column per target with the median of `metric`, and how many tracks it is of where scores of some
+/// are lacking; the best method of each in bold.
 std::string benchmark_markdown(const evaluate::BenchmarkRun& run, const BenchmarkReportOptions& options);
 
 /// The same for a terminal.

@@ -74,10 +74,7 @@ using SeparateTrack = std::function<Stems(AudioView mix, Separator& separator, R
 class NeuralBackend {
  public:
   virtual ~NeuralBackend() = default;
-  /// "libtorch 1.13.0, CPU, 2 threads"
-  virtual std::string description() const = 0;
-  virtual std::vector<std::string> families() const = 0;
-  /// What a runtime's device means here: "auto" becomes "cpu" or "cuda:0". kUnsupported when it is not there.
+  /// What a runtime's device means here: "auto" becomes "cpu" or "cuda". kUnsupported when it is not there.
   virtual std::string device(const std::string& wanted) const = 0;
 
   // Errors of all three: kNotFound, kFormat (a damaged file; tensors that do not fit the configuration, named),

@@ -37,8 +37,9 @@ void convert(const AVFrame& frame, std::size_t first, MutableAudioView target) {
 
 }  // namespace
 
-Decoder::Decoder(const AVStream& stream, Trimming trimming, std::string name)
+Decoder::Decoder(const AVStream& stream, Trimming trimming, std::string name, OnDamage on_damage)
     : name_(std::move(name)),
+      on_damage_(std::move(on_damage)),
       frame_(av_frame_alloc()),
       sample_rate_(stream.codecpar->sample_rate),
       channels_(stream.codecpar->ch_layout.nb_channels) {
@@ -59,19 +60,27 @@ Decoder::Decoder(const AVStream& stream, Trimming trimming, std::string name)
 
 void Decoder::send(const AVPacket* packet) {
   const int status = avcodec_send_packet(context_.get(), packet);
-  if (status < 0 && status != AVERROR_EOF) throw Error{ErrorCode::kFormat, fmt::format("damaged audio file: {}", describe(status)), name_};
+  if (status < 0 && status != AVERROR_EOF) fail(status);
 }
 
 bool Decoder::receive() {
   const int status = avcodec_receive_frame(context_.get(), frame_.get());
   if (status == AVERROR(EAGAIN) || status == AVERROR_EOF) return false;
-  if (status < 0) throw Error{ErrorCode::kFormat, fmt::format("damaged audio file: {}", describe(status)), name_};
+  if (status < 0) return fail(status), false;
   if (frame_->ch_layout.nb_channels != channels_ || frame_->sample_rate != sample_rate_)
     throw Error{ErrorCode::kFormat,
                 fmt::format("changes from {} channels at {} Hz to {} at {} Hz in the middle", channels_, sample_rate_,
                             frame_->ch_layout.nb_channels, frame_->sample_rate),
                 name_};
   return true;
+}
+
+void Decoder::fail(int status) const {
+  const AVCodecDescriptor* const descriptor = avcodec_descriptor_get(context_->codec_id);
+  const bool lossy = descriptor && !(descriptor->props & AV_CODEC_PROP_LOSSLESS);
+  if (status != AVERROR_INVALIDDATA || !lossy)
+    throw Error{ErrorCode::kFormat, fmt::format("damaged audio file: {}", describe(status)), name_};
+  on_damage_();
 }
 
 std::optional<std::uint64_t> Decoder::timestamp() const {

@@ -2,6 +2,7 @@
 // Packets in, planar float32 out.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "io/ffmpeg/av.hpp"
@@ -13,8 +14,10 @@ class Decoder {
  public:
   /// kAsStored returns every sample of a packet; kTrimmed lets FFmpeg drop what packets ask to have dropped.
   enum class Trimming { kAsStored, kTrimmed };
+  /// Called for each damaged packet of a lossy codec, which is then left out. Of other codecs damage is an error.
+  using OnDamage = std::function<void()>;
   /// kUnsupported when this FFmpeg cannot decode it. `name` stands in error messages.
-  Decoder(const AVStream& stream, Trimming trimming, std::string name);
+  Decoder(const AVStream& stream, Trimming trimming, std::string name, OnDamage on_damage);
 
   /// Hands in a packet, or null at the end. kFormat when it is damaged.
   void send(const AVPacket* packet);
@@ -34,7 +37,10 @@ class Decoder {
   const AVCodecContext& context() const { return *context_; }
 
  private:
+  void fail(int status) const;
+
   std::string name_;
+  OnDamage on_damage_;
   AvCodec context_;
   AvFrame frame_;
   int sample_rate_;

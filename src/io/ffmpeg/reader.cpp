@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "io/ffmpeg/decoder.hpp"
 #include "io/ffmpeg/demuxer.hpp"
@@ -18,6 +19,11 @@ namespace {
 /// start: the overlap of transforms, and MP3's bit reservoir, which reaches back 511 bytes: over 20 packets
 /// at low rates.
 constexpr std::uint64_t kPrerollFrames = 32 * 1152;
+
+/// So large a share of damaged packets makes a file useless: one in so many.
+constexpr std::uint64_t kMostDamaged = 10;
+/// By so much a recording may be shorter than its container says without being cut.
+constexpr double kShortS = 0.5;
 
 constexpr const char* kMp4 = "mov,mp4,m4a,3gp,3g2,mj2";
 
@@ -116,7 +122,9 @@ class FfmpegReader final : public Reader {
       for (; decode(); counted += decoder_->frames()) {
       }
       info_.frames = counted;
+      check_damage(packet_number_);
       rewind();
+      warn_if_cut();
     }
   }
 
@@ -152,8 +160,9 @@ class FfmpegReader final : public Reader {
   /// To the first packet, with a fresh decoder.
   void rewind() {
     demuxer_.emplace(file_, audio_stream_);
-    decoder_.emplace(demuxer_->stream(), timeline_ ? Decoder::Trimming::kAsStored : Decoder::Trimming::kTrimmed, file_.name());
-    packet_raw_ = 0;
+    decoder_.emplace(demuxer_->stream(), timeline_ ? Decoder::Trimming::kAsStored : Decoder::Trimming::kTrimmed, file_.name(),
+                     [this] { note_damage(); });
+    packet_raw_ = packet_number_ = 0;
     restart();
   }
 
@@ -180,6 +189,7 @@ class FfmpegReader final : public Reader {
     } while (packet_->pos != mark.position);
     decoder_->flush();
     packet_raw_ = mark.raw_frame;
+    packet_number_ = static_cast<std::uint64_t>(&mark - marks.data()) * kPacketsPerMark;
     restart();
     pending_ = true;
     return true;
@@ -195,6 +205,7 @@ class FfmpegReader final : public Reader {
         continue;
       }
       pending_ = false;
+      ++packet_number_;
       if (timeline_) {
         // Our own clock, which the frame inherits: then nothing shifts when a decoder swallows a packet.
         const std::uint64_t frames = packet_frames(demuxer_->stream(), *packet_).value_or(0);
@@ -224,6 +235,31 @@ class FfmpegReader final : public Reader {
     return count;
   }
 
+  /// A packet that cannot be decoded is a hole. Counted once, however often it is come by.
+  void note_damage() {
+    if (!damaged_.insert(packet_number_).second) return;
+    if (timeline_) check_damage(timeline_->packets);
+    if (damaged_.size() == 1) info_.warnings.emplace_back();
+    info_.warnings.back() = fmt::format("{} damaged packet{} left out", damaged_.size(), damaged_.size() == 1 ? "" : "s");
+  }
+
+  void check_damage(std::uint64_t packets) const {
+    if (damaged_.size() * kMostDamaged > packets)
+      throw Error{ErrorCode::kFormat, fmt::format("damaged audio file: {} of its {} packets cannot be decoded", damaged_.size(), packets),
+                  file_.name()};
+  }
+
+  /// Where no table of packets tells, the container's duration may; with pictures it is theirs as well.
+  void warn_if_cut() {
+    const AVFormatContext& format = demuxer_->format();
+    const bool says = format.duration_estimation_method == AVFMT_DURATION_FROM_STREAM && format.duration > 0;
+    if (!says || format.nb_streams > 1) return;
+    const double promised_s = static_cast<double>(format.duration) / AV_TIME_BASE;
+    if (info_.seconds() + kShortS < promised_s)
+      info_.warnings.insert(info_.warnings.begin(),
+                            fmt::format("cut short: says that it lasts {:.1f} s, {:.1f} s are there", promised_s, info_.seconds()));
+  }
+
   static void silence(MutableAudioView out) {
     for (std::size_t c = 0; c < out.channels(); ++c) std::ranges::fill(out.channel(c), 0.0f);
   }
@@ -232,7 +268,8 @@ class FfmpegReader final : public Reader {
   std::size_t fill_end(MutableAudioView out) {
     constexpr std::size_t kMaxDecoderDelay = 2048;
     const std::uint64_t missing = info_.frames - position_;
-    if (missing > kMaxDecoderDelay)
+    const std::size_t packet_frames = static_cast<std::size_t>(std::max(0, decoder_->context().frame_size));
+    if (missing > kMaxDecoderDelay + damaged_.size() * packet_frames)
       throw Error{ErrorCode::kFormat, fmt::format("damaged audio file: {} frames promised, {} could be read", info_.frames, position_),
                   file_.name()};
     silence(out);
@@ -247,10 +284,12 @@ class FfmpegReader final : public Reader {
   std::optional<Demuxer> demuxer_;
   std::optional<Decoder> decoder_;
   AvPacket packet_;
-  bool pending_ = false;           ///< packet_ has not been decoded yet
-  bool drained_ = false;           ///< the decoder was told that there are no more packets
-  std::uint64_t packet_raw_ = 0;   ///< the raw frame at which the next packet begins
-  std::uint64_t frame_begin_ = 0;  ///< the raw frames that the decoder holds
+  bool pending_ = false;             ///< packet_ has not been decoded yet
+  bool drained_ = false;             ///< the decoder was told that there are no more packets
+  std::uint64_t packet_raw_ = 0;     ///< the raw frame at which the next packet begins
+  std::uint64_t packet_number_ = 0;  ///< of packets handed to the decoder, from the start of the file
+  std::set<std::uint64_t> damaged_;  ///< their numbers
+  std::uint64_t frame_begin_ = 0;    ///< the raw frames that the decoder holds
   std::uint64_t frame_end_ = 0;
   std::uint64_t position_ = 0;  ///< the next frame of music to return
 };

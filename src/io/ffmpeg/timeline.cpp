@@ -17,7 +17,6 @@ constexpr const char* kMp4 = "mov,mp4,m4a,3gp,3g2,mj2";
 /// Whose packets' durations and trimming marks add up. (In Ogg the last packet is shortened twice, in
 /// Matroska the clock counts milliseconds.)
 constexpr std::array kTrusted{kMp4, "mp3", "aac", "flac", "wav", "aiff"};
-constexpr std::uint64_t kPacketsPerMark = 8;
 constexpr std::uint64_t kMaxPacketFrames = 1 << 16;  // FLAC's longest; more is a damaged table
 constexpr std::uint64_t kTolerance = 2 * 1152;       // some MP3 encoders count their header as a frame
 
@@ -40,6 +39,14 @@ Skips skips_of(const AVPacket& packet) {
            std::uint64_t{data[at + 3]} << 24;
   };
   return {number(0), number(4)};
+}
+
+/// Whether a packet of MP3 begins with a frame, perhaps behind zeros. FFmpeg makes packets of what else lies in the file, too:
+/// tags, zeros, pages of HTML.
+bool is_mp3_frame(const AVPacket& packet) {
+  int at = 0;
+  while (at < packet.size && packet.data[at] == 0) ++at;
+  return at + 1 < packet.size && packet.data[at] == 0xFF && packet.data[at + 1] >= 0xE0;
 }
 
 /// iTunes' gapless tag: " 00000000 00000840 000001CA 00000000003F31F6 …", delay, padding, frames.
@@ -78,9 +85,11 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
   std::uint64_t raw = 0;
   std::uint64_t before_last = 0;  ///< raw frames without the last packet
   std::uint64_t packets = 0;
+  std::uint64_t music_end = 0;  ///< raw frames up to the last packet of music
   std::uint64_t padding = 0;
   std::int64_t first_time = 0;
   bool marked = true;
+  const bool mp3 = demuxer.format_is("mp3");
   for (std::int64_t last_position = -1; demuxer.next(*packet); ++packets) {
     auto frames = packet_frames(stream, *packet);
     if (!frames) return std::nullopt;
@@ -96,8 +105,12 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
     if (packets % kPacketsPerMark == 0) timeline.marks.push_back({packet->pos, packet->pts, raw});
     before_last = raw;
     raw += *frames;
+    if (mp3 && !is_mp3_frame(*packet)) continue;
+    music_end = raw;
+    timeline.packets = packets + 1;
   }
-  if (packets == 0) throw Error{ErrorCode::kFormat, "holds no audio", file.name()};
+  raw = music_end;
+  if (timeline.packets == 0) throw Error{ErrorCode::kFormat, "holds no audio", file.name()};
 
   const auto missing = [&](std::uint64_t promised, std::uint64_t there, const char* unit) {
     throw Error{ErrorCode::kFormat, fmt::format("the file is cut short: its header promises {} {}, {} are there", promised, unit, there),
@@ -105,12 +118,15 @@ std::optional<Timeline> measure_timeline(Demuxer& demuxer, const ByteFile& file,
   };
   if (demuxer.format_is(kMp4)) {
     const auto promised = static_cast<std::uint64_t>(std::max<std::int64_t>(0, stream.nb_frames));
-    if (packets < promised) missing(promised, packets, "packets");
+    // The table of PCM counts samples, each of which lasts a tick; packets hold many.
+    const bool counts_samples = stream.nb_frames == stream.duration;
+    if (counts_samples && raw < to_frames(stream, stream.duration)) missing(to_frames(stream, stream.duration), raw, "frames");
+    if (!counts_samples && packets < promised) missing(promised, packets, "packets");
     if (first_time < 0) timeline.delay = to_frames(stream, -first_time);
     // The table of durations knows the last packet better than the demuxer does.
     const std::uint64_t tabled = to_frames(stream, stream.duration);
     if (!options.whole_packets && packets == promised && tabled > before_last && tabled - before_last <= kMaxPacketFrames) raw = tabled;
-  } else if (demuxer.format_is("mp3") && demuxer.format().duration_estimation_method == AVFMT_DURATION_FROM_STREAM) {
+  } else if (mp3 && demuxer.format().duration_estimation_method == AVFMT_DURATION_FROM_STREAM) {
     const std::uint64_t promised = to_frames(stream, stream.duration);
     if (raw + kTolerance < promised) missing(promised, raw, "frames");
   }

@@ -15,6 +15,8 @@
 
 namespace unbraid::io {
 
+constexpr std::uint64_t kPacketsPerMark = 8;
+
 struct Timeline {
   struct Mark {
     std::int64_t position;   ///< of the packet in the file, bytes
@@ -22,9 +24,10 @@ struct Timeline {
     std::uint64_t raw_frame;
   };
 
-  std::uint64_t delay = 0;   ///< raw frames before the music
-  std::uint64_t frames = 0;  ///< of music
-  /// Every so many packets, by position; empty where packets cannot be told apart by it.
+  std::uint64_t delay = 0;    ///< raw frames before the music
+  std::uint64_t frames = 0;   ///< of music
+  std::uint64_t packets = 0;  ///< of music
+  /// Every kPacketsPerMark packets, by position; empty where packets cannot be told apart by it.
   std::vector<Mark> marks;
 };
 

@@ -120,7 +120,7 @@ class OpenUnmix : public SpectrogramModel {
         const std::int64_t length = std::min(excerpt, columns - from);
         filtered[item]
             .narrow(2, from, length)
-            .copy_(wiener(magnitudes[item].narrow(2, from, length), mixtures[item].narrow(1, from, length), options, run.pool));
+            .copy_(wiener(magnitudes[item].narrow(2, from, length), mixtures[item].narrow(1, from, length), options, run));
       }
     return synthesise(filtered.to(z.device()).transpose(3, 4), frames);
   }
@@ -175,7 +175,7 @@ class OpenUnmix : public SpectrogramModel {
   }
 
   /// magnitudes [targets, channels seen, columns, bins], mixture [channels, columns, bins] → [sources, channels, …].
-  static Tensor wiener(const Tensor& magnitudes, const Tensor& mixture, const mask::WienerEmOptions& options, ThreadPool& pool) {
+  static Tensor wiener(const Tensor& magnitudes, const Tensor& mixture, const mask::WienerEmOptions& options, RunContext& run) {
     const auto size = [](const Tensor& t, int axis) { return static_cast<std::size_t>(t.size(axis)); };
     dsp::Spectrogram<float> x(size(mixture, 0), size(mixture, 1), size(mixture, 2));
     std::copy_n(mixture.contiguous().data_ptr<c10::complex<float>>(), x.size(), reinterpret_cast<c10::complex<float>*>(x.values().data()));
@@ -184,7 +184,7 @@ class OpenUnmix : public SpectrogramModel {
       const Tensor from = magnitudes[j].contiguous();
       std::copy_n(from.data_ptr<float>(), from.numel(), v.emplace_back(size(from, 0), size(from, 1), size(from, 2)).values().data());
     }
-    const std::vector<dsp::Spectrogram<float>> y = mask::wiener_em<float>(v, x, options, pool);
+    const std::vector<dsp::Spectrogram<float>> y = mask::wiener_em<float>(v, x, options, run);
     std::vector<std::int64_t> shape = mixture.sizes().vec();
     shape.insert(shape.begin(), static_cast<std::int64_t>(y.size()));
     Tensor result = torch::empty(shape, mixture.options());

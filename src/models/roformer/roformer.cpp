@@ -1,6 +1,7 @@
 #include "models/roformer/roformer.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <numeric>
 
@@ -277,6 +278,11 @@ RoformerConfig RoformerConfig::of(const Config& whole, bool mel) {
 }
 
 std::shared_ptr<Model> make_roformer(const RoformerConfig& config, ModelTraits traits) {
+  if (config.stems != static_cast<std::int64_t>(traits.stems.size()))
+    throw Error{
+        ErrorCode::kFormat,
+        fmt::format("num_stems is {}, but there are {} stems: {}", config.stems, traits.stems.size(), fmt::join(traits.stems, ", ")),
+        "model"};
   return std::make_shared<Roformer>(config, std::move(traits));
 }
 

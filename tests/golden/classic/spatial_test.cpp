@@ -65,7 +65,7 @@ TEST_F(StereoGolden, DuetHistogramEqualsNusslWithoutTheExtraTwoPi) {
   const dsp::Stft<double> stft(
       {.window = {.kind = dsp::WindowKind::kSqrtHann, .length = 1024}, .hop = 256, .scaling = dsp::StftScaling::kScipySpectrum});
   const DuetOptions options{.sources = 3, .attenuation_cells = 50, .delay_cells = 50};
-  const DuetHistogram histogram = duet_histogram(stft.forward(mix_.view(), pool_), options);
+  const DuetHistogram histogram = duet_histogram(stft.forward(mix_.view(), pool_), options, pool_);
   double sum = 0, squares = 0;
   for (const double v : histogram.raw) {
     sum += v;

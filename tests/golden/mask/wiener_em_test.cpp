@@ -85,6 +85,7 @@ void expect_file(const std::vector<dsp::Spectrogram<double>>& got, const std::st
 TEST(WienerEmGolden, EqualsNorbertAndOpenUnmix) {
   UNBRAID_NEEDS_FIXTURE(kJson);
   ThreadPool pool(2);
+  RunContext run{pool};
   const nlohmann::json results = load_json(kJson)["results"];
   int checked = 0;
   for (const auto& [name, result] : results.items()) {
@@ -119,7 +120,7 @@ TEST(WienerEmGolden, EqualsNorbertAndOpenUnmix) {
       continue;
     }
     SCOPED_TRACE(name);
-    const auto got = wiener_em<double>(in.magnitudes, in.mixture, options, pool);
+    const auto got = wiener_em<double>(in.magnitudes, in.mixture, options, run);
     const nlohmann::json& expected = result["returns"];
     expect_stats(got, expected["stats_per_source"]);
     if (expected.contains("file")) expect_file(got, expected["file"]);
@@ -131,6 +132,7 @@ TEST(WienerEmGolden, EqualsNorbertAndOpenUnmix) {
 TEST(WienerEmGolden, Float32AgreesWithOpenUnmixInFloat32) {
   UNBRAID_NEEDS_FIXTURE(kJson);
   ThreadPool pool(1);
+  RunContext run{pool};
   const Inputs in = load_inputs();
   dsp::Spectrogram<float> mixture(2, in.mixture.frames(), in.mixture.bins());
   std::ranges::copy(in.mixture.values(), mixture.values().begin());
@@ -138,7 +140,7 @@ TEST(WienerEmGolden, Float32AgreesWithOpenUnmixInFloat32) {
   for (const auto& v : in.magnitudes) {
     std::ranges::copy(v.values(), magnitudes.emplace_back(2, v.frames(), v.bins()).values().begin());
   }
-  const auto got = wiener_em<float>(magnitudes, mixture, {.softmask = false}, pool);
+  const auto got = wiener_em<float>(magnitudes, mixture, {.softmask = false}, run);
   std::vector<dsp::Spectrogram<double>> wide;
   for (const auto& y : got) {
     std::ranges::copy(y.values(), wide.emplace_back(y.channels(), y.frames(), y.bins()).values().begin());
@@ -150,11 +152,12 @@ TEST(WienerEmGolden, Float32AgreesWithOpenUnmixInFloat32) {
 TEST(WienerEmGolden, OneChannel) {
   UNBRAID_NEEDS_FIXTURE(kJson);
   ThreadPool pool(2);
+  RunContext run{pool};
   const nlohmann::json mono = load_json(kJson)["mono_channel"];
   const Inputs in = load_inputs(1);
-  expect_stats(wiener_em<double>(in.magnitudes, in.mixture, {.softmask = true, .epsilon = kNorbertEpsilon}, pool),
+  expect_stats(wiener_em<double>(in.magnitudes, in.mixture, {.softmask = true, .epsilon = kNorbertEpsilon}, run),
                mono["norbert_it1_softmask1"]["returns"]["stats_per_source"]);
-  expect_stats(wiener_em<double>(in.magnitudes, in.mixture, {.softmask = false}, pool),
+  expect_stats(wiener_em<double>(in.magnitudes, in.mixture, {.softmask = false}, run),
                mono["umx_it1_softmask0"]["returns"]["stats_per_source"]);
 }
 

@@ -511,6 +511,51 @@ TEST_F(StoreTest, ReadsWhatComesWithTheLibraryAndLeavesItAlone) {
   EXPECT_EQ(read(store.files("default").weights), "damaged");
 }
 
+TEST_F(StoreTest, PullRefusesTheNameOfAnImport) {
+  HttpServer server([&](const auto& request) { return serve(request); });
+  const fs::path weights = folder_.path() / "model.ckpt", config = folder_.path() / "model.yaml";
+  write(weights, "another model");
+  write(config, content_);
+  catalog::ModelCard mine = card(server.url("/model"));
+  ThreadPool pool(1);
+  RunContext run{pool};
+  store_.import(mine, {{.path = weights}, {.role = catalog::FileRole::kConfig, .path = config}}, run);
+  try {
+    pull(mine);
+    ADD_FAILURE() << "another model was taken for it";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kIo);
+  }
+  EXPECT_EQ(read(store_.files("tiny").weights), "another model");
+  store_.remove("tiny");
+
+  write(weights, content_);  // the published one, got in another way
+  store_.import(mine, {{.path = weights}, {.role = catalog::FileRole::kConfig, .path = config}}, run);
+  pull(mine);
+  EXPECT_TRUE(server.requests().empty());
+}
+
+TEST_F(StoreTest, DamageIsNotForgotten) {
+  const fs::path weights = folder_.path() / "model.ckpt";
+  write(weights, content_);
+  catalog::ModelCard mine;
+  mine.name = "mine";
+  mine.family = "mdx23c";
+  mine.stems = {"vocals"};
+  ThreadPool pool(1);
+  RunContext run{pool};
+  store_.import(mine, {{.path = weights}}, run);
+  write(store_.folder() / "mine/model.ckpt", "rotten");
+  for (const char* problem : {"has changed", "is missing", "is missing"}) {
+    ASSERT_EQ(store_.names(), std::vector<std::string>{"mine"});
+    const catalog::FileCheck check = store_.verify("mine", run).at(0);
+    EXPECT_FALSE(check.good);
+    EXPECT_NE(check.problem.find(problem), std::string::npos) << check.problem;
+    EXPECT_NE(check.problem.find("import it again"), std::string::npos) << check.problem;
+  }
+  EXPECT_TRUE(store_.all().empty());
+}
+
 TEST(UsualMethod, IsNeitherAFolderThatHappensToBeHereNorAMissingModel) {
   const TemporaryFolder folder;
   fs::create_directories(folder / "default");

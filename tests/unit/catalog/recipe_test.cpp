@@ -52,6 +52,18 @@ ensemble:
   }
 }
 
+TEST_F(RecipeTest, KnowsEveryWayToCombine) {
+  using Combine = Ensemble::Combine;
+  const std::pair<const char*, Combine> kWays[] = {{"average", Combine::kMean}, {"median", Combine::kMedian},
+                                                   {"min", Combine::kMin},      {"max", Combine::kMax},
+                                                   {"blend", Combine::kBlend},  {"geometric", Combine::kGeometric}};
+  for (const auto& [word, way] : kWays) {
+    const SeparatorInfo info = made(read(std::string("ensemble: {combine: ") + word + ", members: [{model: hpss}]}"));
+    EXPECT_EQ(std::get<Ensemble>(info.blocks).combine, way) << word;
+  }
+  EXPECT_EQ(std::get<Ensemble>(made(read("ensemble: {members: [{model: hpss}]}")).blocks).combine, Combine::kMean);
+}
+
 TEST_F(RecipeTest, RunsOnlyTheMembersThatAreNeeded) {
   const Method method = read("ensemble: {members: [{model: hpss, weights: {percussive: 0}}, {model: hpss, weights: {harmonic: 0}}]}");
   const auto separator = method.make({.sample_rate = 44100, .channels = 2}, {}, 0);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -88,6 +89,71 @@ TEST(Safetensors, RoundTripKeepsOrderTypesAndMetadata) {
     EXPECT_EQ(tensor.to_bytes(), expected->second.to_bytes());
     ++expected;
   }
+}
+
+/// A safetensors file with this header before so many bytes of data.
+void write_safetensors(const std::filesystem::path& path, const std::string& header, std::size_t bytes) {
+  const std::uint64_t length = header.size();
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(&length), sizeof length) << header << std::string(bytes, '\0');
+}
+
+std::string entry(const std::string& name, int begin, int end) {
+  return "\"" + name + "\": {\"dtype\": \"U8\", \"shape\": [" + std::to_string(end - begin) + "], \"data_offsets\": [" +
+         std::to_string(begin) + ", " + std::to_string(end) + "]}";
+}
+
+TEST(Safetensors, TheOrderIsThatOfTheData) {
+  const TemporaryFolder folder;
+  const auto path = folder / "m.safetensors";
+  write_safetensors(path, "{" + entry("b", 4, 8) + ", " + entry("c", 8, 8) + ", " + entry("a", 8, 9) + ", " + entry("d", 0, 4) + "}", 9);
+  std::string names;
+  const Checkpoint file = load(path);
+  for (const auto& [name, tensor] : file.tensors) names += name;
+  EXPECT_EQ(names, "dbca");
+}
+
+TEST(Safetensors, RefusesOverlapsAndGaps) {
+  const TemporaryFolder folder;
+  const auto path = folder / "m.safetensors";
+  const std::string whole = entry("a", 0, 8);
+  write_safetensors(path, "{" + whole + "}", 8);
+  EXPECT_EQ(load(path).tensors.size(), 1u);
+  for (const std::string& more : {entry("b", 0, 8), entry("b", 4, 12), entry("b", 9, 12), entry("b", 8, 11), entry("b", 7, 7)}) {
+    write_safetensors(path, "{" + whole + ", " + more + "}", 12);
+    EXPECT_THROW(load(path), Error) << more;
+  }
+  write_safetensors(path, "{" + whole + ", " + entry("b", 8, 12) + "}", 12);
+  EXPECT_EQ(load(path).tensors.size(), 2u);
+}
+
+TEST(Safetensors, TimeGrowsAsTheHeader) {
+  // A look through all keys for each of them takes 40 s, a sorted table one.
+  const TemporaryFolder folder;
+  const auto path = folder / "m.safetensors";
+  std::string metadata, tensors;
+  for (int i = 0; i < 200'000; ++i) metadata += (i ? ", \"" : "\"") + std::to_string(i) + "\": \"\"";
+  for (int i = 0; i < 100'000; ++i) tensors += ", " + entry("t" + std::to_string(i * 7919 % 100'000), i, i + 1);
+  write_safetensors(path, "{\"__metadata__\": {" + metadata + "}" + tensors + "}", 100'000);
+  const auto start = std::chrono::steady_clock::now();
+  const Checkpoint file = load(path);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  EXPECT_EQ(file.metadata.size(), 200'000u);
+  ASSERT_EQ(file.tensors.size(), 100'000u);
+  EXPECT_EQ(file.tensors.begin()[7].first, "t55433");
+}
+
+TEST(TensorMap, WhatTensorsShareCountsOnce) {
+  const Storage shared = storage_of<float>({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  TensorMap tensors;
+  tensors.add("empty", Tensor(Dtype::kF32, {0, 3}, Storage{}));
+  EXPECT_EQ(tensors.distinct_values(), 0u);
+  tensors.add("transposed", Tensor(Dtype::kF32, {3, 2}, {1, 3}, 2, shared));  // 2 … 7
+  tensors.add("columns", Tensor(Dtype::kF32, {2, 2}, {4, 1}, 4, shared));     // 4 … 9
+  tensors.add("same", Tensor(Dtype::kF32, {6}, {1}, 2, shared));
+  tensors.add("within", Tensor(Dtype::kF32, {2}, {1}, 5, shared));
+  EXPECT_EQ(tensors.distinct_values(), 8u);
+  tensors.add("elsewhere", Tensor(Dtype::kF16, {3}, storage_of<std::uint16_t>({1, 2, 3})));
+  EXPECT_EQ(tensors.distinct_values(), 11u);
 }
 
 Value* read(const std::string& pickle, Document& document) {

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <map>
 #include <numbers>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -159,6 +160,34 @@ TEST_P(EveryMethod, BlocksJoin) {
                                   expected[i].audio.view().slice(core + blocks->context, core)),
               1e-6)  // sums of float32 in another order
         << expected[i].name;
+}
+
+// Progress is for methods that see the whole track: the pipeline counts the blocks of the others.
+TEST_P(EveryMethod, ReportsProgressOnlyOfWholeTracks) {
+  ThreadPool pool(2);
+  std::uint64_t starts = 0, last = 0;
+  RunContext run{.pool = pool, .progress = Progress([&](const Progress::Update& update) {
+                                 starts += update.done == 0;
+                                 last = update.done;
+                                 EXPECT_LE(update.done, update.total);
+                                 EXPECT_FALSE(update.stage.empty() || update.unit.empty());
+                               })};
+  separator(44100, 2)->process(song(2, 20000, 44100), run);
+  const std::set<std::string> iterative{"ica", "iva", "nmf", "nmf_convolutive", "projet", "rpca", "timbre"};
+  EXPECT_EQ(starts > 0, iterative.contains(GetParam().name));
+  EXPECT_EQ(last > 0, iterative.contains(GetParam().name));
+}
+
+// Whatever a rate is that is none, a method says so or does not ask; it builds no window of it.
+TEST_P(EveryMethod, RefusesRatesThatAreNone) {
+  for (const double rate : {std::nan(""), -1.0, -44100.0, 0.0, 1e300, static_cast<double>(INFINITY)}) {
+    try {
+      make(GetParam(), rate, 2);
+      EXPECT_EQ(GetParam().name, "ica") << rate;  // works on samples
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage) << rate;
+    }
+  }
 }
 
 TEST_P(EveryMethod, TellsHowMuchMemoryItNeeds) {

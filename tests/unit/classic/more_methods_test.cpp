@@ -6,18 +6,24 @@
 #include <array>
 #include <cmath>
 #include <complex>
+#include <limits>
 #include <numbers>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "classic/gmm.hpp"
 #include "classic/masking_separator.hpp"
 #include "classic/masks.hpp"
+#include "classic/matrix.hpp"
 #include "classic/melody.hpp"
+#include "classic/tanh.hpp"
 #include "support/signals.hpp"
 #include "unbraid/classic/centre.hpp"
+#include "unbraid/classic/duet.hpp"
 #include "unbraid/classic/iva.hpp"
 #include "unbraid/classic/methods.hpp"
+#include "unbraid/classic/projet.hpp"
 #include "unbraid/core/error.hpp"
 #include "unbraid/core/rng.hpp"
 #include "unbraid/dsp/stft.hpp"
@@ -54,7 +60,10 @@ TEST(Gmm, FindsSharesMeansAndSpreads) {
     points.push_back(first ? rng.normal(1, 2.0) : rng.normal(-1, 0.2));
     weights.push_back(1);
   }
-  const Mixture mixture = fit_gmm(points, 2, weights, {.clusters = 2, .seed = 1});
+  ThreadPool pool(2), three(3);
+  RunContext run{pool}, other{three};
+  const Mixture mixture = fit_gmm(points, 2, weights, {.clusters = 2, .seed = 1}, run);
+  EXPECT_EQ(mixture.means, fit_gmm(points, 2, weights, {.clusters = 2, .seed = 1}, other).means);
   const std::size_t a = mixture.means[0] < mixture.means[2] ? 0 : 1, b = 1 - a;
   // Three standard errors of samples of 1500 and 4500.
   EXPECT_NEAR(mixture.shares[a], 0.25, 0.017);
@@ -71,10 +80,10 @@ TEST(Gmm, FindsSharesMeansAndSpreads) {
   doubled.insert(doubled.end(), points.begin(), points.begin() + 2000);
   std::vector<double> heavy = weights, ones(7000, 1.0);
   std::fill_n(heavy.begin(), 1000, 2.0);
-  const Mixture one = fit_gmm(points, 2, heavy, {.clusters = 2, .tolerance = 0, .seed = 1});
-  const Mixture two = fit_gmm(doubled, 2, ones, {.clusters = 2, .tolerance = 0, .seed = 1});
+  const Mixture one = fit_gmm(points, 2, heavy, {.clusters = 2, .tolerance = 0, .seed = 1}, run);
+  const Mixture two = fit_gmm(doubled, 2, ones, {.clusters = 2, .tolerance = 0, .seed = 1}, run);
   EXPECT_NEAR(std::min(one.shares[0], one.shares[1]), std::min(two.shares[0], two.shares[1]), 1e-6);
-  EXPECT_EQ(fit_gmm({}, 2, {}, {.clusters = 3}).shares, std::vector<double>(3, 1.0 / 3));
+  EXPECT_EQ(fit_gmm({}, 2, {}, {.clusters = 3}, run).shares, std::vector<double>(3, 1.0 / 3));
 }
 
 TEST(Gmm, SoftMasksOfDirections) {
@@ -253,6 +262,110 @@ TEST(Centre, TurnsToAnyPlace) {
       EXPECT_NEAR(mask.at(0, 0, k), 1 / (1 + ratio * ratio), 1e-5) << degrees;
     }
   }
+}
+
+TEST(Centre, RefusesBandsBelowZeroAndTakesSpectrogramsWithoutBins) {
+  ThreadPool pool(1);
+  const dsp::Spectrogram<float> x(2, 3, 9);
+  const auto refuses = [&](const CentreOptions& options, double rate) {
+    try {
+      centre_mask(x, options, rate, pool);
+      return false;
+    } catch (const Error& error) {
+      return error.code() == ErrorCode::kUsage;
+    }
+  };
+  EXPECT_TRUE(refuses({.low_hz = -100, .high_hz = -50}, 44100));
+  EXPECT_TRUE(refuses({.low_hz = std::nan("")}, 44100));
+  EXPECT_TRUE(refuses({}, 0));
+  EXPECT_TRUE(refuses({}, std::nan("")));
+  EXPECT_FALSE(refuses({.low_hz = 1e300, .high_hz = 1e301}, 44100));  // above all bins
+  EXPECT_EQ(centre_mask(dsp::Spectrogram<float>(2, 3, 0), {}, 44100, pool).size(), 0u);
+}
+
+// Two sources in stereo after two seconds of digital silence: the factors stay numbers, and the sources come apart.
+TEST(Projet, SilenceBeforeTheMusic) {
+  constexpr std::size_t kSilent = 30, kFrames = 120, kBins = 24;
+  const double places[] = {0.35, 1.2};  // radians from the left channel
+  std::vector<dsp::Spectrogram<float>> truth(2, dsp::Spectrogram<float>(2, kFrames, kBins));
+  dsp::Spectrogram<float> mix(2, kFrames, kBins);
+  Rng rng(7);
+  for (std::size_t j = 0; j < 2; ++j)
+    for (std::size_t m = kSilent; m < kFrames; ++m)
+      for (std::size_t k = 0; k < kBins; ++k) {
+        if (rng.uniform() < 0.7) continue;  // few bins hold both
+        const std::complex<double> s{rng.normal(), rng.normal()};
+        for (std::size_t c = 0; c < 2; ++c) {
+          truth[j].at(c, m, k) = std::complex<float>(s * (c == 0 ? std::cos(places[j]) : std::sin(places[j])));
+          mix.at(c, m, k) += truth[j].at(c, m, k);
+        }
+      }
+  ThreadPool pool(2);
+  RunContext run{pool};
+  const ProjetOptions options;
+  auto model = projet_random_start<float>(kBins, kFrames, options, 1);
+  projet(mix, model, options, run);
+  for (const auto* factor : {&model.spectra, &model.panorama})
+    EXPECT_TRUE(std::ranges::all_of(*factor, [](float x) { return std::isfinite(x) && x >= 0; }));
+  const auto first = projet_source(mix, model, 0, options, pool);
+  double snr[2];
+  for (std::size_t j = 0; j < 2; ++j) {
+    double wrong = 0, right = 0;
+    for (std::size_t i = 0; i < mix.size(); ++i) {
+      wrong += std::norm(first.values()[i] - truth[j].values()[i]);
+      right += std::norm(truth[j].values()[i]);
+    }
+    snr[j] = 10 * std::log10(right / wrong);
+  }
+  EXPECT_GT(std::max(snr[0], snr[1]), 10);  // 14.0; half of the mix is at 3 dB of either
+  // A factor that is no number is an error, not half of the mix.
+  model.panorama[0] = std::numeric_limits<float>::infinity();
+  EXPECT_THROW(projet(mix, model, options, run), Error);
+}
+
+// The histogram by its definition, and by any number of threads.
+TEST(Duet, HistogramIsThatOfTheDefinition) {
+  dsp::Spectrogram<double> x(2, 600, 20);  // more frames than one task takes
+  Rng rng(9);
+  for (std::complex<double>& value : x.values()) value = {rng.normal(), rng.normal()};
+  ThreadPool one(1), three(3);
+  for (const auto& [p, q] : {std::pair{1.0, 0.0}, {0.5, 2.0}, {0.0, 1.0}}) {
+    const DuetOptions options{.attenuation_cells = 7, .delay_cells = 9, .weight_power = p, .frequency_power = q};
+    std::vector<double> expected(63);
+    for (std::size_t m = 0; m < x.frames(); ++m)
+      for (std::size_t k = 1; k < x.bins(); ++k) {
+        const double l = std::abs(x.at(0, m, k)), r = std::abs(x.at(1, m, k)), w = std::numbers::pi * static_cast<double>(k) / 19;
+        const double a = (r / l - l / r + 3) / 6 * 7, d = (-std::arg(x.at(1, m, k) / x.at(0, m, k)) / w + 3) / 6 * 9;
+        if (a <= 0 || a >= 7 || d <= 0 || d >= 9) continue;
+        expected[static_cast<std::size_t>(a) * 9 + static_cast<std::size_t>(d)] += std::pow(l * r, p) * std::pow(w, q);
+      }
+    const double greatest = std::ranges::max(expected);
+    const DuetHistogram histogram = duet_histogram(x, options, one);
+    for (std::size_t i = 0; i < 63; ++i) EXPECT_NEAR(histogram.raw[i], expected[i] / greatest, 1e-12);
+    EXPECT_EQ(histogram.raw, duet_histogram(x, options, three).raw);
+  }
+}
+
+TEST(Duet, RefusesAHistogramOfOtherCells) {
+  for (const std::size_t cells : {0u, 51u, 2600u}) {
+    try {
+      duet_sources({.raw = std::vector<double>(cells), .smooth = std::vector<double>(cells)}, {});
+      ADD_FAILURE() << cells;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    }
+  }
+}
+
+TEST(Ica, TanhIsThatOfTheStandardLibrary) {
+  Matrix<double> x(3, 2001);
+  for (Eigen::Index i = 0; i < x.cols(); ++i) {
+    x(0, i) = 0.01 * static_cast<double>(i - 1000);
+    x(1, i) = 1e-6 * static_cast<double>(i - 1000);
+    x(2, i) = 1e3 * static_cast<double>(i - 1000);
+  }
+  const Matrix<double> y = tanh_of(x);
+  for (Eigen::Index i = 0; i < x.size(); ++i) ASSERT_NEAR(y(i), std::tanh(x(i)), 4e-16) << x(i);  // two units of 1's last digit
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
+#include "unbraid/classic/methods.hpp"
 #include "unbraid/core/rng.hpp"
 
 namespace unbraid::classic {
@@ -32,6 +34,35 @@ TEST(Rpca, RecoversARankTwoMatrixUnderSparseErrors) {
     for (std::size_t i = 0; i < v.size(); ++i) greatest = std::max(greatest, std::abs(parts.low_rank[i] - low_rank[i]));
     EXPECT_LT(greatest, 1e-4);  // the tolerance of 1e-7 is on the norm of all 9600 entries, about 140
   }
+}
+
+// A recording of fewer frames than bins is taken apart as its transposed is.
+TEST(Rpca, WideAndTallAreOne) {
+  constexpr std::size_t kRows = 60, kColumns = 40;
+  Rng rng(8);
+  std::vector<double> tall(kRows * kColumns), wide(tall.size());
+  for (std::size_t r = 0; r < kRows; ++r)
+    for (std::size_t c = 0; c < kColumns; ++c) wide[c * kRows + r] = tall[r * kColumns + c] = std::abs(rng.normal());
+  ThreadPool pool(2);
+  RunContext run{pool};
+  const LowRankSparse a = rpca(tall, kRows, kColumns, {}, run), b = rpca(wide, kColumns, kRows, {}, run);
+  for (std::size_t r = 0; r < kRows; ++r)
+    for (std::size_t c = 0; c < kColumns; ++c) {
+      ASSERT_EQ(a.low_rank[r * kColumns + c], b.low_rank[c * kRows + r]);
+      ASSERT_EQ(a.sparse[r * kColumns + c], b.sparse[c * kRows + r]);
+    }
+}
+
+// 60 s of stereo with windows of 2048 samples: 5171 frames and 1025 bins. Of one channel: the magnitudes, both parts, the
+// multiplier and what they are made of, in double; of both: the spectrogram, the magnitudes and the mask.
+TEST(Rpca, CountsItsMatricesAsMemory) {
+  const Method method = rpca_method();
+  const auto separator = method.make({.sample_rate = 44100, .channels = 2}, ParameterValues::resolve(method.parameters), 0);
+  constexpr std::size_t kValues = 5171 * 1025, kGram = 1025 * 1025;
+  const std::size_t least = kValues * (5 * 8 + 2 * (8 + 4 + 4)) + 3 * kGram * 8;
+  const std::size_t said = separator->info().working_bytes(60 * 44100);
+  EXPECT_GE(said, least);
+  EXPECT_LE(said, least * 3 / 2);
 }
 
 TEST(Rpca, SilenceIsBackground) {

@@ -1,6 +1,7 @@
 #include "unbraid/core/atomic_file.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <iterator>
@@ -58,6 +59,28 @@ TEST(AtomicFile, ReplacesOnlyWhenAskedTo) {
   EXPECT_EQ(content(folder / "f"), "old");
   write_file_atomically(folder / "f", "new");
   EXPECT_EQ(content(folder / "f"), "new");
+}
+
+TEST(AtomicFile, ReplacesNothingButRegularFiles) {
+  const testing::TemporaryFolder folder;
+  const fs::path pipe = folder / "pipe.wav";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_directory(folder / "folder.wav");
+  for (const char* name : {"pipe.wav", "folder.wav", "/dev/null"})
+    for (const bool overwrite : {false, true}) {
+      const fs::path target = folder / name;
+      try {
+        AtomicFile file(target, overwrite);
+        ADD_FAILURE() << target << " was accepted";
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kIo);
+        EXPECT_EQ(error.message(), fs::is_directory(target) ? "is a directory" : "is not a regular file");
+      }
+    }
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  fs::create_symlink("song.wav", folder / "link.wav");  // to nothing
+  write_file_atomically(folder / "link.wav", "x");
+  EXPECT_EQ(content(folder / "link.wav"), "x");
 }
 
 TEST(AtomicFile, TakesTheLongestNamesAndTwoAtOnce) {

@@ -6,10 +6,12 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <new>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "unbraid/core/audio_buffer.hpp"
@@ -20,6 +22,7 @@
 #include "unbraid/core/rng.hpp"
 #include "unbraid/core/stems.hpp"
 #include "unbraid/core/thread_pool.hpp"
+#include "unbraid/core/value_count.hpp"
 
 namespace unbraid {
 namespace {
@@ -61,6 +64,32 @@ TEST(AudioBuffer, ZeroFramesAndZeroChannels) {
   EXPECT_TRUE(AudioBuffer(2, 0).empty());
   EXPECT_TRUE(AudioBuffer(0, 10).empty());
   EXPECT_TRUE(AudioBuffer(2, 0).channel(1).empty());
+}
+
+TEST(AudioBuffer, IsEmptyOnceItsSamplesAreMovedAway) {
+  AudioBuffer first(2, 100), second(3, 7);
+  first.channel(1)[99] = 0.5f;
+  const AudioBuffer moved(std::move(first));
+  EXPECT_EQ(moved.channel(1)[99], 0.5f);
+  AudioBuffer assigned(1, 1);
+  assigned = std::move(second);
+  EXPECT_EQ(assigned.channels(), 3u);
+  EXPECT_EQ(assigned.frames(), 7u);
+  for (const AudioBuffer* left : {&first, &second}) {
+    EXPECT_EQ(left->channels(), 0u);
+    EXPECT_EQ(left->frames(), 0u);
+    EXPECT_TRUE(left->empty());
+  }
+}
+
+TEST(AudioBuffer, MoreSamplesThanCanBeCountedAreRefused) {
+  constexpr std::size_t kHalf = std::numeric_limits<std::size_t>::max() / 2 + 1;
+  EXPECT_THROW(AudioBuffer(2, kHalf + 1), std::length_error);  // twice that wraps to 2
+  EXPECT_THROW(AudioBuffer(kHalf, 2), std::length_error);
+  EXPECT_EQ(value_count({3, 5, 7}), 105u);
+  EXPECT_EQ(value_count({}), 1u);
+  EXPECT_EQ(value_count({kHalf, 1}), kHalf);
+  EXPECT_THROW(value_count({kHalf, 1, 2}), std::length_error);
 }
 
 TEST(Stems, KeepTheirOrderAndRefuseDoubles) {

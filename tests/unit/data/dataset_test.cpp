@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -120,6 +121,60 @@ TEST(OpenDataset, MusdbKeepsFourteenSongsForValidation) {
       write_audio(folder / song / (std::string(stem) + ".wav"), pair.a);
   EXPECT_EQ(names(*open_dataset(folder.path())),
             (std::vector<std::string>{"test/Young Griffo - Pennies", "train/A - B", "validation/Actions - One Minute Smile"}));
+}
+
+TEST(OpenDataset, FoldersBesideSplitsAreNotLost) {
+  const TemporaryFolder folder;
+  const Pair pair;
+  const auto write_song = [&](const std::string& song) {
+    for (const char* stem : {"drums.wav", "vocals.wav"}) write_audio(folder / song / stem, pair.a);
+  };
+  for (const char* song : {"splits/train/a", "splits/val/b", "splits/fold 3/c", "splits/test/d", "splits/single"}) write_song(song);
+  fs::create_directories(folder / "splits" / "notes");
+  EXPECT_EQ(names(*open_dataset(folder / "splits")), (std::vector<std::string>{"/single", "fold 3/c", "test/d", "train/a", "val/b"}));
+
+  // A song may be called as a split is.
+  for (const char* song : {"songs/alpha", "songs/beta", "songs/Test"}) write_song(song);
+  EXPECT_EQ(names(*open_dataset(folder / "songs")), (std::vector<std::string>{"/Test", "/alpha", "/beta"}));
+
+  for (const char* stem : {"mixture", "drums", "bass", "other", "vocals"})
+    write_audio(folder / "mixed" / "test" / "e" / (std::string(stem) + ".wav"), pair.a);
+  write_song("mixed/estimates/e");
+  try {
+    open_dataset(folder / "mixed");
+    FAIL() << "two layouts";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kFormat);
+    EXPECT_NE(std::string(error.what()).find("estimates holds track_folders, test musdb18hq"), std::string::npos) << error.what();
+  }
+}
+
+TEST(OpenDataset, FingerprintsTellAudioApart) {
+  const TemporaryFolder folder;
+  const Pair pair;
+  write_audio(folder / "song" / "a.wav", pair.a);
+  write_audio(folder / "song" / "b.wav", pair.b);
+  const auto fingerprint = [&] { return open_dataset(folder / "song")->track(0).fingerprint(); };
+  const std::string before = fingerprint();
+  EXPECT_EQ(before.size(), 16u);
+  EXPECT_EQ(fingerprint(), before);
+  const auto written = fs::last_write_time(folder / "song" / "b.wav");
+  fs::last_write_time(folder / "song" / "b.wav", written + std::chrono::seconds(1));
+  EXPECT_NE(fingerprint(), before) << "as long, but written later";
+  fs::last_write_time(folder / "song" / "b.wav", written);
+  EXPECT_EQ(fingerprint(), before);
+  fs::rename(folder / "song" / "b.wav", folder / "song" / "c.wav");
+  EXPECT_NE(fingerprint(), before);
+
+  // In memory the samples count, and so do rate and cut.
+  const auto of = [](const SourcePtr& source) { return source->fingerprint(); };
+  const SourcePtr source = memory_source(pair.a, 8000);
+  EXPECT_EQ(of(source), of(memory_source(pair.a, 8000)));
+  EXPECT_NE(of(source), of(memory_source(pair.b, 8000)));
+  EXPECT_NE(of(source), of(memory_source(pair.a, 16000)));
+  EXPECT_NE(of(excerpt_source(source, 0, 10)), of(excerpt_source(source, 1, 10)));
+  EXPECT_NE(of(sum_source({source})), of(sum_source({source, source})));
+  EXPECT_NE(of(rounded_source(source, 16)), of(source));
 }
 
 TEST(OpenDataset, LabelFoldersWithAndWithoutCommonTitles) {
@@ -336,6 +391,9 @@ TEST_F(SlakhFolder, SplitFilesMoveAndOmit) {
       "Track00003": {"action": "move", "source_split": "train", "destination_split": "test"}})");
   EXPECT_EQ(names(*open_dataset(folder.path(), {.split_file = folder / "redux.json"})),
             (std::vector<std::string>{"train/Track00001", "test/Track00003"}));
+  write_text(folder / "none.json", R"({"Track00001": {"action": "omit"}, "Track00002": {"action": "omit"},
+      "Track00003": {"action": "omit"}})");
+  EXPECT_EQ(code_of([&] { open_dataset(folder.path(), {.split_file = folder / "none.json"}); }), ErrorCode::kFormat);
   write_text(folder / "bad.json", R"({"Track00001": {"action": "move"}})");
   EXPECT_EQ(code_of([&] { open_dataset(folder.path(), {.split_file = folder / "bad.json"}); }), ErrorCode::kFormat);
   write_text(folder / "worse.json", "[");
@@ -367,8 +425,16 @@ TEST_F(SlakhFolder, VerifyFindsEveryKindOfDamage) {
   write_audio(folder / "Track00011/mix.wav", pair.a);
   write_text(folder / "Track00011/stems/._S00.wav", "mac");
 
+  write_track("Track00012", kGood);
+  write_audio(folder / "Track00012/mix.wav", AudioBuffer(1, 800));  // silent, its stems are not
+  write_track("Track00013", kGood);
+  write_audio(folder / "Track00013/stems/S00.wav", AudioBuffer(1, 800));  // silent, their mixture is not
+  write_audio(folder / "Track00013/stems/S01.flac", AudioBuffer(1, 800));
+  write_track("Track00014", kGood);
+  for (const char* file : {"mix.wav", "stems/S00.wav", "stems/S01.flac"}) write_audio(folder / "Track00014" / file, AudioBuffer(1, 800));
+
   const DatasetPtr dataset = open_dataset(folder.path());
-  ASSERT_EQ(dataset->size(), 11u);
+  ASSERT_EQ(dataset->size(), 14u);
   ThreadPool pool(3);
   RunContext run{pool};
   const std::vector<TrackCheck> checks = verify(*dataset, {}, run);
@@ -386,11 +452,15 @@ TEST_F(SlakhFolder, VerifyFindsEveryKindOfDamage) {
   }
   EXPECT_TRUE(checks[10].ok()) << checks[10].problems.front();
   EXPECT_EQ(checks[10].notes, std::vector<std::string>{"S01 is silent"});
+  EXPECT_EQ(checks[11].problems, std::vector<std::string>{"the mixture is silent, the sum of the stems is not"});
+  EXPECT_EQ(checks[11].residual_db, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(checks[12].problems, std::vector<std::string>{"the sum of the stems is silent, the mixture is not"});
+  EXPECT_TRUE(checks[13].ok()) << "all silent: notes";
   EXPECT_EQ(macos_files(folder.path()).size(), 1u);
 
   // A track that cannot be loaded has no count; missing stems are not counted.
   const std::vector<StemCount> counts = by_stem_count(*dataset, run);
-  EXPECT_EQ(counts.size(), 10u);
+  EXPECT_EQ(counts.size(), 13u);
   EXPECT_EQ(counts.front().stems, 2u);
 }
 

@@ -355,6 +355,61 @@ TEST(MixWrite, StoredStemsAddUpAndCanBeMadeAlone) {
   EXPECT_EQ(annotation["sandbox"]["scaper"]["coherent"], plan.coherent);
 }
 
+// Peaks of 1 do not fit integers; rounding must not push the sum over the edge, nor may a stem that others cancel clip.
+TEST(MixWrite, NothingClipsInIntegers) {
+  ThreadPool pool(2);
+  RunContext run{pool};
+  const TemporaryFolder folder;
+  MixRecipe wanted = recipe();
+  wanted.text = "x";
+  for (MixStemSpec& stem : wanted.stems) stem.event.snr_db = Distribution::uniform(15, 25);
+  const MixtureDataset loud(songs(), wanted);
+  for (const auto format : {io::SampleFormat::kPcm16, io::SampleFormat::kPcm24}) {
+    const fs::path out = folder / std::string(io::to_string(format));
+    write_mixtures(loud, out, {.items = {0, 1, 2, 3}, .format = format}, run);
+    for (const std::string item : {"000000", "000001", "000002", "000003"}) {
+      SCOPED_TRACE(out / item);
+      std::vector<double> sum(8000);
+      for (const char* stem : {"vocals.wav", "drums.wav"}) {
+        const AudioBuffer stored = io::read_audio(out / item / stem).samples;
+        for (std::size_t n = 0; n < sum.size(); ++n) sum[n] += static_cast<double>(stored.channel(0)[n]);
+      }
+      const AudioBuffer mixture = io::read_audio(out / item / "mixture.wav").samples;
+      EXPECT_TRUE(std::ranges::equal(sum, mixture.channel(0), {}, {}, [](float x) { return static_cast<double>(x); }));
+      const Mixture made = loud.make(std::stoul(item));
+      const float largest = std::max({peak(made.audio), peak(made.stems[0].audio), peak(made.stems[1].audio)});
+      std::ifstream stream(out / item / "mixture.jams");
+      const double scale = nlohmann::json::parse(stream)["annotations"][0]["sandbox"]["scaper"]["scale_factor"];
+      EXPECT_NEAR(scale, made.scale / static_cast<double>(largest), 1e-4 * scale) << "by no more than it takes: two steps of 2^-15";
+    }
+  }
+
+  wanted.fix_clipping = false;
+  const MixtureDataset clipping(songs(), wanted);
+  EXPECT_THROW(write_mixtures(clipping, folder / "refused", {.items = {0}, .format = io::SampleFormat::kPcm16}, run), Error);
+  EXPECT_NO_THROW(write_mixtures(clipping, folder / "floats", {.items = {0}}, run));
+
+  // A full 16-bit recording fits as it is.
+  AudioBuffer full = constant(32767.0f / 32768, 1);
+  full.channel(0)[5] = -1;
+  MixRecipe plain{.sources = {.path = "memory"}, .stems = {{.name = "vocals"}}, .count = 1, .duration_s = 1, .sample_rate = kRate};
+  plain.fade_s = 0;
+  plain.fix_clipping = false;
+  write_mixtures(MixtureDataset(one_source(full), plain), folder / "full", {.format = io::SampleFormat::kPcm16}, run);
+  EXPECT_TRUE(same(io::read_audio(folder / "full/000000/mixture.wav").samples, full));
+}
+
+TEST(MixWrite, NamesThatAreNotUtf8DoNotStopIt) {
+  ThreadPool pool(1);
+  RunContext run{pool};
+  const TemporaryFolder folder;
+  MixRecipe wanted = recipe();
+  wanted.text = "# caf\xe9";
+  const MixtureDataset mixtures(songs(), wanted);
+  write_mixtures(mixtures, folder / "out", {.items = {0}}, run);
+  EXPECT_NO_THROW(write_mixtures(mixtures, folder / "out", {.items = {0, 1}}, run)) << "the same recipe";
+}
+
 TEST(MixWrite, GoesOnWhereItStoppedAndRefusesAnotherRecipe) {
   MixRecipe wanted = recipe();
   const MixtureDataset mixtures(songs(), wanted);

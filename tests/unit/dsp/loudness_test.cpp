@@ -102,8 +102,22 @@ TEST(Loudness, SilenceAndShortSignals) {
   EXPECT_THROW(block_loudness_lufs(tones({{-20, 0.3}}), kRate), Error);
 }
 
+// BS.1770-4: 0 dBFS at 997 Hz reads −3.01 LKFS. At the lowest rate that lies just below the shelf, whose filter is warped
+// by the bilinear transform: 0.1 LU.
+TEST(Loudness, HoldsAtTheLowestAndAtTheHighestRate) {
+  for (const std::uint32_t rate : {3364u, 2'822'400u}) {
+    AudioBuffer sine(1, 2 * rate);
+    for (std::size_t n = 0; n < sine.frames(); ++n)
+      sine.channel(0)[n] = static_cast<float>(0.1 * std::sin(2 * std::numbers::pi * 997 * static_cast<double>(n) / rate));
+    LoudnessMeter meter({.sample_rate = rate, .channels = 1, .true_peak = false});
+    meter.add(sine);
+    EXPECT_NEAR(meter.integrated_lufs(), -20 - 3.01, 0.1) << rate;
+  }
+}
+
 TEST(Loudness, RefusesWhatIsOutOfRange) {
-  EXPECT_THROW(LoudnessMeter({.sample_rate = 15, .channels = 1}), Error);
+  EXPECT_THROW(LoudnessMeter({.sample_rate = 3363, .channels = 1}), Error);
+  EXPECT_THROW(LoudnessMeter({.sample_rate = 2'822'401, .channels = 1}), Error);
   EXPECT_THROW(LoudnessMeter({.sample_rate = kRate, .channels = 0}), Error);
   EXPECT_THROW(LoudnessMeter({.sample_rate = kRate, .channels = 65}), Error);
   EXPECT_THROW(block_loudness_lufs(AudioBuffer(6, kRate), kRate), Error);

@@ -124,6 +124,16 @@ TEST(Resample, EqualRatesAndNoChannels) {
   EXPECT_EQ(none.finish().channels(), 0u);
 }
 
+TEST(Resample, ChangesRatesAHundredThousandFoldAtMost) {
+  ThreadPool pool(1);
+  EXPECT_EQ(resample(AudioBuffer(1, 3), 1, 100'000, pool).frames(), 300'000u);
+  EXPECT_NO_THROW(Resampler(100'000, 1, 1));
+  for (const auto [in, out] : {Rates{1, 100'001}, Rates{100'001, 1}, Rates{99, 9'900'001}}) {
+    EXPECT_THROW(Resampler(in, out, 1), Error) << in << " → " << out;
+    EXPECT_THROW(resample(AudioBuffer(1, 3), in, out, pool), Error) << in << " → " << out;
+  }
+}
+
 TEST(Resample, RefusesBadRatesAndForeignBlocks) {
   EXPECT_THROW(Resampler(0, 48000, 1), Error);
   EXPECT_THROW(Resampler(48000, 10'000'001, 1), Error);

@@ -160,6 +160,37 @@ TEST_F(BenchmarkTest, ResumesWhatIsThereAndRepeatsWhatIsNot) {
   EXPECT_THROW(benchmark(songs, who, options, alone), Error);
 }
 
+// Tracks of the same names and lengths are not the same tracks.
+TEST_F(BenchmarkTest, ResumesNothingOfOtherAudio) {
+  const testing::TemporaryFolder folder;
+  BenchmarkOptions options = quick;
+  options.folder = folder.path();
+  options.resume = true;
+  benchmark(three_songs(), {Contender::mixture()}, options, run);
+  std::vector<data::Track> tracks;
+  for (std::size_t i = 0; i < 3; ++i) tracks.push_back(three_songs().track(i));
+  const AudioBuffer louder = testing::noise(1, kFrames, 99, 0.4);
+  tracks[1] = track_of("song1", {{"vocals", louder}, {"drums", tracks[1].stems[1].audio->read()}});
+  tracks[2].stems[1].instrument = "Bass";  // another target
+  const BenchmarkRun second = benchmark(Songs(tracks), {Contender::mixture()}, options, run);
+  EXPECT_EQ(second.resumed, 1u);
+  options.resume = false;
+  options.folder.clear();
+  EXPECT_EQ(second.score(1, 0, "vocals", "sdr"),
+            benchmark(Songs(tracks), {Contender::mixture()}, options, run).score(1, 0, "vocals", "sdr"));
+  EXPECT_EQ(
+      benchmark(three_songs(), {Contender::mixture()}, {.scores = quick.scores, .folder = folder.path(), .resume = true}, run).resumed, 1u);
+}
+
+TEST_F(BenchmarkTest, PassesOnWhatIsWrongWithTracks) {
+  std::vector<data::Track> tracks;
+  for (std::size_t i = 0; i < 3; ++i) tracks.push_back(three_songs().track(i));
+  tracks[1].warnings = {"S10 is listed but there is no S10.wav"};
+  const BenchmarkRun result = benchmark(Songs(tracks), {Contender::mixture()}, quick, run);
+  ASSERT_EQ(result.warnings.size(), 1u);
+  EXPECT_EQ(result.warnings[0], std::pair(std::size_t{1}, std::string("S10 is listed but there is no S10.wav")));
+}
+
 TEST_F(BenchmarkTest, ContendersDoNotShareAFile) {
   const testing::TemporaryFolder folder;
   BenchmarkOptions options = quick;
@@ -311,6 +342,41 @@ TEST(Ranking, OrdersByMedianAndTestsInPairs) {
   EXPECT_EQ(rows[2].tracks, 5u);
   EXPECT_EQ(rows[2].p_next, 1.0) << "one difference says nothing";
   EXPECT_THROW(rank(run_with({a}), "nonsense"), Error);
+}
+
+// Two easy tracks of eight do not win; nobody is tested against a method that lacks tracks.
+TEST(Ranking, WhoLacksTracksStandsBelow) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<double> easy{9, 9, nan, nan, nan, nan, nan, nan}, most{9, 9, 9, 9, 9, 9, 9, nan}, all{1, 2, 3, 4, 5, 6, 7, 8};
+  const auto ranking = rank(run_with({easy, most, all}), "sdr")[0];
+  EXPECT_EQ(ranking.tracks, 8u);
+  ASSERT_EQ(ranking.rows.size(), 3u);
+  EXPECT_EQ(ranking.rows[0].contender, 2u);
+  EXPECT_EQ(ranking.rows[1].contender, 1u);
+  EXPECT_EQ(ranking.rows[1].tracks, 7u);
+  EXPECT_EQ(ranking.rows[2].contender, 0u);
+  EXPECT_NEAR(ranking.rows[1].p_best, 2 * 2.0 / 128, 1e-12) << "seven pairs of one sign, Holm";
+  ASSERT_EQ(ranking.find(1), &ranking.rows[1]);
+  EXPECT_EQ(ranking.find(7), nullptr);
+
+  const std::vector<double> last{nan, nan, nan, nan, nan, nan, nan, 1};
+  const auto incomplete = rank(run_with({easy, most, last}), "sdr")[0];
+  EXPECT_EQ(incomplete.tracks, 8u);
+  EXPECT_EQ(incomplete.rows[0].contender, 1u);
+  for (const RankingRow& row : incomplete.rows) EXPECT_TRUE(std::isnan(row.p_best));
+
+  // A track that nobody has a score of is no track; a perfect score is one.
+  const auto silent = rank(run_with({{nan, 1, 2}, {nan, INFINITY, 1}}), "sdr")[0];
+  EXPECT_EQ(silent.tracks, 2u);
+  EXPECT_EQ(silent.rows[1].tracks, 2u);
+}
+
+TEST(Ranking, LessCanBeBetter) {
+  BenchmarkRun result = run_with({{0, 0, 0}, {0, 0, 0}});
+  for (BenchmarkEntry& entry : result.entries) entry.scores.targets[0].metrics = {{"l1_time", entry.contender == 0 ? 0.3 : 0.1}};
+  const auto ranking = rank(result, "l1_time")[0];
+  EXPECT_EQ(ranking.rows[0].contender, 1u);
+  EXPECT_EQ(ranking.rows[1].contender, 0u);
 }
 
 TEST(Ranking, BoundsAreNotRanked) {

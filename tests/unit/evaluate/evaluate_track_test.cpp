@@ -112,6 +112,44 @@ TEST_F(EvaluateTrack, ValuesThatAreNotFiniteAreNotApplicable) {
   }
 }
 
+// A mixture with such a value takes away the scores that need it: no error is inaudible beside it.
+TEST_F(EvaluateTrack, AMixtureThatIsNotFinite) {
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    data::Track truth = track({{"bass", bass}, {"drums", drums}}, 44100);
+    AudioBuffer mixture = truth.mixture->read();
+    mixture.channel(0)[777] = value;
+    truth.mixture = data::memory_source(mixture, 44100);
+    const auto result = evaluate_track(truth, track({{"bass", with_noise(bass, 8)}, {"drums", with_noise(drums, 9)}}, 44100),
+                                       {.metrics = {"log_wmse", "si_sdr", "sdr"}}, run);
+    for (const TargetResult& target : result.targets) {
+      EXPECT_EQ(target.not_applicable, "the mixture has values that are not finite");
+      EXPECT_TRUE(std::isnan(target.metrics.at("log_wmse")));
+      EXPECT_TRUE(std::isnan(target.metrics.at("si_sdr_improvement")));
+      EXPECT_NEAR(target.metrics.at("si_sdr"), 20, 0.3);
+      EXPECT_NEAR(target.metrics.at("sdr"), 20, 0.2);
+    }
+  }
+}
+
+TEST_F(EvaluateTrack, WarningsOfTheTracksAreAmongTheResults) {
+  data::Track truth = track({{"bass", bass}}), estimate = track({{"bass", with_noise(bass, 8)}});
+  truth.warnings = {"S10 is listed but there is no S10.wav"};
+  estimate.warnings = {"there are several files for bass; bass.flac is left out"};
+  EXPECT_EQ(evaluate_track(truth, estimate, quick, run).warnings,
+            (std::vector<std::string>{"references: S10 is listed but there is no S10.wav",
+                                      "estimates: there are several files for bass; bass.flac is left out"}));
+}
+
+TEST(Metrics, SayWhatTheyAreMeasuredIn) {
+  EXPECT_TRUE(lower_is_better("l1_time"));
+  EXPECT_FALSE(lower_is_better("bsseval_v4.SDR"));
+  EXPECT_FALSE(lower_is_better("unknown"));
+  EXPECT_EQ(with_unit("bsseval_v4.SDR"), "bsseval_v4.SDR (dB)");
+  EXPECT_EQ(with_unit("si_sdr_improvement"), "si_sdr_improvement (dB)");
+  EXPECT_EQ(with_unit("l1_time"), "l1_time");
+  EXPECT_EQ(with_unit("unknown"), "unknown");
+}
+
 // What the other channel scores must not stand for a channel that is lost; a channel that is silent in the reference has no say.
 TEST_F(EvaluateTrack, AChannelThatIsLostShows) {
   AudioBuffer lost(with_noise(bass, 8)), half(drums);
@@ -216,6 +254,40 @@ TEST_F(EvaluateTrack, ATrackThatCannotBeReadStopsNoOther) {
   EXPECT_EQ(result.failures[0].reason, "not enough memory");
   EXPECT_EQ(result.tracks.size(), 1u);
   EXPECT_EQ(told, 1u);
+}
+
+// Two songs of one name in two splits, whose estimates are 20 dB and 0 dB apart from them.
+TEST_F(EvaluateTrack, TracksOfOneNameInTwoSplitsKeepApart) {
+  class Splits final : public data::Dataset {
+   public:
+    explicit Splits(std::vector<std::pair<std::string, data::Track>> songs) : songs_(std::move(songs)) {}
+    std::size_t size() const override { return songs_.size(); }
+    std::string track_name(std::size_t) const override { return "song"; }
+    std::string split(std::size_t i) const override { return songs_[i].first; }
+    std::string format() const override { return "memory"; }
+    data::Track track(std::size_t i) const override {
+      data::Track result = songs_[i].second;
+      result.split = split(i);
+      return result;
+    }
+
+   private:
+    std::vector<std::pair<std::string, data::Track>> songs_;
+  };
+  const data::Track one = track({{"bass", bass}}), other = track({{"bass", drums}});
+  AudioBuffer far(drums);
+  add_scaled(noise(20'000, 7), 1, far);
+  const Splits truth({{"test", one}, {"train", other}, {"valid", other}}),
+      ours({{"train", track({{"bass", far}})}, {"test", track({{"bass", with_noise(bass, 4)}})}});
+  const auto result = evaluate_dataset(truth, ours, quick, run);
+  ASSERT_EQ(result.tracks.size(), 2u);
+  EXPECT_EQ(result.tracks[0].id().label(), "test/song");
+  EXPECT_NEAR(result.tracks[0].targets[0].metrics.at("sdr"), 20, 0.2);
+  EXPECT_EQ(result.tracks[1].id().label(), "train/song");
+  EXPECT_NEAR(result.tracks[1].targets[0].metrics.at("sdr"), 0, 0.2);
+  EXPECT_EQ(result.missing, std::vector<std::string>{"valid/song"});
+  const Splits flat({{"", one}, {"other", other}});
+  EXPECT_THROW(evaluate_dataset(truth, flat, quick, run), Error);
 }
 
 TEST_F(EvaluateTrack, WrongOptions) {

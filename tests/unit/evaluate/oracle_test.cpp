@@ -208,7 +208,7 @@ TEST(Oracle, MultichannelWienerIsThatOfTheMaskLibrary) {
   std::vector<std::vector<double>> references(3);
   std::vector<dsp::Spectrogram<double>> stems;
   for (std::size_t s = 0; s < 3; ++s) stems.push_back(forward(*track.stems[s].audio, references[s]));
-  mask::expectation_maximisation(stems, mixture, {.iterations = 1}, pool);
+  mask::expectation_maximisation(stems, mixture, {.iterations = 1}, run);
   for (std::size_t s = 0; s < 3; ++s) {
     std::vector<double> estimate(18000);
     stft.inverse(stems[s], {estimate.data(), 2, 9000, 9000}, pool);
@@ -355,6 +355,62 @@ TEST(OracleRunTest, SavesStemsWritesTracksAndResumes) {
   EXPECT_EQ(all[0].stems, 4u);
   EXPECT_NEAR(all[0].mean_db, (first.results[0].masks[0].mean_db + first.results[1].masks[0].mean_db) / 2, 1e-12);
   EXPECT_EQ(to_json(first)["schema"], "unbraid.oracle/1");
+}
+
+/// One track in memory that can be exchanged.
+class OneTrack final : public data::Dataset {
+ public:
+  explicit OneTrack(data::Track track) : track_(std::move(track)) {}
+  std::size_t size() const override { return 1; }
+  std::string track_name(std::size_t) const override { return track_.name; }
+  std::string split(std::size_t) const override { return {}; }
+  std::string format() const override { return "memory"; }
+  data::Track track(std::size_t) const override { return track_; }
+
+ private:
+  data::Track track_;
+};
+
+TEST(OracleRunTest, ResumesNothingOfOtherAudio) {
+  const testing::TemporaryFolder folder;
+  ThreadPool pool(2);
+  RunContext run{pool};
+  const OracleOptions options{.masks = {"irm"}};
+  const OracleRunOptions resuming{.folder = folder.path(), .resume = true};
+  const data::Track track = make_track(1, 8000, 2);
+  data::Track other = track;
+  AudioBuffer changed = track.stems[0].audio->read();
+  changed.channel(0)[4000] += 0.1f;
+  other.stems[0].audio = data::memory_source(changed, track.sample_rate);
+  oracle_run(OneTrack(track), options, resuming, run);
+  EXPECT_EQ(oracle_run(OneTrack(track), options, resuming, run).resumed, 1u);
+  EXPECT_EQ(oracle_run(OneTrack(other), options, resuming, run).resumed, 0u);
+}
+
+TEST(OracleRunTest, NamesThatAreNotUtf8AndWarningsAreKept) {
+  const testing::TemporaryFolder folder;
+  ThreadPool pool(1);
+  RunContext run{pool};
+  data::Track track = make_track(1, 8000, 2);
+  track.name = "caf\xe9";
+  track.warnings = {"S10 is listed but there is no S10.wav"};
+  const OracleRunOptions resuming{.folder = folder.path(), .resume = true};
+  const OracleRun first = oracle_run(OneTrack(track), {.masks = {"irm"}}, resuming, run);
+  ASSERT_TRUE(first.failed.empty()) << first.failed[0].second;
+  const OracleRun second = oracle_run(OneTrack(track), {.masks = {"irm"}}, resuming, run);
+  EXPECT_EQ(second.resumed, 1u);
+  EXPECT_EQ(second.results[0].track, track.name);
+  EXPECT_EQ(second.results[0].warnings, track.warnings);
+  EXPECT_EQ(to_json(second)["tracks"][0]["warnings"].size(), 1u);
+}
+
+TEST(OracleRunTest, NothingHasNoMean) {
+  const OracleRun nothing{.options = {.masks = {"irm"}}, .results = {{.stems = {"a"}, .masks = {{.name = "irm", .si_sdr_db = {NAN}}}}}};
+  const auto all = aggregate(nothing);
+  EXPECT_EQ(all[0].tracks, 0u);
+  EXPECT_TRUE(std::isnan(all[0].mean_db));
+  const auto json = to_json(nothing)["aggregate"]["irm"];
+  for (const char* field : {"mean", "median", "std", "stem_mean"}) EXPECT_TRUE(json[field].is_null()) << field;
 }
 
 TEST(OracleRunTest, NamesStayInsideTheFolder) {

@@ -75,5 +75,29 @@ TEST(Compare, PairsByTrackTargetAndMetric) {
   EXPECT_THROW(compare(a, {}), Error);
 }
 
+TEST(Compare, SplitsTellTracksOfOneNameApart) {
+  const std::vector<Score> a{{"x", "bass", "sdr", 1, "test"}, {"x", "bass", "sdr", 10, "train"}};
+  const std::vector<Score> b{{"x", "bass", "sdr", 12, "train"}, {"x", "bass", "sdr", 4, "test"}};
+  const auto comparisons = compare(a, b);
+  ASSERT_EQ(comparisons[0].pairs.size(), 2u);
+  EXPECT_EQ(comparisons[0].pairs[0].track, "test/x");
+  EXPECT_EQ(comparisons[0].pairs[0].difference(), 3);
+  EXPECT_EQ(comparisons[0].pairs[1].difference(), 2);
+  // One of a name needs no split; of two it cannot be told.
+  EXPECT_EQ(compare(std::vector<Score>{{"y", "bass", "sdr", 1, "test"}}, std::vector<Score>{{"y", "bass", "sdr", 2}})[0].mean_difference,
+            1);
+  EXPECT_THROW(compare(a, std::vector<Score>{{"x", "bass", "sdr", 2}}), Error);
+  const std::vector<Score> twice{{"x", "bass", "sdr", 1}, {"x", "bass", "sdr", 2}};
+  EXPECT_THROW(compare(twice, twice), Error);
+}
+
+TEST(Compare, LessCanBeBetter) {
+  const std::vector<Score> a{{"x", "bass", "l1_time", 0.3}, {"y", "bass", "l1_time", 0.3}};
+  const std::vector<Score> b{{"x", "bass", "l1_time", 0.4}, {"y", "bass", "l1_time", 0.1}};
+  const auto pairs = compare(a, b)[0].pairs;
+  EXPECT_EQ(pairs.front().track, "y");
+  EXPECT_EQ(pairs.back().track, "x");
+}
+
 }  // namespace
 }  // namespace unbraid::evaluate

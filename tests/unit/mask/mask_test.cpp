@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "support/signals.hpp"
@@ -141,6 +142,33 @@ TEST(IdealMask, FloatFollowsDoubleAndThreadsDoNotMatter) {
   }
 }
 
+// 100^20 is beyond float's range, 0.001^20 below it; the shares depend on the ratio of the magnitudes alone.
+TEST(IdealMask, PowersDoNotLeaveTheRangeOfFloat) {
+  ThreadPool pool(1);
+  for (const float level : {1e-18f, 1e-3f, 1.0f, 100.0f, 1e18f}) {
+    std::vector<dsp::Spectrogram<float>> sources(3, dsp::Spectrogram<float>(1, 1, 1));
+    sources[0].at(0, 0, 0) = {0.6f * level, 0.8f * level};
+    sources[1].at(0, 0, 0) = {0, 2 * level};
+    dsp::Spectrogram<float> mixture(1, 1, 1);
+    for (const double power : {20.0, 1.5}) {
+      const auto masks = ideal_masks<float>({.power = power}, sources, mixture, pool);
+      const double share = 1 / (1 + std::pow(2.0, power));
+      // Rounding of the ratio of magnitudes counts `power` times.
+      EXPECT_NEAR(masks[0].at(0, 0, 0), share, 20 * power * std::numeric_limits<float>::epsilon() * share) << level;
+      EXPECT_NEAR(masks[1].at(0, 0, 0), 1 - share, 2 * std::numeric_limits<float>::epsilon()) << level;
+      EXPECT_EQ(masks[2].at(0, 0, 0), 0.0f);
+    }
+  }
+  // ε adds to the powers.
+  Spectrogram a(1, 1, 1), b(1, 1, 1);
+  a.at(0, 0, 0) = 3;
+  b.at(0, 0, 0) = {0, -2};
+  const std::vector<Spectrogram> sources{a, b};
+  const auto masks = ideal_masks<double>({.power = 3, .epsilon = 5}, sources, a, pool);
+  EXPECT_NEAR(masks[0].at(0, 0, 0), 27.0 / 40, 1e-14);
+  EXPECT_NEAR(masks[1].at(0, 0, 0), 8.0 / 40, 1e-14);
+}
+
 TEST(IdealMask, RefusesWhatItCannotDo) {
   ThreadPool pool(1);
   const std::vector<Spectrogram> none, other(1, Spectrogram(1, 2, 3));
@@ -168,6 +196,18 @@ TEST(ComplexRatioMask, GivesTheSourcesBackUnlessLimited) {
   }
 }
 
+// 100 / 2e-38 is beyond float's range, and the limit is not.
+TEST(ComplexRatioMask, LimitsQuotientsBeyondTheRangeOfFloat) {
+  ThreadPool pool(1);
+  dsp::Spectrogram<float> source(1, 1, 1), mixture(1, 1, 1);
+  source.at(0, 0, 0) = {60, 80};
+  mixture.at(0, 0, 0) = 2e-38f;
+  const std::vector sources{source};
+  const std::complex<float> mask = complex_ratio_masks<float>(sources, mixture, 10, pool)[0].at(0, 0, 0);
+  EXPECT_NEAR(mask.real(), 6, 1e-5);
+  EXPECT_NEAR(mask.imag(), 8, 1e-5);
+}
+
 TEST(Apply, OneChannelServesAllAndPhaseComesFromTheMixture) {
   ThreadPool pool(2);
   const Scene scene(2);
@@ -187,7 +227,8 @@ TEST(Apply, OneChannelServesAllAndPhaseComesFromTheMixture) {
 }
 
 TEST(WienerEm, SilenceAndThreadsAndChannels) {
-  ThreadPool one(1), two(2);
+  ThreadPool pool_of_one(1), pool_of_two(2);
+  RunContext one{pool_of_one}, two{pool_of_two};
   const std::vector<dsp::Magnitudes<float>> none(2, dsp::Magnitudes<float>(2, 5, 40));
   for (const auto& y : wiener_em<float>(none, dsp::Spectrogram<float>(2, 5, 40), {}, one)) {
     for (const auto value : y.values()) ASSERT_EQ(value, std::complex<float>{});
@@ -216,10 +257,57 @@ TEST(WienerEm, SilenceAndThreadsAndChannels) {
   EXPECT_THROW(wiener_em<float>(none, dsp::Spectrogram<float>(2, 5, 40), {.epsilon = 0}, one), Error);
 }
 
+// Sources that stand between two channels, as levels pan them: the covariance of each has rank 1, and only √ε = 1e-5 keeps
+// their sum from being singular. Float must lose no more by that than the header says.
+TEST(WienerEm, PannedSourcesAddUpInFloat) {
+  ThreadPool pool(2);
+  RunContext run{pool};
+  for (const double right : {1.0, 0.5, 0.3}) {
+    Rng rng(6);
+    dsp::Spectrogram<float> mix(2, 40, 33);
+    std::vector<dsp::Magnitudes<float>> v(2, dsp::Magnitudes<float>(1, 40, 33));
+    for (std::size_t t = 0; t < 40; ++t)
+      for (std::size_t k = 0; k < 33; ++k) {
+        const Complex loud{rng.normal(0, 30), rng.normal(0, 30)}, quiet{rng.normal(0, 3), rng.normal(0, 3)};
+        v[0].at(0, t, k) = static_cast<float>(std::abs(loud));
+        v[1].at(0, t, k) = static_cast<float>(std::abs(quiet));
+        mix.at(0, t, k) = std::complex<float>(loud + quiet);
+        mix.at(1, t, k) = std::complex<float>(right * (loud + quiet));
+      }
+    const auto sources = wiener_em<float>(v, mix, {}, run);
+    double rest = 0, energy = 0;
+    for (std::size_t k = 0; k < mix.size(); ++k) {
+      const Complex x(mix.values()[k]);
+      rest += std::norm(x - Complex(sources[0].values()[k]) - Complex(sources[1].values()[k]));
+      energy += std::norm(x);
+    }
+    EXPECT_LT(std::sqrt(rest / energy), 1e-5) << right;
+  }
+}
+
+TEST(WienerEm, StopsWhenCancelled) {
+  ThreadPool pool(2);
+  CancelSource stop;
+  RunContext run{.pool = pool, .cancel = stop.token()};
+  stop.cancel();
+  for (const std::size_t channels : {1u, 2u, 3u}) {
+    std::vector<Spectrogram> sources(2, Spectrogram(channels, 3, 40));
+    EXPECT_NO_THROW(expectation_maximisation(sources, Spectrogram(channels, 3, 40), {.iterations = 0}, run));
+    try {
+      expectation_maximisation(sources, Spectrogram(channels, 3, 40), {}, run);
+      ADD_FAILURE() << channels;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+    }
+  }
+}
+
 class GriffinLim : public ::testing::Test {
  protected:
   static constexpr std::size_t kSamples = 8000;
   ThreadPool pool{2};
+  CancelSource stop;
+  RunContext run{.pool = pool, .cancel = stop.token()};
   dsp::Stft<double> stft{dsp::StftOptions{.window = {.length = 512}, .hop = 128}};
   std::vector<double> signal = std::vector<double>(kSamples);
   dsp::Spectrogram<double> truth;
@@ -237,7 +325,7 @@ class GriffinLim : public ::testing::Test {
 
   double convergence_db(const GriffinLimOptions& options, const dsp::Spectrogram<double>& start) {
     std::vector<double> y(kSamples);
-    griffin_lim<double>(wanted, start, stft, {y.data(), 1, kSamples, kSamples}, options, pool);
+    griffin_lim<double>(wanted, start, stft, {y.data(), 1, kSamples, kSamples}, options, run);
     return spectral_convergence_db<double>(wanted, stft, {y.data(), 1, kSamples, kSamples}, pool);
   }
 };
@@ -261,6 +349,16 @@ TEST_F(GriffinLim, MomentumIsFasterAndTheTruePhaseIsAFixedPoint) {
 TEST_F(GriffinLim, RefusesBadMomentumAndShapes) {
   EXPECT_THROW(convergence_db({.momentum = 1}, truth), Error);
   EXPECT_THROW(convergence_db({}, dsp::Spectrogram<double>(1, 2, 3)), Error);
+}
+
+TEST_F(GriffinLim, StopsWhenCancelled) {
+  stop.cancel();
+  try {
+    convergence_db({.iterations = 1}, truth);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+  }
 }
 
 }  // namespace

@@ -253,6 +253,13 @@ TEST_F(BssEval, ValuesThatAreNotFinite) {
   EXPECT_TRUE(result.sources[1].not_applicable.empty());
   EXPECT_GT(result.sources[1].sar[0], 200);
 
+  const std::vector<AudioBuffer> silent_first{AudioBuffer(1, 9000), references[1]};
+  std::vector<AudioBuffer> spoilt = references;
+  spoilt[1].channel(0)[5] = std::numeric_limits<float>::quiet_NaN();
+  const auto beside_silence = evaluate(silent_first, spoilt, kShort);
+  EXPECT_EQ(beside_silence.sources[0].not_applicable, "the reference is silent throughout");
+  EXPECT_EQ(beside_silence.sources[1].not_applicable, "the estimate has values that are not finite");
+
   std::vector<AudioBuffer> broken = references;
   broken[1].channel(0)[0] = std::numeric_limits<float>::infinity();
   const auto none = evaluate(broken, references, kShort);

@@ -156,6 +156,17 @@ TEST_F(Scores, LogWmseOfNoErrorAndOfALevel) {
   EXPECT_THROW(log_wmse(s, s, s, pool, 16'000), Error);
 }
 
+TEST_F(Scores, LogWmseOfValuesThatAreNotFiniteIsNone) {
+  const AudioBuffer s = sine(1000, 44100);
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    AudioBuffer broken(s);
+    broken.channel(0)[100] = value;
+    EXPECT_TRUE(std::isnan(log_wmse(s, s, broken, pool)));
+    EXPECT_TRUE(std::isnan(log_wmse(s, broken, s, pool)));
+    EXPECT_TRUE(std::isnan(log_wmse(broken, s, s, pool)));
+  }
+}
+
 TEST_F(Scores, L1SnrOfNoErrorIsTheLevelAboveItsEpsilon) {
   const AudioBuffer s = sine(1000, 44100);
   double mean = 0;

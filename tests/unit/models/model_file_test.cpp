@@ -119,7 +119,7 @@ TEST(ModelFile, ClaimsOfHugeLayersTakeNoMemory) {
   const std::string spectrum = "audio: {n_fft: 64, hop_length: 16, chunk_size: 4096, dim_f: 32}\n" + training;
   const std::string rope = spectrum + "model: {stereo: true, num_stems: 2, stft_n_fft: 64, stft_hop_length: 16, stft_win_length: 64, ";
   const std::string mdx = spectrum + "model: {act: gelu, norm: InstanceNorm, num_blocks_per_scale: 1, scale: [2, 2], ";
-  const std::vector<std::pair<const char*, std::string>> claims{
+  std::vector<std::pair<const char*, std::string>> claims{
       {"mask_inference", spectrum + "model: {hidden_size: 60000, num_layers: 64}"},
       {"open_unmix", spectrum + "model: {hidden_size: 60000, num_layers: 64}"},
       {"deepconvsep", spectrum + "model: {frames: 60000, filters: 60000, time_kernel: 60000, hidden: 60000}"},
@@ -127,6 +127,7 @@ TEST(ModelFile, ClaimsOfHugeLayersTakeNoMemory) {
       {"bs_roformer", rope + "dim: 60000, depth: 1000, freqs_per_bands: [33]}"},
       {"bs_roformer", rope + "dim: 1, dim_head: 2, heads: 1, depth: 1000, time_transformer_depth: 1000, freqs_per_bands: [33]}"},
       {"bs_roformer", rope + "dim: 8, depth: 1, stft_hop_length: 0, freqs_per_bands: [33]}"},
+      {"bs_roformer", rope + "dim: 8, depth: 1, num_stems: 1000, freqs_per_bands: [33]}"},
       {"bs_roformer", rope + "dim: 8, depth: 1, freqs_per_bands: [1000000000000, -999999999967]}"},
       {"mel_band_roformer", rope + "dim: 60000, depth: 1000, num_bands: 30}"},
       {"mel_band_roformer", rope + "dim: 8, depth: 1, num_bands: 1000000000000}"},
@@ -139,6 +140,11 @@ TEST(ModelFile, ClaimsOfHugeLayersTakeNoMemory) {
       {"htdemucs", training + "htdemucs: {channels: 60000, bottom_channels: 60000, t_layers: 1000}"},
       {"htdemucs", training + "htdemucs: {growth: 1000, depth: 60}"},
       {"hdemucs", training + "hdemucs: {channels: 60000, nfft: 0}"}};
+  // Bands whose bins add up to 2⁶⁴ and a few: the sum of 64 bits is a few.
+  std::string many = "[4, 1]";
+  for (int i = 0; i < 1024; ++i) many += ", [524288, 524288]";
+  for (const char* family : {"bsrnn", "mask_unet"})
+    claims.emplace_back(family, "audio: {n_fft: 1048576, hop_length: 16}\n" + training + "model: {cells: 65536, bands: [" + many + "]}");
   const long before = peak_megabytes();
   for (const auto& [family, configuration] : claims) {
     std::map<std::string, std::string> metadata = good.metadata;
@@ -153,6 +159,35 @@ TEST(ModelFile, ClaimsOfHugeLayersTakeNoMemory) {
     }
   }
   EXPECT_LT(peak_megabytes() - before, 256) << "64 MB are allowed for a model beyond its file's size";
+}
+
+TEST(ModelFile, TensorsThatShareTheirValuesAreNoLargerFile) {
+  // 4 MB under 400 names would allow for 3.3 GB; the network has 32 million parameters, 130 MB.
+  const std::vector<float> values(1 << 20);
+  const checkpoint::Tensor one = checkpoint::Tensor::from_floats({1 << 20}, values);
+  checkpoint::TensorMap tensors;
+  for (int i = 0; i < 400; ++i) tensors.add(std::to_string(i), one);
+  const Config config = Config::parse(
+      "audio: {n_fft: 64, hop_length: 16}\ntraining: {instruments: [a, b]}\nmodel: {hidden_size: 1000, num_layers: 2}", "claim");
+  EXPECT_THROW(make_contained_model("mask_inference", config, tensors), Error);
+}
+
+TEST(MakeModel, RoformersHaveTheirStems) {
+  const std::string rest =
+      "audio: {chunk_size: 4096}\nmodel: {dim: 8, depth: 1, heads: 1, dim_head: 2, stft_n_fft: 64, stft_hop_length: 16, "
+      "stft_win_length: 64, ";
+  const std::string both = "training: {instruments: [vocals, drums]}\n" + rest;
+  const std::string target = "training: {instruments: [vocals, drums], target_instrument: vocals}\n" + rest;
+  for (const auto& [family, bands] : {std::pair{"bs_roformer", "freqs_per_bands: [33]"}, {"mel_band_roformer", "num_bands: 8"}}) {
+    const auto stems = [&](const std::string& yaml, int count) {
+      return make_model(family, Config::parse(yaml + bands + ", num_stems: " + std::to_string(count) + "}", "c"))->traits().stems.size();
+    };
+    EXPECT_EQ(stems(both, 2), 2u);
+    EXPECT_EQ(stems(target, 1), 1u);
+    EXPECT_THROW(stems(both, 1), Error) << family;
+    EXPECT_THROW(stems(both, 3), Error) << family;
+    EXPECT_THROW(stems(target, 2), Error) << family;
+  }
 }
 
 TEST(MakeModel, DependsOnTheSeedAlone) {
@@ -192,6 +227,17 @@ TEST(Configuration, RefusesAliasesThatMultiply) {
     EXPECT_EQ(error.code(), ErrorCode::kFormat);
     EXPECT_NE(std::string(error.what()).find("too many values"), std::string::npos) << error.what();
   }
+}
+
+TEST(Configuration, ASectionIsAMapping) {
+  const Config config = Config::parse("a: {x: 1, y: 2}\nb: ~\nc: text\nd: [1]", "c.yaml");
+  EXPECT_EQ(config.section("a").get<int>("x"), 1);
+  for (const char* empty : {"b", "e"}) EXPECT_FALSE(config.section(empty).has("x"));
+  for (const char* wrong : {"c", "d"}) EXPECT_THROW(config.section(wrong), Error);
+  // What one has read of a section, another need not read again.
+  EXPECT_THROW(config.section("a").refuse_others({}), Error);
+  config.section("a").get<int>("y");
+  EXPECT_NO_THROW(config.section("a").refuse_others({}));
 }
 
 /// Published checkpoints of every family, through our own file, give the very same stems.

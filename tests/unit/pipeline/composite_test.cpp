@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <complex>
+#include <initializer_list>
 #include <memory>
 #include <numbers>
 #include <span>
@@ -340,6 +341,50 @@ TEST(Composites, NestAndKeepToTheMixtureWhenAsked) {
   AudioBuffer sum = consistent.at("a");
   add_scaled(consistent.at("b"), 1.0f, sum);
   EXPECT_LT(largest_difference(sum, mix), 1e-6);
+}
+
+TEST(Composites, AndSingleSeparatorsForgetFramesThatTheyRefuse) {
+  FunctionSeparator ensemble = composite({"a"}, Ensemble{.members = {{scales({"a"}, {1.0f}, 300), {1}}, {scales({"a"}, {1.0f}), {1}}}});
+  FunctionSeparator chain = composite({"a"}, Chain{.steps = {{.separator = scales({"a"}, {1.0f}), .input = {{1, "mix"}}, .gives = {"a"}}}});
+  const auto single = scales({"a"}, {1.0f});
+  const AudioBuffer mix = noise(2, 60000, 1), mono = noise(1, 5000, 2);
+  AudioBuffer damaged = noise(2, 5000, 3);
+  damaged.channel(1)[4999] = HUGE_VALF;
+  ThreadPool pool(2);
+  CancelSource stop;
+  stop.cancel();
+  RunContext run{pool}, stopped{.pool = pool, .cancel = stop.token()};
+  for (Separator* const separator : std::initializer_list<Separator*>{single.get(), &ensemble, &chain}) {
+    SeparationStream stream(*separator, {.sample_rate = kRate, .channels = 2}, {});
+    const auto code_of = [&](AudioView frames, RunContext& context) {
+      try {
+        stream.push(frames, context);
+      } catch (const Error& error) {
+        return error.code();
+      }
+      ADD_FAILURE() << "not refused";
+      return ErrorCode::kUsage;
+    };
+    std::size_t done = 0;
+    const auto drain = [&] {
+      while (stream.ready()) {
+        const SeparatedBlock block = stream.take(run);
+        const AudioView expected = mix.view().slice(done, block.mix.frames());
+        EXPECT_EQ(largest_difference(block.mix, expected), 0.0);
+        EXPECT_LT(largest_difference(block.stems.at("a"), expected), 1e-6);
+        done += block.mix.frames();
+      }
+    };
+    stream.push(mix.view().slice(0, 20000), run);
+    drain();
+    EXPECT_EQ(code_of(mono, run), ErrorCode::kInternal);
+    EXPECT_EQ(code_of(damaged, run), ErrorCode::kFormat);
+    EXPECT_EQ(code_of(mix, stopped), ErrorCode::kCancelled);
+    stream.push(mix.view().slice(20000, 40000), run);
+    stream.finish(run);
+    drain();
+    EXPECT_EQ(done, mix.frames());
+  }
 }
 
 TEST(Composites, NeedWhatTheirMembersNeed) {

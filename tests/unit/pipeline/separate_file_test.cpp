@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <fstream>
@@ -258,6 +259,36 @@ TEST_F(SeparateFile, ResumesOnlyWhatIsProven) {
   EXPECT_FALSE(run(input, {.overwrite = true, .resume = true}).resumed);
 }
 
+TEST_F(SeparateFile, EveryOptionThatDecidesTheResultMakesAnotherRequest) {
+  const fs::path input = write(folder_ / "a.wav", noise(1, 3000, 1, 0.5));
+  run(input);
+  ASSERT_TRUE(run(input, {.resume = true}).resumed);
+  const SeparateOptions others[] = {{.separation = {.overlap = 0.25}},
+                                    {.separation = {.shifts = 2}},
+                                    {.separation = {.seed = 1}},
+                                    {.separation = {.augment = true}},
+                                    {.separation = {.consistent = true}},
+                                    {.selection = {.stems = {"left_half"}}},
+                                    {.selection = {.two_stems = "left_half"}},
+                                    {.selection = {.derived = {DerivedStem::parse("sum=left_half+right_half")}}},
+                                    {.container = io::Container::kFlac},
+                                    {.sample_format = io::SampleFormat::kPcm16},
+                                    {.gain_db = -1},
+                                    {.dither = true}};
+  for (std::size_t i = 0; i < std::size(others); ++i) {
+    SeparateOptions other = others[i];
+    other.resume = true;
+    EXPECT_EQ(code_of(input, other), ErrorCode::kIo) << "option " << i;
+  }
+}
+
+TEST_F(SeparateFile, AGainInDecibelsIsAppliedToEveryStem) {
+  const fs::path input = write(folder_ / "a.wav", noise(1, 3000, 1, 0.5));
+  const SeparationReport before = run(input);
+  const SeparationReport after = run(input, {.gain_db = -6, .overwrite = true});
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(after.stems[i].rms_db, before.stems[i].rms_db - 6, 1e-4);  // floats round by −150 dB
+}
+
 TEST_F(SeparateFile, ReadsAPipeOnceAndTakesItForNoOther) {
   const fs::path pipe = folder_ / "pipe";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
@@ -404,7 +435,7 @@ TEST(FindInputs, WalksFolders) {
     std::ofstream(folder / name) << "x";
   std::ofstream(folder / "album/result/manifest.json") << R"({"schema":"unbraid.manifest/1"})";
   const std::vector<fs::path> paths{folder / "album", "-"};
-  const std::vector<Input> inputs = find_inputs(paths);
+  const std::vector<Input> inputs = find_inputs(paths).inputs;
   std::vector<fs::path> names;
   for (const Input& input : inputs) names.push_back(input.name);
   EXPECT_EQ(names, (std::vector<fs::path>{"a", "b", "disc 1/日本", "t", "stdin"}));
@@ -414,7 +445,7 @@ TEST(FindInputs, TellsNamesApart) {
   const TemporaryFolder folder;
   for (const char* name : {"song.wav", "song.mp3", "other.wav"}) std::ofstream(folder / name) << "x";
   const std::vector<fs::path> paths{folder.path()};
-  const std::vector<Input> inputs = find_inputs(paths);
+  const std::vector<Input> inputs = find_inputs(paths).inputs;
   ASSERT_EQ(inputs.size(), 3u);
   EXPECT_EQ(inputs[0].name, "other");
   EXPECT_EQ(inputs[1].name, "song.mp3");
@@ -447,6 +478,20 @@ TEST(Plan, ShrinksTheBatchBeforeItRefuses) {
   EXPECT_LT(chosen, 16u);
   EXPECT_THROW(choose_batch(info, format, hour, {}, least), Error);  // the process has something already
   EXPECT_EQ(estimate_memory(info, format, 100 * hour, {}), all);     // streaming: not a matter of length
+}
+
+TEST(Plan, KnowsTheMachinesMemory) {
+  const std::size_t ram = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  EXPECT_LE(machine_memory_bytes(), ram);
+  EXPECT_GE(machine_memory_bytes(), 64'000'000u);  // this test runs in it
+}
+
+TEST(Plan, TimeOfAWholeTrackMayGrowWithTheSquare) {
+  EXPECT_DOUBLE_EQ(estimate_seconds(1, 2, 10), 20);   // a line
+  EXPECT_DOUBLE_EQ(estimate_seconds(1, 4, 10), 400);  // a square
+  EXPECT_DOUBLE_EQ(estimate_seconds(1, 3, 2), 10);    // n + 2·n²
+  EXPECT_DOUBLE_EQ(estimate_seconds(2, 1, 3), 3);     // the first trial was disturbed
+  EXPECT_DOUBLE_EQ(estimate_seconds(0, 1, 3), 9);     // or the second one was
 }
 
 TEST(Plan, SaysWhatItWillTake) {

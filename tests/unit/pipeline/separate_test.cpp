@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <tuple>
 
@@ -303,6 +304,78 @@ TEST(Separate, StopsWhenToldTo) {
     EXPECT_EQ(error.code(), ErrorCode::kCancelled);
   }
   EXPECT_EQ(blocks, 3u);
+}
+
+TEST(Separate, CountsFramesWhateverTheSeparatorSays) {
+  class Talking : public FunctionSeparator {
+   public:
+    using FunctionSeparator::FunctionSeparator;
+    Stems process(AudioView block, RunContext& run) override {
+      run.progress.start("think", 3, "thoughts");
+      run.progress.advance(3);
+      return FunctionSeparator::process(block, run);
+    }
+  };
+  for (const auto& blocks : {std::variant<WholeTrack, Chunked, Ensemble, Chain>(WholeTrack{}), {Chunked{.length = 1000}}}) {
+    Talking separator({.stems = {"all"}, .sample_rate = kRate, .channels = 1, .blocks = blocks},
+                      [](AudioView block) { return std::vector{AudioBuffer(block)}; });
+    std::vector<std::uint64_t> done;
+    ThreadPool pool(1);
+    RunContext run{.pool = pool, .progress = Progress([&](const Progress::Update& update) {
+                                   done.push_back(update.done);
+                                   EXPECT_EQ(update.stage, "separate");
+                                   EXPECT_EQ(update.unit, "frames");
+                                   EXPECT_EQ(update.total, 100000u);
+                                 })};
+    separate(noise(1, 100000, 1), kRate, separator, {}, run);
+    EXPECT_GE(done.size(), 6u);  // pieces of 16384 frames at most
+    EXPECT_TRUE(std::ranges::is_sorted(done));
+    EXPECT_EQ(done.back(), 100000u);
+  }
+}
+
+TEST(SeparationStream, ThrowsAgainWhatEndedIt) {
+  std::size_t calls = 0;
+  FunctionSeparator separator({.stems = {"all"}, .sample_rate = kRate, .channels = 1, .blocks = Chunked{.length = 100, .overlap = 0}},
+                              [&](AudioView block) {
+                                if (++calls == 3) throw Error{ErrorCode::kResource, "busy"};
+                                return std::vector{AudioBuffer(block)};
+                              });
+  ThreadPool pool(1);
+  RunContext run{pool};
+  SeparationStream stream(separator, {.sample_rate = kRate, .channels = 1}, {});
+  const auto expect_busy = [](const auto& call) {
+    try {
+      call();
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kResource);
+      EXPECT_STREQ(error.what(), "busy");
+    }
+  };
+  const AudioBuffer frames = noise(1, 1000, 1);
+  for (int again = 0; again < 2; ++again) {
+    expect_busy([&] { stream.push(frames, run); });
+    EXPECT_FALSE(stream.ready());
+    expect_busy([&] { stream.take(run); });
+    expect_busy([&] { stream.finish(run); });
+  }
+  EXPECT_EQ(calls, 3u);
+}
+
+TEST(SeparationStream, EndsWhenStoppedAmidstItsWork) {
+  CancelSource stop;
+  FunctionSeparator separator({.stems = {"all"}, .sample_rate = kRate, .channels = 1, .blocks = Chunked{.length = 100, .overlap = 0}},
+                              [&](AudioView block) {
+                                stop.cancel();
+                                return std::vector{AudioBuffer(block)};
+                              });
+  ThreadPool pool(1);
+  RunContext stopped{.pool = pool, .cancel = stop.token()}, goes_on{pool};
+  SeparationStream stream(separator, {.sample_rate = kRate, .channels = 1}, {});
+  EXPECT_THROW(stream.push(noise(1, 1000, 1), stopped), Error);
+  EXPECT_THROW(stream.push(noise(1, 1000, 1), goes_on), Error);
+  EXPECT_FALSE(stream.ready());
 }
 
 TEST(SeparationOptions, RefuseValuesOutOfRange) {

@@ -60,8 +60,11 @@ TEST(BenchmarkReport, JsonHoldsMediansSpeedRanksAndFailures) {
   EXPECT_EQ(slow["parameters"]["n"], "2");
   EXPECT_EQ(slow["failed"]["three"], "needs <two> channels");
   const auto& ranking = json["rankings"][0]["methods"];
+  EXPECT_EQ(json["rankings"][0]["tracks"], 3);
   ASSERT_EQ(ranking.size(), 2u);
-  EXPECT_EQ(ranking[0]["method"], "<slow>");
+  EXPECT_EQ(ranking[0]["method"], "fast") << "better on two tracks, but without the third";
+  EXPECT_EQ(ranking[1]["method"], "<slow>");
+  EXPECT_EQ(ranking[1]["tracks"], 2);
   EXPECT_EQ(json["quoted"].size(), quoted_scores().size());
 }
 
@@ -79,9 +82,26 @@ TEST(BenchmarkReport, TablesMarkTheBestMethodAndNotTheBounds) {
     if (entry.contender == 0) entry.scores.targets[0].metrics["bsseval_v4.SDR"] = 20;
   const std::string markdown = benchmark_markdown(run, kOptions);
   EXPECT_NE(markdown.find("| oracle:irm | 20.00 | — |"), std::string::npos) << markdown;
-  EXPECT_NE(markdown.find("| fast * | 4.00 | 100 × |"), std::string::npos) << markdown;
-  EXPECT_NE(markdown.find("**5.50**"), std::string::npos) << markdown;
-  EXPECT_NE(benchmark_text(run, kOptions).find("›5.50"), std::string::npos);
+  EXPECT_NE(markdown.find("| fast * | **4.00** | 100 × |"), std::string::npos) << markdown;
+  EXPECT_NE(markdown.find("| <slow> | 5.50 (2/3) |"), std::string::npos) << markdown;
+  EXPECT_NE(markdown.find("bsseval_v4.SDR (dB), median of 3 tracks"), std::string::npos) << markdown;
+  EXPECT_NE(benchmark_text(run, kOptions).find("›4.00"), std::string::npos);
+  const std::string page = benchmark_page(run, kOptions);
+  EXPECT_NE(page.find("<td>2/3</td>"), std::string::npos);
+  EXPECT_NE(page.find("5.50 (2/3)</td>"), std::string::npos);
+}
+
+TEST(BenchmarkReport, LessIsBetterAndNotInDecibelsWhereTheMetricSaysSo) {
+  BenchmarkRun run = small_run();
+  for (auto& entry : run.entries) entry.scores.targets[0].metrics = {{"l1_time", entry.contender == 1 ? 0.25 : 0.5}};
+  std::erase_if(run.entries, [](const auto& entry) { return entry.track == 2; });
+  const BenchmarkReportOptions options{.dataset = "songs", .metric = "l1_time"};
+  const std::string markdown = benchmark_markdown(run, options), page = benchmark_page(run, options);
+  EXPECT_NE(markdown.find("| fast * | **0.25** |"), std::string::npos) << markdown;
+  EXPECT_EQ(markdown.find("dB"), std::string::npos) << markdown;
+  EXPECT_EQ(page.substr(0, page.find("Quoted, not measured")).find("dB"), std::string::npos);
+  EXPECT_NE(page.find("Down is better"), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(benchmark_json(run, options))["rankings"][0]["methods"][0]["method"], "fast");
 }
 
 TEST(BenchmarkReport, PerfectEstimatesAreInfinite) {

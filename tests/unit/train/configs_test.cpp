@@ -38,6 +38,48 @@ TEST(Configs, AllAreComplete) {
   for (const auto& [name, config] : configs) EXPECT_GT(config.frames, 0) << name;
 }
 
+/// A slip of the pen is an error that names it, at least in what we make the keys for.
+TEST(Configs, RefuseWhatNobodyReads) {
+  const std::string data = "data: {sources: {path: x}, mixtures: {stems: [vocals, drums, bass, other]}}\n";
+  const std::string own =
+      "architecture: cunet\naudio: {n_fft: 64, hop_length: 16}\nmodel: {depth: 2, filters: 2}\n"
+      "training: {instruments: [vocals, drums, bass, other], steps: 5}\n" +
+      data;
+  const std::string published =
+      "architecture: bs_roformer\naudio: {chunk_size: 4096, dim_f: 1024, min_mean_abs: 0.0}\n"
+      "model: {dim: 8, depth: 1, heads: 1, dim_head: 2, stft_n_fft: 64, stft_hop_length: 16, stft_win_length: 64,"
+      " freqs_per_bands: [33], num_stems: 4}\ninference: {num_overlap: 4, batch_size: 1, dim_t: 801}\n"
+      "training: {instruments: [vocals, drums, bass, other], target_instrument: ~, steps: 5}\n" +
+      data;
+  const std::string demucs =
+      "architecture: htdemucs\nmodel: htdemucs\n"
+      "htdemucs: {channels: 8, nfft: 1024, depth: 3, t_layers: 2, t_heads: 2, bottom_channels: 16}\n"
+      "training: {instruments: [vocals, drums, bass, other], segment: 1, steps: 5}\n" +
+      data;
+  const auto refuses = [&](const std::string& yaml, const std::string& override, const std::string& words) {
+    try {
+      TrainConfig::parse(yaml, "c.yaml", ".", {override});
+      ADD_FAILURE() << "accepted " << override;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage) << error.what();
+      EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
+    }
+  };
+  for (const std::string& yaml : {own, published, demucs}) EXPECT_NO_THROW(TrainConfig::parse(yaml, "c.yaml", ".", {"loss.name=l1"}));
+  EXPECT_NO_THROW(TrainConfig::parse(published, "c.yaml", ".", {"loss.name=deepconvsep"}));
+  refuses(own, "audio.windw=hann", "audio: unknown options: windw");
+  refuses(own, "inference.chunk_sze=3", "inference: unknown options: chunk_sze");
+  refuses(own, "training.target_instrument=vocals", "training: unknown options: target_instrument");
+  refuses(own, "data.targets={vocls: [other]}", "targets: vocls");
+  refuses(own, "htdemucs.depth=3", "htdemucs");
+  refuses(own, "loss.name=deepconvsep", "one at a time");
+  refuses(published, "hdemucs.depth=3", "hdemucs");
+  refuses(published, "model.num_stems=1", "num_stems is 1");
+  refuses(demucs, "hdemucs.depth=3", "hdemucs");
+  for (const char* section : {"optimizer", "schedule", "audio", "data", "validation", "training"})
+    refuses(own, std::string(section) + "=sgd", std::string("the key ") + section);
+}
+
 TEST(Configs, OneIsLaidOverItsBase) {
   const testing::TemporaryFolder folder;
   const auto write = [&](const char* name, std::string_view text) { write_file_atomically(folder / name, text); };

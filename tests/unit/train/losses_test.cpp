@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <numbers>
+#include <utility>
 
 #include "unbraid/core/error.hpp"
 
@@ -30,9 +31,10 @@ TEST(Losses, ByHand) {
   EXPECT_NEAR(at(mse(kEstimate, kReference), 0, 1), 2.0 / 3, 1e-6);
   EXPECT_NEAR(at(negative_snr(kEstimate, kReference), 0, 0), -10 * std::log10(14.0 / 5), 1e-5);
   EXPECT_NEAR(at(negative_snr(kEstimate, kReference), 0, 1), 0, 1e-5);
-  // The mixture is (0, 2, 4).
-  EXPECT_NEAR(at(negative_thresholded_snr(kEstimate, kReference), 0, 0), 10 * std::log10((5 + 0.02) / 20), 1e-5);
-  EXPECT_NEAR(at(negative_thresholded_snr(kEstimate, kReference), 0, 1), 10 * std::log10((2 + 0.02) / 20), 1e-5);
+  // A mixture with more in it than the two stems: (0, 6, 8), of energy 100.
+  const Tensor mix = values({0, 6, 8}, {1, 1, 1, 3});
+  EXPECT_NEAR(at(negative_thresholded_snr(kEstimate, kReference, mix), 0, 0), 10 * std::log10((5 + 0.1) / 100), 1e-5);
+  EXPECT_NEAR(at(negative_thresholded_snr(kEstimate, kReference, mix), 0, 1), 10 * std::log10((2 + 0.1) / 100), 1e-5);
   // α = (1 + 2 + 15) / 14 = 9/7; αr = (9, 18, 27)/7; αr − e = (2, 11, −8)/7: 1134/49 over 189/49.
   EXPECT_NEAR(at(negative_si_sdr(kEstimate, kReference), 0, 0), -10 * std::log10(1134.0 / 189), 1e-5);
   EXPECT_NEAR(at(cosine(kEstimate, kReference), 0, 0), 1 - 18 / std::sqrt(14.0 * 27), 1e-6);
@@ -56,14 +58,15 @@ TEST(Losses, ThresholdedSnrHasABoundForSilentStemsToo) {
   torch::manual_seed(4);
   Tensor r = torch::randn({1, 3, 2, 400});
   r.select(1, 1).zero_();
-  EXPECT_LT((negative_thresholded_snr(r, r) + 30).abs().max().item<double>(), 1e-4);
+  const Tensor mix = r.sum(1, true);
+  EXPECT_LT((negative_thresholded_snr(r, r, mix) + 30).abs().max().item<double>(), 1e-4);
   const Tensor e = r + 0.1 * torch::randn({1, 3, 2, 400});
-  EXPECT_LT((negative_thresholded_snr(7 * e, 7 * r) - negative_thresholded_snr(e, r)).abs().max().item<double>(), 1e-4);
+  EXPECT_LT((negative_thresholded_snr(7 * e, 7 * r, 7 * mix) - negative_thresholded_snr(e, r, mix)).abs().max().item<double>(), 1e-4);
   // Noise of one level counts alike whether its stem plays or not. The energy of 800 drawn values spreads by 0.2 dB.
-  const Tensor loss = negative_thresholded_snr(e, r);
+  const Tensor loss = negative_thresholded_snr(e, r, mix);
   EXPECT_LT((loss - loss.mean()).abs().max().item<double>(), 0.5);
   Tensor silent = torch::zeros({1, 3, 2, 400}).requires_grad_();
-  negative_thresholded_snr(silent, torch::zeros({1, 3, 2, 400})).sum().backward();
+  negative_thresholded_snr(silent, torch::zeros({1, 3, 2, 400}), torch::zeros({1, 1, 2, 400})).sum().backward();
   EXPECT_EQ(silent.grad().abs().max().item<double>(), 0);
 }
 
@@ -75,7 +78,7 @@ TEST(Losses, ScaleInvarianceAndPerfection) {
   EXPECT_GT((negative_snr(5 * e, r) - negative_snr(e, r)).abs().min().item<double>(), 1);
   for (const auto loss : {l1, mse, cosine}) EXPECT_LT(loss(r, r).abs().max().item<double>(), 1e-6);
   for (const auto loss : {negative_snr, negative_si_sdr}) EXPECT_LT(loss(r, r).max().item<double>(), -90);
-  EXPECT_LT(multi_resolution_stft(r, r, {64, 128}).abs().max().item<double>(), 1e-6);
+  EXPECT_LT(multi_resolution_stft(r, r, r.sum(1, true), {64, 128}).abs().max().item<double>(), 1e-6);
   EXPECT_EQ(complex_stft(r, r, {64, 128}).abs().max().item<double>(), 0);
 }
 
@@ -93,10 +96,10 @@ TEST(Losses, HaveFiniteGradientsAtSilence) {
     check("l1", l1);
     check("mse", mse);
     check("snr", negative_snr);
-    check("thresholded_snr", negative_thresholded_snr);
+    check("thresholded_snr", [](const Tensor& e, const Tensor& t) { return negative_thresholded_snr(e, t, t.sum(1, true)); });
     check("si_sdr", negative_si_sdr);
     check("cosine", cosine);
-    check("mrstft", [](const Tensor& e, const Tensor& t) { return multi_resolution_stft(e, t, {64, 256}); });
+    check("mrstft", [](const Tensor& e, const Tensor& t) { return multi_resolution_stft(e, t, t.sum(1, true), {64, 256}); });
     check("complex_stft", [](const Tensor& e, const Tensor& t) { return complex_stft(e, t, {64, 256}); });
   }
 }
@@ -115,10 +118,34 @@ TEST(Losses, MultiResolutionStftOfImpulses) {
     const double w = in_window > 0 && in_window < kFft ? 0.5 - 0.5 * std::cos(2 * std::numbers::pi * double(in_window) / kFft) : 0;
     logarithms += std::log((w + 1e-5) / (w / 2 + 1e-5));
   }
-  EXPECT_NEAR(at(multi_resolution_stft(e, r, {kFft}), 0, 0), 0.5 + logarithms / double(columns), 1e-4);
+  EXPECT_NEAR(at(multi_resolution_stft(e, r, r, {kFft}), 0, 0), 0.5 + logarithms / double(columns), 1e-4);
   // Two sizes: the mean of both.
-  const double one = at(multi_resolution_stft(e, r, {16}), 0, 0), two = at(multi_resolution_stft(e, r, {32}), 0, 0);
-  EXPECT_NEAR(at(multi_resolution_stft(e, r, {16, 32}), 0, 0), (one + two) / 2, 1e-6);
+  const double one = at(multi_resolution_stft(e, r, r, {16}), 0, 0), two = at(multi_resolution_stft(e, r, r, {32}), 0, 0);
+  EXPECT_NEAR(at(multi_resolution_stft(e, r, r, {16, 32}), 0, 0), (one + two) / 2, 1e-6);
+}
+
+TEST(Losses, MultiResolutionStftOfASilentStemIsModerate) {
+  // Two stems with the same leak of noise at −40 dB, one playing noise at −20 dB, one silent; then nothing but the leak.
+  torch::manual_seed(8);
+  const auto part = [](double level) { return level * torch::randn({1, 1, 1, 8192}); };
+  const Tensor playing = part(0.1), leak = part(0.01);
+  const auto measured = [&](const Tensor& r, const Tensor& mix) {
+    Tensor e = (r + leak).detach().requires_grad_();
+    const Tensor loss = multi_resolution_stft(e, r, mix, {2048, 512});
+    loss.sum().backward();
+    return std::pair{loss.item<double>(), e.grad().norm().item<double>()};
+  };
+  const auto [usual, usual_gradient] = measured(playing, playing);
+  const auto [silent, silent_gradient] = measured(torch::zeros_like(playing), playing);
+  const auto [alone, alone_gradient] = measured(torch::zeros_like(playing), torch::zeros_like(playing));
+  EXPECT_LT(usual, 1);
+  // ‖E‖ is a tenth of ‖X‖, which is divided by √τ ‖X‖ = ‖X‖/31.6. The logarithms of some 0.01 · √(⅜ n_fft) over 1e-5 are about 9.
+  EXPECT_NEAR(silent, 3.16 + 9, 2);
+  // Without a mixture the magnitudes' root mean square is divided by 0.01: √(⅜ · 2048) and √(⅜ · 512), of which 21 is the mean.
+  EXPECT_NEAR(alone, 21 + 9, 3);
+  // The part that the division makes grows by ‖R‖/√τ ‖X‖ = 32, and by 0.1 · 21/0.01 = 208.
+  EXPECT_LT(silent_gradient, 50 * usual_gradient);
+  EXPECT_LT(alone_gradient, 300 * usual_gradient);
 }
 
 TEST(Losses, ComplexStftIsHomogeneous) {
@@ -149,6 +176,64 @@ TEST(Losses, DeepConvSepByHand) {
   heavy.absolute = true;
   EXPECT_NEAR(deepconvsep(e, r, stems, heavy).item<double>(), -negative, 1e-3);
   EXPECT_THROW(deepconvsep(e, r, {"vocals", "other", "drums", "guitar"}, weights), Error);
+}
+
+TEST(Losses, RefuseAnotherNumberOfStems) {
+  const Tensor one = torch::ones({1, 1, 8}), two = torch::ones({1, 2, 8}), four = torch::ones({1, 4, 8});
+  const auto refuses = [](const auto& loss) {
+    try {
+      loss();
+      ADD_FAILURE() << "compared";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage) << error.what();
+    }
+  };
+  const std::vector<std::string> stems = {"vocals", "other", "drums", "bass"};
+  refuses([&] { l1(two, one); });
+  refuses([&] { l1(one, two); });
+  refuses([&] { deepconvsep(one, one, stems, {}); });
+  refuses([&] { deepconvsep(four, one, stems, {}); });
+}
+
+/// Gives what it was given, whatever the mixture is.
+class Fixed : public models::Model {
+ public:
+  explicit Fixed(Tensor stems) : Model({.family = "fixed", .stems = {"a", "b"}, .channels = 1}), stems_(std::move(stems)) {}
+  Tensor forward(const Tensor&) override { return stems_; }
+
+ private:
+  Tensor stems_;
+};
+
+double total(const std::string& term, const Tensor& mix, const Tensor& reference, const Tensor& estimate) {
+  Fixed model(estimate);
+  const std::vector<LossTerm> terms = {LossTerm::of(models::Config::parse(term, "loss"))};
+  return total_loss(terms, {.mix = mix, .reference = reference, .stems = {"a", "b"}}, model).item<double>();
+}
+
+TEST(TotalLoss, ComparesWhatBothHave) {
+  torch::manual_seed(12);
+  const Tensor r = torch::randn({2, 2, 1, 600}), e = torch::randn({2, 2, 1, 600}), mix = r.sum(1);
+  const Tensor padded = torch::constant_pad_nd(e, {0, 100}, 5);
+  for (const char* term :
+       {"name: l1", "name: thresholded_snr", "{name: mse, domain: spectrum, n_fft: 64}", "{name: l1, domain: magnitude, n_fft: 64}",
+        "{name: mrstft, n_ffts: [64]}", "{name: complex_stft, n_ffts: [64]}"}) {
+    EXPECT_EQ(total(term, mix, r, padded), total(term, mix, r, e)) << term;
+    EXPECT_EQ(total(term, mix, r, e.narrow(-1, 0, 500)), total(term, mix.narrow(-1, 0, 500), r.narrow(-1, 0, 500), e.narrow(-1, 0, 500)))
+        << term;
+    EXPECT_THROW(total(term, mix, r, e.narrow(1, 0, 1)), Error) << term;
+  }
+}
+
+TEST(TotalLoss, ThresholdedSnrHearsTheMixture) {
+  // Perfect estimates give τ ‖X‖² over ‖X‖²; silent stems that are given twice the mixture, 4 + τ.
+  torch::manual_seed(13);
+  const Tensor r = torch::randn({1, 2, 1, 600}), mix = 3 * torch::randn({1, 1, 600});
+  for (const char* domain : {"time", "magnitude", "spectrum"}) {
+    const std::string term = std::string("{name: thresholded_snr, n_fft: 64, domain: ") + domain + "}";
+    EXPECT_NEAR(total(term, mix, r, r), -30, 1e-3) << domain;
+    EXPECT_NEAR(total(term, mix, torch::zeros_like(r), 2 * mix.unsqueeze(1).expand_as(r)), 10 * std::log10(4.001), 1e-3) << domain;
+  }
 }
 
 TEST(Losses, OnePassGradientsAreThoseOfTheDefinition) {

@@ -25,6 +25,13 @@ using testing::TemporaryFolder;
 
 constexpr double kRate = 8000;
 
+void write_wav(const fs::path& path, const AudioBuffer& audio) {
+  fs::create_directories(path.parent_path());
+  const auto writer = io::create_writer(path, {.sample_rate = kRate, .channels = audio.channels()});
+  writer->write(audio);
+  writer->finish();
+}
+
 /// Two pools of single stems, as training packs have them: low tones and noise bursts.
 void write_pools(const fs::path& folder) {
   for (int i = 0; i < 3; ++i) {
@@ -34,15 +41,8 @@ void write_pools(const fs::path& folder) {
       tone.channel(0)[n] = static_cast<float>(0.3 * std::sin(0.05 * (i + 1) * static_cast<double>(n)));
       noise.channel(0)[n] = n % 2000 < 600 ? static_cast<float>(rng.uniform(-0.3, 0.3)) : 0.0f;
     }
-    const auto write = [&](const char* pool, const AudioBuffer& audio) {
-      fs::create_directories(folder / pool);
-      const auto writer =
-          io::create_writer(folder / pool / (std::string(pool) + std::to_string(i) + ".wav"), {.sample_rate = kRate, .channels = 1});
-      writer->write(audio);
-      writer->finish();
-    };
-    write("bass", tone);
-    write("drums", noise);
+    write_wav(folder / "bass" / ("bass" + std::to_string(i) + ".wav"), tone);
+    write_wav(folder / "drums" / ("drums" + std::to_string(i) + ".wav"), noise);
   }
 }
 
@@ -307,6 +307,82 @@ TEST_F(TrainerTest, StopsEarlyWhenNothingImproves) {
       request("run", {"training.steps=200", "validation.every_steps=2", "validation.patience=3", "optimizer.learning_rate=0"}), collected);
   EXPECT_TRUE(summary.stopped_early);
   EXPECT_EQ(summary.steps, 8u);  // the first is the best, three more are not
+  Request more = request("run", {"training.steps=10", "validation.every_steps=2", "validation.patience=0", "optimizer.learning_rate=0"});
+  more.resume = true;
+  const Summary went_on = train(more, collected);
+  EXPECT_FALSE(went_on.stopped_early);
+  EXPECT_EQ(went_on.steps, 10u);
+}
+
+TEST_F(TrainerTest, ValidatesStemsOfOtherChannelsThanTheirMixture) {
+  // One song three times: all mono; the mixture in two equal channels; the stems in two channels, of which the mean is the same.
+  AudioBuffer bass(1, 8000), drums(1, 8000), mix(1, 8000);
+  Rng rng(5);
+  for (std::size_t n = 0; n < mix.frames(); ++n) {
+    bass.channel(0)[n] = static_cast<float>(0.2 * std::sin(0.05 * static_cast<double>(n)));
+    drums.channel(0)[n] = static_cast<float>(rng.uniform(-0.2, 0.2));
+    mix.channel(0)[n] = bass.channel(0)[n] + drums.channel(0)[n];
+  }
+  const auto two = [](const AudioBuffer& mono, float left, float right) {
+    AudioBuffer both(2, mono.frames());
+    add_scaled(mono.view(), left, MutableAudioView(both.channel(0).data(), 1, mono.frames(), mono.frames()));
+    add_scaled(mono.view(), right, MutableAudioView(both.channel(1).data(), 1, mono.frames(), mono.frames()));
+    return both;
+  };
+  const auto write = [&](const char* folder, const AudioBuffer& m, const AudioBuffer& b, const AudioBuffer& d) {
+    const fs::path song = folder_ / folder / "song";
+    write_wav(song / "mixture.wav", m);
+    write_wav(song / "bass.wav", b);
+    write_wav(song / "drums.wav", d);
+  };
+  write("mono", mix, bass, drums);
+  write("stereo", two(mix, 1, 1), bass, drums);
+  write("wide", mix, two(bass, 2, 0), two(drums, 0, 2));
+  std::vector<ValidationRecord> records;
+  for (const std::string folder : {"mono", "stereo", "wide"}) {
+    Collected collected;
+    train(request(("run_" + folder).c_str(), {"training.steps=1", "validation={sources: {path: " + folder + "}, every_steps: 1}"}),
+          collected);
+    ASSERT_EQ(collected.validations.size(), 1u);
+    records.push_back(collected.validations[0]);
+  }
+  for (const ValidationRecord& record : records)
+    for (std::size_t s = 0; s < 2; ++s) {
+      EXPECT_EQ(record.targets[s].tracks, 1u);
+      // 16 bits per sample at a fifth of full scale: −84 dB.
+      EXPECT_NEAR(record.targets[s].mix_sdr, records[0].targets[s].mix_sdr, 1e-2);
+      EXPECT_NEAR(record.targets[s].sdr, records[0].targets[s].sdr, 1e-2);
+    }
+}
+
+TEST_F(TrainerTest, AValidationThatScoresNothingIsRefused) {
+  for (const char* stem : {"bass", "drums"}) write_wav(folder_ / "silent/song" / (std::string(stem) + ".wav"), AudioBuffer(1, 8000));
+  Collected collected;
+  try {
+    train(request("run", {"validation={sources: {path: silent}, every_steps: 2}"}), collected);
+    FAIL() << "went on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_NE(std::string(error.what()).find("no stem sounds"), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(collected.steps.size(), 2u);
+}
+
+TEST_F(TrainerTest, DeepConvSepLearnsInEveryDomain) {
+  // Its excerpts are longer than an item: the estimate is, too.
+  const std::vector<std::string> network = {"architecture=deepconvsep",
+                                            "audio={sample_rate: 8000, num_channels: 1, n_fft: 256, hop_length: 64}",
+                                            "model={frames: 25, filters: 4, time_filters: 4, hidden: 8}",
+                                            "training={instruments: [bass, drums], steps: 2, batch: 2, frames: 2500}", "validation={}"};
+  for (const std::string loss : {"{name: l1}", "{name: l1, domain: spectrum}", "{name: l1, domain: magnitude}",
+                                 "{name: mrstft, n_ffts: [256]}", "{name: thresholded_snr}"}) {
+    std::vector<std::string> overrides = network;
+    overrides.push_back("loss=" + loss);
+    Request of = request("run", overrides);
+    of.overwrite = true;
+    Collected collected;
+    EXPECT_EQ(train(of, collected).steps, 2u) << loss;
+  }
 }
 
 TEST_F(TrainerTest, DivergenceStopsWithItsBatch) {
@@ -365,6 +441,8 @@ TEST_F(TrainerTest, RefusesWithTheNameOfTheKey) {
   refuses({"data.songs={}"}, "either mixtures or songs");
   refuses({"data.mixtures.sample_rate=16000"}, "8000 Hz");
   refuses({"training.precision=fp8"}, "precision");
+  refuses({"data.sources.rename={bas: bass}"}, "no track has a stem 'bas'");
+  refuses({"validation={sources: {path: ., rename: {bass: b, drums: d}}, length_s: 1}"}, "has one of the stems bass, drums");
 }
 
 TEST_F(TrainerTest, ARunIsNotOverwrittenByMistake) {
