@@ -246,6 +246,7 @@ unbraid_status unbraid_separate(unbraid_context* context, const unbraid_method* 
       throw Error{ErrorCode::kUnsupported, "its parameters decide its stems: use a stream, which names them", method->method.name};
 
     RunContext run = context->run();
+    RunContext quiet{.pool = run.pool, .cancel = run.cancel};  // frames are counted, not what a method says of its block
     std::size_t at = 0;
     const ReadBlock read = [&](MutableAudioView block) {
       const std::size_t count = std::min(block.frames(), frames - at);
@@ -257,7 +258,7 @@ unbraid_status unbraid_separate(unbraid_context* context, const unbraid_method* 
     std::size_t done = 0;
     const auto drain = [&] {
       while (stream.ready()) {
-        const SeparatedBlock piece = stream.take(run);
+        const SeparatedBlock piece = stream.take(quiet);
         for (std::size_t s = 0; s < piece.stems.size(); ++s)
           for (std::size_t c = 0; c < channels; ++c) {
             const auto samples = piece.stems[s].audio.channel(c);
@@ -271,10 +272,10 @@ unbraid_status unbraid_separate(unbraid_context* context, const unbraid_method* 
     at = 0;
     AudioBuffer block(channels, std::min(kPieceFrames, frames));
     while (const std::size_t got = read(block)) {
-      stream.push(block.view().slice(0, got), run);
+      stream.push(block.view().slice(0, got), quiet);
       drain();
     }
-    stream.finish(run);
+    stream.finish(quiet);
     drain();
   });
 }

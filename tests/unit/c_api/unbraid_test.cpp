@@ -105,6 +105,27 @@ TEST(CApi, SeparatesMemoryAsTheCppInterfaceDoes) {
   for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(largest_difference(stems[i], wanted[i].audio), 0.0) << i;
 }
 
+TEST(CApi, ProgressOfAWholeTrackCountsItsFrames) {
+  AudioBuffer mix = noise(2, 8000, 6, 0.5);
+  const Context context = context_of();
+  const OpenMethod method = method_of("ica");
+  std::vector<AudioBuffer> stems(2, AudioBuffer(2, mix.frames()));
+  std::vector<float*> rows;
+  for (AudioBuffer& stem : stems)
+    for (float* row : rows_of(stem)) rows.push_back(row);
+  std::uint64_t told = 0;
+  unbraid_context_on_progress(
+      context.get(),
+      [](void* user, const char* stage, const char*, std::uint64_t done, std::uint64_t) {
+        EXPECT_STREQ(stage, "separate");
+        *static_cast<std::uint64_t*>(user) = done;
+      },
+      &told);
+  ASSERT_EQ(unbraid_separate(context.get(), method.get(), rows_of(mix).data(), 2, mix.frames(), 8000, nullptr, rows.data()), UNBRAID_OK)
+      << unbraid_last_error();
+  EXPECT_EQ(told, mix.frames());
+}
+
 TEST(CApi, StreamsGiveTheSameInPieces) {
   AudioBuffer mix = noise(1, 70'001, 2, 0.5);
   const Context context = context_of();

@@ -52,6 +52,11 @@ ensemble:
   }
 }
 
+TEST_F(RecipeTest, AFolderCalledLikeAMethodIsNotAMember) {
+  std::filesystem::create_directories(folder_.path() / "lowpass");  // as stems lie in
+  EXPECT_EQ(read("chain: [{model: lowpass}]").stems, (std::vector<std::string>{"low", "high"}));
+}
+
 TEST_F(RecipeTest, KnowsEveryWayToCombine) {
   using Combine = Ensemble::Combine;
   const std::pair<const char*, Combine> kWays[] = {{"average", Combine::kMean}, {"median", Combine::kMedian},
