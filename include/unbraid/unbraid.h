@@ -14,6 +14,9 @@
  * UNBRAID_USAGE (a NULL that must not be one, a value out of range), UNBRAID_RESOURCE and UNBRAID_INTERNAL are possible
  * everywhere.
  *
+ * Where libtorch's BLAS has threads of its own (Debian's OpenBLAS), a program should set the environment variable
+ * OMP_WAIT_POLICY=passive before its first network: it takes half the time.
+ *
  * One call at a time may use a context, its streams, and a method that unbraid_method_set() changes. Different contexts
  * may be used in different threads, also with one method. */
 #ifndef UNBRAID_H

@@ -8,8 +8,8 @@
 #include <optional>
 #include <utility>
 
-#include "data/fnv1a.hpp"
 #include "unbraid/core/error.hpp"
+#include "unbraid/core/fnv1a.hpp"
 #include "unbraid/io/reader.hpp"
 
 namespace unbraid::data {

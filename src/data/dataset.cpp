@@ -11,9 +11,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "data/fnv1a.hpp"
 #include "data/listing.hpp"
 #include "unbraid/core/error.hpp"
+#include "unbraid/core/fnv1a.hpp"
 
 namespace unbraid::data {
 

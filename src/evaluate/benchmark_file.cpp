@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 
 #include "unbraid/core/atomic_file.hpp"
+#include "unbraid/core/fnv1a.hpp"
 #include "unbraid/core/version.hpp"
 #include "unbraid/evaluate/oracle_run.hpp"
 #include "unbraid/metrics/conformance.hpp"
@@ -52,10 +54,9 @@ std::string file_name(const Contender& contender) {
   std::string name = contender.name;
   bool plain = std::ranges::none_of(contender.parameters,
                                     [](const auto& parameter) { return parameter.second.find_first_of(":=") != std::string::npos; });
-  std::uint64_t hash = 14695981039346656037u;  // FNV-1a
+  const std::uint64_t hash = fnv1a(std::as_bytes(std::span(name)));
   for (char& c : name) {
     const auto byte = static_cast<unsigned char>(c);
-    hash = (hash ^ byte) * 1099511628211u;
     if (byte >= 0x80 || std::isalnum(byte) || c == '.' || c == '-' || c == '=' || c == '_') continue;
     plain = plain && c == ':';
     c = '_';

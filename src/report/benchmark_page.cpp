@@ -159,9 +159,8 @@ std::string benchmark_page(const BenchmarkRun& run, const BenchmarkReportOptions
       title, kPageStyle, kBenchmarkStyle, title, methods, methods == 1 ? "" : "s", run.tracks.size(), run.tracks.size() == 1 ? "" : "s",
       version(), metrics::kConformance);
   html += fmt::format(
-      "<h2>Summary</h2>\n<p>{}, median of the tracks, of so many where some lack; the best method of each target is marked. Bounds, in "
-      "italics, "
-      "are no methods: oracles know the stems, mix is the mixture itself. × real time: seconds of audio per second of one "
+      "<h2>Summary</h2>\n<p>{}, median of the tracks, of so many where some lack; the best method of each target is marked. Bounds, "
+      "in italics, are no methods: oracles know the stems, mix is the mixture itself. × real time: seconds of audio per second of one "
       "processor core.</p>\n<p>* numbered stems: for every target the one that fits it best, chosen with the truth "
       "known.</p>\n",
       escape_html(evaluate::with_unit(options.metric)));
@@ -173,10 +172,8 @@ std::string benchmark_page(const BenchmarkRun& run, const BenchmarkReportOptions
   if (run.tracks.size() > 1) html += "<h2>Distributions</h2>\n" + box_plots(run, rankings);
   html +=
       "<h2>Rankings</h2>\n<p>By the median; methods that lack tracks stand below those that have more. p: Wilcoxon's signed-rank test on "
-      "the tracks that both have, against the "
-      "best method (corrected by Holm; none where that lacks tracks) and against the one ranked above. Marked medians do not differ from "
-      "the best "
-      "at the level of 5 %.</p>\n";
+      "the tracks that both have, against the best method (corrected by Holm; none where that lacks tracks) and against the one ranked "
+      "above. Marked medians do not differ from the best at the level of 5 %.</p>\n";
   for (const Ranking& ranking : rankings) html += ranking_table(run, ranking);
   html += failures(run) + quoted_table();
   return html + fmt::format("<script>{}</script>\n</body>\n</html>\n", kPageScript);

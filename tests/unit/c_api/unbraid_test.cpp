@@ -56,6 +56,13 @@ std::vector<float*> rows_of(MutableAudioView audio) {
   return rows;
 }
 
+std::vector<float*> rows_of(std::vector<AudioBuffer>& stems) {
+  std::vector<float*> rows;
+  for (AudioBuffer& stem : stems)
+    for (float* const row : rows_of(stem.view())) rows.push_back(row);
+  return rows;
+}
+
 /// What the C++ interface gives.
 Stems expected(const char* method, const AudioBuffer& mix, double sample_rate) {
   ThreadPool pool(1);
@@ -84,9 +91,7 @@ TEST(CApi, SeparatesMemoryAsTheCppInterfaceDoes) {
   ASSERT_EQ(unbraid_method_stem(method.get(), 2), nullptr);
 
   std::vector<AudioBuffer> stems(2, AudioBuffer(2, mix.frames()));
-  std::vector<float*> rows;
-  for (AudioBuffer& stem : stems)
-    for (float* row : rows_of(stem)) rows.push_back(row);
+  const std::vector<float*> rows = rows_of(stems);
   std::uint64_t told = 0;
   unbraid_context_on_progress(
       context.get(),
@@ -110,9 +115,7 @@ TEST(CApi, ProgressOfAWholeTrackCountsItsFrames) {
   const Context context = context_of();
   const OpenMethod method = method_of("ica");
   std::vector<AudioBuffer> stems(2, AudioBuffer(2, mix.frames()));
-  std::vector<float*> rows;
-  for (AudioBuffer& stem : stems)
-    for (float* row : rows_of(stem)) rows.push_back(row);
+  const std::vector<float*> rows = rows_of(stems);
   std::uint64_t told = 0;
   unbraid_context_on_progress(
       context.get(),

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-namespace unbraid::data {
+namespace unbraid {
 
 /// FNV-1a with 64 bits (Fowler, Noll, Vo).
 inline std::uint64_t fnv1a(std::span<const std::byte> bytes, std::uint64_t hash = 14695981039346656037u) {
@@ -16,4 +16,4 @@ inline std::uint64_t fnv1a(std::span<const std::byte> bytes, std::uint64_t hash 
   return hash;
 }
 
-}  // namespace unbraid::data
+}  // namespace unbraid
