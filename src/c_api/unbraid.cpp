@@ -106,7 +106,6 @@ SeparationOptions separation_of(const unbraid_options& options) {
 }
 
 StreamFormat format_of(double sample_rate, std::size_t channels) {
-  if (!(sample_rate > 0)) throw Error{ErrorCode::kUsage, "lies above 0", "sample rate"};
   if (channels == 0) throw Error{ErrorCode::kUsage, "there must be at least one", "channels"};
   return {.sample_rate = sample_rate, .channels = channels};
 }

@@ -68,8 +68,7 @@ double log_wmse(AudioView reference, AudioView estimate, AudioView mixture, Thre
       std::ranges::copy(mixture.channel(c), x.begin());
       double sum = 0;
       for (const double y : weighted(x, taps, count)) sum += y * y;
-      // 1 / ∞ would make every error inaudible.
-      scale[c] = std::isfinite(sum) ? 1 / (std::sqrt(sum / static_cast<double>(count)) + kEpsilon) : NAN;
+      scale[c] = 1 / (std::sqrt(sum / static_cast<double>(count)) + kEpsilon);
     } else {
       for (std::size_t n = 0; n < x.size(); ++n)
         x[n] = static_cast<double>(reference.channel(c)[n]) - static_cast<double>(estimate.channel(c)[n]);

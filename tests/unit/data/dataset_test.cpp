@@ -133,6 +133,10 @@ TEST(OpenDataset, FoldersBesideSplitsAreNotLost) {
   fs::create_directories(folder / "splits" / "notes");
   EXPECT_EQ(names(*open_dataset(folder / "splits")), (std::vector<std::string>{"/single", "fold 3/c", "test/d", "train/a", "val/b"}));
 
+  // "val" alone makes it a set of splits.
+  for (const char* song : {"two/val/a", "two/mine/b"}) write_song(song);
+  EXPECT_EQ(names(*open_dataset(folder / "two")), (std::vector<std::string>{"mine/b", "val/a"}));
+
   // A song may be called as a split is.
   for (const char* song : {"songs/alpha", "songs/beta", "songs/Test"}) write_song(song);
   EXPECT_EQ(names(*open_dataset(folder / "songs")), (std::vector<std::string>{"/Test", "/alpha", "/beta"}));

@@ -360,7 +360,8 @@ TEST(Ranking, WhoLacksTracksStandsBelow) {
   EXPECT_EQ(ranking.find(7), nullptr);
 
   const std::vector<double> last{nan, nan, nan, nan, nan, nan, nan, 1};
-  const auto incomplete = rank(run_with({easy, most, last}), "sdr")[0];
+  const std::vector<double> some{1, 2, 3, 4, 5, 6, nan, nan};  // six pairs with the best, whose p would be 2 / 64
+  const auto incomplete = rank(run_with({easy, most, last, some}), "sdr")[0];
   EXPECT_EQ(incomplete.tracks, 8u);
   EXPECT_EQ(incomplete.rows[0].contender, 1u);
   for (const RankingRow& row : incomplete.rows) EXPECT_TRUE(std::isnan(row.p_best));

@@ -46,6 +46,16 @@ TEST_P(CellMasks, StemsAddUpToTheMixture) {
   }
 }
 
+TEST_P(CellMasks, RefuseBandsBeyondTheSpectrum) {
+  const std::string usual = "[[1, 2], [2, 2], [4, 1]]";
+  for (const char* bands : {"[[4, 3]]", "[[1, 2], [2, 6]]"}) {  // times three cells: 36 and 42 bins
+    std::string text = small(GetParam());
+    text.replace(text.find(usual), usual.size(), bands);
+    const std::string message = message_of([&] { build(GetParam().family, text); }, ErrorCode::kFormat);
+    EXPECT_NE(message.find("the bands cover more than the 33 bins"), std::string::npos) << message;
+  }
+}
+
 TEST_P(CellMasks, AnyLengthAndSilence) {
   for (const int channels : {1, 2}) expect_any_length(*made("softmax", channels), 16);
 }

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <string>
 
 #include "networks.hpp"
@@ -16,17 +15,6 @@ std::string small(int dim_f = 32) {
          "model: {act: gelu, norm: InstanceNorm, num_subbands: 4, num_scales: 2, scale: [2, 2], num_blocks_per_scale: 1,\n"
          "        num_channels: 4, growth: 2, bottleneck_factor: 1}\n"
          "training: {instruments: [a, b]}\n";
-}
-
-std::string message_of(const std::function<void()>& action, ErrorCode code) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code);
-    return error.message();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
 }
 
 TEST(Mdx23c, TakesBlocksWhoseColumnsEveryScaleDivides) {

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <functional>
 #include <string>
 
 #include "models/family.hpp"
+#include "unbraid/core/error.hpp"
 #include "unbraid/core/run_context.hpp"
 
 namespace unbraid::models::testing {
@@ -27,6 +29,17 @@ inline std::int64_t count_parameters(const Model& model) {
   std::int64_t count = 0;
   for (const auto& parameter : model.parameters()) count += parameter.numel();
   return count;
+}
+
+inline std::string message_of(const std::function<void()>& action, ErrorCode code) {
+  try {
+    action();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code);
+    return error.message();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {};
 }
 
 inline torch::Tensor separate(Model& model, const torch::Tensor& mix, const std::map<std::string, std::string>& settings = {}) {
