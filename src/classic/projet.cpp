@@ -19,7 +19,7 @@ namespace unbraid::classic {
 namespace {
 
 constexpr double kSmall = 1e-8;
-constexpr double kFloor = 1e-10;          ///< of the loudest projection: what the model and the spectra do not fall below
+constexpr double kFloor = 1e-10;          ///< of the loudest projection: what the model counts at least
 constexpr std::size_t kBinsPerTask = 16;  ///< fixed, so that the sums over bins are
 
 template <class T>
@@ -162,7 +162,6 @@ void projet(const dsp::Spectrogram<T>& stereo, ProjetModel<T>& model, const Proj
         Matrix<T> ratio = weighted(v, sigma, options.beta, floor);
         spectra.array() *=
             ((ratio.transpose() * gains).array() + static_cast<T>(kSmall)) / ((sigma.transpose() * gains).array() + static_cast<T>(kSmall));
-        spectra = spectra.cwiseMax(floor);
         sigma.noalias() = gains * spectra.transpose();
         ratio = weighted(v, sigma, options.beta, floor);
         const Matrix<T> above = ratio * spectra, below = sigma * spectra;

@@ -12,8 +12,8 @@
 // follow multiplicative updates for the β divergence (TASLP eq. 20, 21). Sources are Wiener-filtered in the
 // projections and brought back by the pseudo-inverse (eq. 24).
 //
-// Neither the model nor P falls below −200 dB of the loudest projection: in digital silence both would reach 0, and their
-// ratio would be no number.
+// The model counts as no less than −200 dB of the loudest projection: in digital silence it would reach 0, and its ratio to
+// the recording would be no number.
 //
 // Q and P follow those of nussl.separation.spatial.Projet step by step. The separation does not: nussl weighs the
 // sources by K·Q/P where the model says K·Q·P.
