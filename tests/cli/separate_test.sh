@@ -174,7 +174,8 @@ refused 1 "CUDA" song.wav --device cuda
 refused 2 "no such device" song.wav --device tpu
 refused 2 "input" # none
 refused 2 "nonsense" song.wav --nonsense
-refused 1 "MB that it may take" song.wav --max-memory 1M
+refused 1 "the 10 MB that it may take" song.wav --max-memory 10M
+refused 1 "the 11 MB that it may take" song.wav --max-memory 10MiB
 refused 2 "max-memory" song.wav --max-memory -5
 refused 2 "max-memory" song.wav --max-memory 0
 refused 2 "max-memory" song.wav --max-memory 2X
@@ -242,6 +243,8 @@ exec 9<>pipe
 job=$!
 for _ in $(seq 100); do [ -s stderr ] && break || sleep 0.1; done
 for signal in INT HUP TERM; do kill -$signal $job; done
+sleep 0.5
+jobs -rp | has "^$job$" || fail "an ignored signal ends the program: $(cat stderr)"
 cat song.wav >pipe
 exec 9>&-
 wait $job || fail "an ignored signal ends the work: $(cat stderr)"
